@@ -1,0 +1,37 @@
+//! Facts shared by Rust, assembly and generated code: layouts, calls out of
+//! generated code, trap codes and entity indices. Nothing here acts.
+//!
+//! This is the floor of the crate: it uses nothing above it. Every offset that
+//! machine code relies on is taken from these definitions with `offset_of!`,
+//! so the compiler and the runtime cannot drift apart.
+
+mod activation;
+mod builtins;
+mod index;
+mod offsets;
+mod raw;
+mod reference;
+mod trap_code;
+mod vmcontext;
+
+pub use activation::{ActivationRecord, HostFrame, StackMapLookup};
+pub use builtins::{Builtin, BuiltinType, VmBuiltins};
+pub use index::{
+    DataIndex, ElemIndex, FuncIndex, GlobalIndex, MemoryIndex, TableIndex, TypeIndex,
+};
+pub use offsets::{ContextCounts, VmOffsets};
+pub use raw::ValRaw;
+pub use reference::{NULL_SLOT, Slot, SlotFlags};
+pub use trap_code::Trap;
+pub use vmcontext::{
+    HOST_CONTEXT_MAGIC, INSTANCE_CONTEXT_MAGIC, VmContext, VmFuncRef, VmFunctionImport, VmGlobal,
+    VmHostContext, VmMemory, VmStoreContext, VmTable,
+};
+
+/// Bytes a compiled frame may use below the stack limit before its own check
+/// has run. A function with a larger frame is entered through a wrapper that
+/// checks for the whole frame first.
+pub const STACK_MARGIN_BYTES: u32 = 4096;
+
+/// Status that an activation returns when it ended normally.
+pub const STATUS_OK: u64 = 0;

@@ -1,0 +1,87 @@
+//! The traits through which the embedder gives memory: [`MemorySource`] for
+//! linear memories, [`CodeMemory`] for machine code.
+
+use crate::error::Result;
+use core::ptr::NonNull;
+
+/// A linear memory's space as a [`MemorySource`] gave it.
+#[derive(Debug)]
+pub struct LinearMemory {
+    /// First byte, aligned to 16 at least. Never moves.
+    pub base: NonNull<u8>,
+    /// Bytes that [`MemorySource::commit`] may make usable in all.
+    pub capacity_bytes: usize,
+    /// Bytes that are usable and were zero when they became so.
+    pub committed_bytes: usize,
+}
+
+/// Gives the space for linear memories. Called by `Memory::new`,
+/// instantiation, `memory.grow` and when a store is dropped; never by a
+/// collection and never from a barrier.
+///
+/// # Safety
+/// An implementation guarantees that `[base, base + committed_bytes)` is
+/// zeroed when committed, readable and writable, and used by nobody else until
+/// [`MemorySource::release`]; and that `base` does not move.
+pub unsafe trait MemorySource: Send + Sync {
+    /// Finds room for a memory of `minimum_bytes` that may grow to
+    /// `maximum_bytes` (`minimum_bytes <= maximum_bytes`; both multiples of
+    /// the Wasm page size, 64 KiB). The source chooses `capacity_bytes` between the two: a source
+    /// that can reserve address space without backing it takes the maximum.
+    /// `minimum_bytes` are committed at return.
+    ///
+    /// # Errors
+    /// [`crate::Error::OutOfMemory`] when not even the minimum can be had.
+    fn reserve(&self, minimum_bytes: usize, maximum_bytes: usize) -> Result<LinearMemory>;
+
+    /// Commits so that `new_committed_bytes` are usable
+    /// (`committed_bytes <= new_committed_bytes <= capacity_bytes`).
+    ///
+    /// # Errors
+    /// [`crate::Error::OutOfMemory`]; the memory is then as before.
+    fn commit(&self, memory: &mut LinearMemory, new_committed_bytes: usize) -> Result<()>;
+
+    /// Takes the space back.
+    ///
+    /// # Safety
+    /// `memory` came from this source and nobody uses it any more.
+    unsafe fn release(&self, memory: LinearMemory);
+}
+
+/// Room for machine code.
+#[derive(Debug)]
+pub struct CodeRegion {
+    /// First byte, aligned to 4096.
+    pub base: NonNull<u8>,
+    /// Usable bytes, at least what was asked for.
+    pub len_bytes: usize,
+}
+
+/// Gives memory for machine code that is first written, then published.
+///
+/// # Safety
+/// An implementation guarantees that a region from `allocate` is writable and
+/// used by nobody else until `publish` or `release`; that after `publish` it
+/// is readable and executable and, where the hardware can, not writable; and
+/// that it is never writable and executable at the same time.
+pub unsafe trait CodeMemory: Send + Sync {
+    /// Allocates at least `len_bytes` (non-zero), writable, not executable.
+    ///
+    /// # Errors
+    /// [`crate::Error::OutOfMemory`].
+    fn allocate(&self, len_bytes: usize) -> Result<CodeRegion>;
+
+    /// Makes the region executable and read-only. Kernref has not yet done
+    /// cache maintenance when it calls this and does it right afterwards.
+    ///
+    /// # Errors
+    /// Whatever stops the change of protection; the region is then released by
+    /// the caller.
+    fn publish(&self, region: &CodeRegion) -> Result<()>;
+
+    /// Takes the region back, published or not.
+    ///
+    /// # Safety
+    /// `region` came from this source; nothing runs in it or points into it.
+    unsafe fn release(&self, region: CodeRegion);
+}

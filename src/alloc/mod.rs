@@ -1,0 +1,19 @@
+//! Memory from the embedder: the traits Kernref asks through, fallible
+//! allocation helpers, and ready-made providers.
+//!
+//! Layers below (`arch`) and beside (`stack`, `gc`) never allocate; layers
+//! above never know where memory comes from.
+
+mod code_memory;
+mod embedder;
+mod fallible;
+mod heap;
+#[cfg(feature = "std")]
+mod mmap;
+
+pub use code_memory::PublishedCode;
+pub use embedder::{CodeMemory, CodeRegion, LinearMemory, MemorySource};
+pub use fallible::{try_box, try_boxed_slice, try_push, try_vec_with_capacity, try_arc_str};
+pub use heap::HeapMemorySource;
+#[cfg(feature = "std")]
+pub use mmap::{MmapCodeMemory, MmapMemorySource};

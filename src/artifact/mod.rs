@@ -1,0 +1,18 @@
+//! What the compiler makes and the runtime loads: position-independent code
+//! with its stack maps and the module's metadata, free of host pointers.
+//!
+//! `compile` writes an [`Artifact`], `runtime` reads it. Nothing here knows
+//! either.
+
+mod module;
+mod stack_map;
+mod types;
+
+pub use module::{
+    Artifact, ConstExpr, ConstOp, DataSegment, ElemItems, ElemMode, ElemSegment, Export,
+    ExportKind, FunctionCode, Global, Import, ImportKind, ModuleInfo, NO_ESCAPE, ShimCode, DataMode,
+};
+pub use stack_map::{StackMapBuilder, StackMaps};
+pub use types::{
+    ExternType, FuncType, GlobalType, MemoryType, RefType, TableType, ValType, WASM_PAGE_BYTES,
+};

@@ -1,0 +1,289 @@
+//! [`Artifact`]: a compiled module, and [`ModuleInfo`]: what it declares.
+//!
+//! Invariants (established by the compiler's validator or by the artifact
+//! reader): every index is within its index space; types of constant
+//! expressions fit their place; code ranges lie inside `code`.
+
+use super::types::{FuncType, GlobalType, MemoryType, RefType, TableType};
+use super::stack_map::StackMaps;
+use crate::abi::{
+    ContextCounts, ElemIndex, FuncIndex, GlobalIndex, MemoryIndex, TableIndex, TypeIndex, VmOffsets,
+};
+use std_alloc::{boxed::Box, string::String, vec::Vec};
+
+/// A compiled module.
+#[derive(Debug)]
+pub struct Artifact {
+    /// What the module declares.
+    pub info: ModuleInfo,
+    /// Machine code of all functions, shims and stubs; branches between them
+    /// are already resolved. Entry points are aligned to 16.
+    pub code: Vec<u8>,
+    /// Where each *defined* function lies, in index order.
+    pub functions: Vec<FunctionCode>,
+    /// Host→Wasm shims (`extern "C" fn(code, context, args)`), one per type of
+    /// an escaping defined function, sorted by type index.
+    pub entry_shims: Vec<ShimCode>,
+    /// Wasm→host stubs (internal convention), one per type that the module
+    /// imports or can call indirectly, sorted by type index.
+    pub exit_stubs: Vec<ShimCode>,
+    /// Stack maps of every call in `code`.
+    pub stack_maps: StackMaps,
+}
+
+/// Code range of a defined function, in bytes from the start of the code.
+#[derive(Clone, Copy, Debug)]
+pub struct FunctionCode {
+    /// First byte of the function's code (wrapper included).
+    pub start: u32,
+    /// One past its last byte.
+    pub end: u32,
+}
+
+/// Code of a shim or stub for one function type.
+#[derive(Clone, Copy, Debug)]
+pub struct ShimCode {
+    /// The type.
+    pub ty: TypeIndex,
+    /// Entry point, in bytes from the start of the code.
+    pub start: u32,
+    /// One past its last byte.
+    pub end: u32,
+}
+
+/// What a module declares.
+#[derive(Debug, Default)]
+pub struct ModuleInfo {
+    /// Function types.
+    pub types: Vec<FuncType>,
+    /// Imports in order.
+    pub imports: Vec<Import>,
+    /// Type of each function, imports first.
+    pub funcs: Vec<TypeIndex>,
+    /// Tables, imports first.
+    pub tables: Vec<TableType>,
+    /// Initial element of each *defined* table.
+    pub table_inits: Vec<ConstExpr>,
+    /// Memories, imports first.
+    pub memories: Vec<MemoryType>,
+    /// Globals, imports first.
+    pub globals: Vec<Global>,
+    /// Exports in order.
+    pub exports: Vec<Export>,
+    /// Start function.
+    pub start: Option<FuncIndex>,
+    /// Element segments.
+    pub elems: Vec<ElemSegment>,
+    /// Data segments.
+    pub data: Vec<DataSegment>,
+    /// For each function, its escape index or [`NO_ESCAPE`].
+    pub escape_indices: Vec<u32>,
+    /// The escaping functions in order of their escape index.
+    pub escaping: Vec<FuncIndex>,
+    /// Number of imported functions, tables, memories and globals.
+    pub counts: ContextCounts,
+    /// Module name from the name section.
+    pub name: Option<String>,
+    /// Function names from the name section, sorted by index.
+    pub func_names: Vec<(FuncIndex, Box<str>)>,
+}
+
+/// Escape index of a function that cannot be reached from outside.
+pub const NO_ESCAPE: u32 = u32::MAX;
+
+/// One import.
+#[derive(Debug)]
+pub struct Import {
+    /// Module name.
+    pub module: String,
+    /// Item name.
+    pub name: String,
+    /// What is imported.
+    pub kind: ImportKind,
+}
+
+/// What is imported. Table, memory and global types stand in the index spaces
+/// too; they are repeated here so that linking can go import by import.
+#[derive(Clone, Copy, Debug)]
+pub enum ImportKind {
+    /// A function of this type.
+    Func(TypeIndex),
+    /// A table.
+    Table(TableType),
+    /// A memory.
+    Memory(MemoryType),
+    /// A global.
+    Global(GlobalType),
+}
+
+/// One export.
+#[derive(Debug)]
+pub struct Export {
+    /// Its name.
+    pub name: String,
+    /// What is exported.
+    pub kind: ExportKind,
+}
+
+/// What is exported.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ExportKind {
+    /// A function.
+    Func(FuncIndex),
+    /// A table.
+    Table(TableIndex),
+    /// A memory.
+    Memory(MemoryIndex),
+    /// A global.
+    Global(GlobalIndex),
+}
+
+/// A global of the module.
+#[derive(Debug)]
+pub struct Global {
+    /// Its type.
+    pub ty: GlobalType,
+    /// Its initial value; `None` for an import.
+    pub init: Option<ConstExpr>,
+}
+
+/// A constant expression in postfix order. Validated: it yields one value.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ConstExpr {
+    /// The operations.
+    pub ops: Box<[ConstOp]>,
+}
+
+/// One operation of a constant expression.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ConstOp {
+    /// `i32.const`.
+    I32(i32),
+    /// `i64.const`.
+    I64(i64),
+    /// `f32.const`, as bits.
+    F32(u32),
+    /// `f64.const`, as bits.
+    F64(u64),
+    /// `v128.const`, as bits.
+    V128(u128),
+    /// `ref.null`.
+    RefNull(RefType),
+    /// `ref.func`.
+    RefFunc(FuncIndex),
+    /// `global.get`.
+    GlobalGet(GlobalIndex),
+    /// `i32.add`.
+    I32Add,
+    /// `i32.sub`.
+    I32Sub,
+    /// `i32.mul`.
+    I32Mul,
+    /// `i64.add`.
+    I64Add,
+    /// `i64.sub`.
+    I64Sub,
+    /// `i64.mul`.
+    I64Mul,
+}
+
+/// An element segment.
+#[derive(Debug)]
+pub struct ElemSegment {
+    /// Type of its elements.
+    pub element: RefType,
+    /// The elements.
+    pub items: ElemItems,
+    /// When and where they are used.
+    pub mode: ElemMode,
+}
+
+/// Elements of a segment.
+#[derive(Debug)]
+pub enum ElemItems {
+    /// Functions.
+    Funcs(Box<[FuncIndex]>),
+    /// One expression each.
+    Exprs(Box<[ConstExpr]>),
+}
+
+impl ElemItems {
+    /// Number of elements.
+    pub fn len(&self) -> usize {
+        match self {
+            ElemItems::Funcs(items) => items.len(),
+            ElemItems::Exprs(items) => items.len(),
+        }
+    }
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
+/// When an element segment is used.
+#[derive(Debug)]
+pub enum ElemMode {
+    /// Only by `table.init`.
+    Passive,
+    /// Copied into a table at instantiation.
+    Active {
+        /// The table.
+        table: TableIndex,
+        /// Index of the first element written.
+        offset: ConstExpr,
+    },
+    /// Declares functions for `ref.func`; never used.
+    Declared,
+}
+
+/// A data segment.
+#[derive(Debug)]
+pub struct DataSegment {
+    /// Its bytes.
+    pub bytes: Box<[u8]>,
+    /// When and where they are used.
+    pub mode: DataMode,
+}
+
+/// When a data segment is used.
+#[derive(Debug)]
+pub enum DataMode {
+    /// Only by `memory.init`.
+    Passive,
+    /// Copied into a memory at instantiation.
+    Active {
+        /// The memory.
+        memory: MemoryIndex,
+        /// Address of the first byte written.
+        offset: ConstExpr,
+    },
+}
+
+impl ModuleInfo {
+    /// The context layout of the module's instances, or `None` if it is too large.
+    pub fn offsets(&self) -> Option<VmOffsets> {
+        VmOffsets::new(self.counts)
+    }
+    /// Type of a function.
+    pub fn func_type(&self, func: FuncIndex) -> &FuncType {
+        &self.types[self.funcs[func.index()].index()]
+    }
+    /// Whether a function is imported.
+    pub fn is_imported_func(&self, func: FuncIndex) -> bool {
+        func.0 < self.counts.imported_funcs
+    }
+    /// A function's name from the name section, or its export name.
+    pub fn func_name(&self, func: FuncIndex) -> Option<&str> {
+        match self.func_names.binary_search_by_key(&func, |(index, _)| *index) {
+            Ok(at) => Some(&self.func_names[at].1),
+            Err(_) => self.exports.iter().find_map(|export| {
+                (export.kind == ExportKind::Func(func)).then_some(export.name.as_str())
+            }),
+        }
+    }
+    /// The segment's index space is that of `elems`; checked access.
+    pub fn elem(&self, elem: ElemIndex) -> Option<&ElemSegment> {
+        self.elems.get(elem.index())
+    }
+}

@@ -1,0 +1,151 @@
+//! Stack maps of a module: which cells of a frame hold live externrefs at each
+//! call. Written by [`StackMapBuilder`], read in place by [`StackMaps`].
+//!
+//! ```text
+//! return_offsets: [u32]  sorted, strictly increasing; one per call in the code
+//! map_starts:     [u32]  same length; index into `words`
+//! words:          [u32]  per map: frame bytes below FP | n | n distances below FP
+//! ```
+//! Equal maps are stored once; map 0 is `[0, 0]`-shaped only if such a frame
+//! exists. Distances are multiples of 4, at least 4, at most the frame bytes,
+//! and strictly increasing.
+
+use hashbrown::HashMap;
+use std_alloc::vec::Vec;
+
+/// The stack maps of a module.
+#[derive(Debug, Default)]
+pub struct StackMaps {
+    return_offsets: Vec<u32>,
+    map_starts: Vec<u32>,
+    words: Vec<u32>,
+}
+
+impl StackMaps {
+    /// The map of the call that returns to `return_offset` (bytes from the
+    /// start of the code), as frame bytes below the frame pointer and the
+    /// distances below it. `None` unless a call returns exactly there.
+    pub fn lookup(&self, return_offset: u32) -> Option<(u32, &[u32])> {
+        let at = self.return_offsets.binary_search(&return_offset).ok()?;
+        let start = *self.map_starts.get(at)? as usize;
+        let frame_bytes = *self.words.get(start)?;
+        let len = *self.words.get(start + 1)? as usize;
+        let distances = self.words.get(start + 2..start.checked_add(2)?.checked_add(len)?)?;
+        Some((frame_bytes, distances))
+    }
+
+    /// Number of calls that have a map.
+    pub fn len(&self) -> usize {
+        self.return_offsets.len()
+    }
+
+    /// Whether the code makes no calls.
+    pub fn is_empty(&self) -> bool {
+        self.return_offsets.is_empty()
+    }
+
+    /// Size of the tables in bytes.
+    pub fn size_bytes(&self) -> usize {
+        (self.return_offsets.len() + self.map_starts.len() + self.words.len()) * 4
+    }
+
+    /// Checks the invariants at the head of this file.
+    pub fn is_well_formed(&self, code_len: u32) -> bool {
+        self.return_offsets.len() == self.map_starts.len()
+            && self.return_offsets.is_sorted_by(|a, b| a < b)
+            && self.return_offsets.last().is_none_or(|last| *last <= code_len)
+            && self.return_offsets.iter().all(|offset| {
+                self.lookup(*offset).is_some_and(|(frame_bytes, distances)| {
+                    distances.is_sorted_by(|a, b| a < b)
+                        && distances
+                            .iter()
+                            .all(|d| d % 4 == 0 && *d >= 4 && *d <= frame_bytes)
+                })
+            })
+    }
+}
+
+/// Collects stack maps in order of their return addresses.
+#[derive(Debug, Default)]
+pub struct StackMapBuilder {
+    maps: StackMaps,
+    known: HashMap<Vec<u32>, u32>,
+    scratch: Vec<u32>,
+}
+
+impl StackMapBuilder {
+    /// Adds the map of one call. Return offsets must be strictly increasing;
+    /// distances are sorted here. Returns false, and adds nothing, if the
+    /// order is broken or a distance lies outside the frame.
+    #[must_use]
+    pub fn push(
+        &mut self,
+        return_offset: u32,
+        frame_bytes: u32,
+        distances: impl Iterator<Item = u32>,
+    ) -> bool {
+        if self.maps.return_offsets.last().is_some_and(|last| *last >= return_offset) {
+            return false;
+        }
+        self.scratch.clear();
+        self.scratch.extend([frame_bytes, 0]);
+        self.scratch.extend(distances);
+        let len = self.scratch.len() - 2;
+        self.scratch[1] = len as u32;
+        self.scratch[2..].sort_unstable();
+        let distances = &self.scratch[2..];
+        if !distances.is_sorted_by(|a, b| a < b)
+            || distances.iter().any(|d| d % 4 != 0 || *d < 4 || *d > frame_bytes)
+        {
+            return false;
+        }
+        let start = match self.known.get(&self.scratch) {
+            Some(start) => *start,
+            None => {
+                let start = self.maps.words.len() as u32;
+                self.maps.words.extend_from_slice(&self.scratch);
+                self.known.insert(self.scratch.clone(), start);
+                start
+            }
+        };
+        self.maps.return_offsets.push(return_offset);
+        self.maps.map_starts.push(start);
+        true
+    }
+
+    /// The finished maps.
+    pub fn finish(self) -> StackMaps {
+        self.maps
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn finds_exact_return_addresses_only() {
+        let mut builder = StackMapBuilder::default();
+        assert!(builder.push(10, 32, [16, 8].into_iter()));
+        assert!(builder.push(20, 32, [8, 16].into_iter()));
+        assert!(builder.push(30, 16, [].into_iter()));
+        let maps = builder.finish();
+        assert_eq!(maps.lookup(10), Some((32, &[8, 16][..])));
+        assert_eq!(maps.lookup(20), maps.lookup(10));
+        assert_eq!(maps.lookup(30), Some((16, &[][..])));
+        assert_eq!(maps.lookup(11), None);
+        assert_eq!(maps.words.len(), 6, "equal maps are stored once");
+        assert!(maps.is_well_formed(30));
+        assert!(!maps.is_well_formed(29));
+    }
+
+    #[test]
+    fn refuses_disorder_and_cells_outside_the_frame() {
+        let mut builder = StackMapBuilder::default();
+        assert!(builder.push(10, 32, [].into_iter()));
+        assert!(!builder.push(10, 32, [].into_iter()));
+        assert!(!builder.push(12, 32, [36].into_iter()));
+        assert!(!builder.push(12, 32, [0].into_iter()));
+        assert!(!builder.push(12, 32, [8, 8].into_iter()));
+    }
+}

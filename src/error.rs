@@ -1,0 +1,236 @@
+//! [`Error`]: what can go wrong, by whose doing. Small, and cheap to match on.
+//!
+//! Invariant: making an error never allocates, except for a malformed module
+//! (the compiler allocates anyway) and for an error that a host function made.
+
+use crate::abi::Trap;
+use std_alloc::{boxed::Box, string::String};
+
+/// Result with Kernref's [`Error`].
+pub type Result<T, E = Error> = core::result::Result<T, E>;
+
+/// Everything that Kernref reports.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum Error {
+    /// Guest: the code trapped. The store keeps the backtrace.
+    Trap(Trap),
+    /// Guest: the module's bytes are malformed or do not validate.
+    Malformed {
+        /// Byte offset into the module.
+        offset: usize,
+        /// What the validator says.
+        message: Box<String>,
+    },
+    /// Guest: the module uses a feature that is off or that Kernref lacks.
+    Unsupported {
+        /// Byte offset into the module.
+        offset: usize,
+        /// The proposal and, where there is one, the `Config` switch for it.
+        feature: &'static str,
+    },
+    /// Guest: an import is missing or of another type.
+    Link(Box<LinkError>),
+    /// Guest or embedder: a limit of Kernref or of the store was reached.
+    Limit(LimitError),
+    /// Memory that was asked for could not be had.
+    OutOfMemory {
+        /// Size of the refused request in bytes.
+        bytes: usize,
+    },
+    /// Embedder: the API was used against its contract; nothing was done.
+    Misuse(Misuse),
+    /// A host function failed with an error of its own.
+    Host(Box<dyn core::error::Error + Send + Sync>),
+    /// A bug in Kernref, found before it could do harm.
+    Bug(&'static str),
+}
+
+/// A limit that was reached.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LimitError {
+    /// What is limited, e.g. `"functions per module"`.
+    pub what: &'static str,
+    /// How much was asked for.
+    pub requested: u64,
+    /// How much is allowed.
+    pub limit: u64,
+}
+
+/// An import that could not be satisfied.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LinkError {
+    /// Module name of the import.
+    pub module: String,
+    /// Item name of the import.
+    pub name: String,
+    /// Why.
+    pub reason: LinkReason,
+}
+
+/// Why an import could not be satisfied.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum LinkReason {
+    /// Nothing is defined under that name.
+    Unknown,
+    /// What is defined there is not of the type that the module wants.
+    IncompatibleType {
+        /// The type wanted, in text form.
+        expected: String,
+        /// The type found, in text form.
+        found: String,
+    },
+    /// The linker already has a definition of that name.
+    Duplicate,
+}
+
+/// How the embedder broke the API's contract.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Misuse {
+    /// A handle was used with a store it does not belong to.
+    WrongStore,
+    /// The number of arguments or results does not match the function's type.
+    WrongArity,
+    /// A value is not of the type that its place wants.
+    WrongType,
+    /// A global that is not mutable was to be set.
+    ImmutableGlobal,
+    /// An index lies outside a table or memory.
+    OutOfBounds,
+    /// A borrowed argument was used after its host call ended.
+    StaleReference,
+    /// A host reference is not of the requested Rust type.
+    WrongReferent,
+    /// The capability behind a reference was revoked.
+    Revoked,
+    /// Types of another engine, or code for another engine.
+    WrongEngine,
+    /// The engine cannot be made with this configuration.
+    InvalidConfig(&'static str),
+    /// The entity is shared and cannot be changed now.
+    Busy,
+}
+
+impl Error {
+    /// The trap, if this is one.
+    pub const fn as_trap(&self) -> Option<Trap> {
+        match self {
+            Error::Trap(trap) => Some(*trap),
+            _ => None,
+        }
+    }
+
+    /// Wraps an embedder's error so that a host function can return it.
+    pub fn host(error: impl core::error::Error + Send + Sync + 'static) -> Self {
+        match crate::alloc::try_box(error) {
+            Ok(error) => Error::Host(error),
+            Err(error) => error,
+        }
+    }
+
+    /// True when the guest, not the embedder or Kernref, is at fault.
+    pub const fn is_guest_fault(&self) -> bool {
+        matches!(
+            self,
+            Error::Trap(_)
+                | Error::Malformed { .. }
+                | Error::Unsupported { .. }
+                | Error::Link(_)
+                | Error::Limit(_)
+        )
+    }
+}
+
+impl From<Trap> for Error {
+    fn from(trap: Trap) -> Self {
+        Error::Trap(trap)
+    }
+}
+
+impl From<Misuse> for Error {
+    fn from(misuse: Misuse) -> Self {
+        Error::Misuse(misuse)
+    }
+}
+
+impl From<LimitError> for Error {
+    fn from(limit: LimitError) -> Self {
+        Error::Limit(limit)
+    }
+}
+
+impl core::fmt::Display for Error {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        match self {
+            Error::Trap(trap) => write!(f, "wasm trap: {trap}"),
+            Error::Malformed { offset, message } => {
+                write!(f, "malformed module: {message} (at offset {offset:#x})")
+            }
+            Error::Unsupported { offset, feature } => {
+                write!(f, "unsupported feature: {feature} (at offset {offset:#x})")
+            }
+            Error::Link(error) => error.fmt(f),
+            Error::Limit(error) => error.fmt(f),
+            Error::OutOfMemory { bytes } => write!(f, "out of memory: {bytes} bytes refused"),
+            Error::Misuse(misuse) => misuse.fmt(f),
+            Error::Host(error) => write!(f, "host function failed: {error}"),
+            Error::Bug(what) => write!(f, "bug in kernref: {what}"),
+        }
+    }
+}
+
+impl core::fmt::Display for LimitError {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        let Self { what, requested, limit } = self;
+        write!(f, "limit reached: {what}: {requested} requested, {limit} allowed")
+    }
+}
+
+impl core::fmt::Display for LinkError {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        let Self { module, name, reason } = self;
+        match reason {
+            LinkReason::Unknown => write!(f, "unknown import: `{module}::{name}` is not defined"),
+            LinkReason::IncompatibleType { expected, found } => write!(
+                f,
+                "incompatible import type for `{module}::{name}`: expected {expected}, found {found}"
+            ),
+            LinkReason::Duplicate => write!(f, "`{module}::{name}` is defined twice"),
+        }
+    }
+}
+
+impl core::fmt::Display for Misuse {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.write_str(match self {
+            Misuse::WrongStore => "handle used with a store it does not belong to",
+            Misuse::WrongArity => "wrong number of arguments or results",
+            Misuse::WrongType => "value of the wrong type",
+            Misuse::ImmutableGlobal => "global is immutable",
+            Misuse::OutOfBounds => "index out of bounds",
+            Misuse::StaleReference => "borrowed reference used after its host call",
+            Misuse::WrongReferent => "reference is not of the requested type",
+            Misuse::Revoked => "the object behind the reference was revoked",
+            Misuse::WrongEngine => "belongs to another engine",
+            Misuse::InvalidConfig(what) => return write!(f, "invalid configuration: {what}"),
+            Misuse::Busy => "entity is in use",
+        })
+    }
+}
+
+impl core::error::Error for LimitError {}
+impl core::error::Error for LinkError {}
+impl core::error::Error for Misuse {}
+impl core::error::Error for Error {
+    fn source(&self) -> Option<&(dyn core::error::Error + 'static)> {
+        match self {
+            Error::Trap(trap) => Some(trap),
+            Error::Host(error) => Some(&**error),
+            _ => None,
+        }
+    }
+}
+
+const _: () = assert!(core::mem::size_of::<Error>() <= 32, "errors travel by value");

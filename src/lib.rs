@@ -1,0 +1,31 @@
+//! Kernref: a `no_std` WebAssembly runtime component for operating-system
+//! kernels. See the repository's README for the story and `docs/` for how it
+//! works inside.
+//!
+//! Layers, each using only what stands left of it:
+//! `abi → error → arch → alloc → stack → gc → artifact → compile → runtime`.
+#![no_std]
+#![deny(unsafe_code)]
+
+extern crate alloc as std_alloc;
+#[cfg(any(feature = "std", test))]
+extern crate std;
+
+#[expect(unsafe_code, reason = "declares the types of functions that generated code calls")]
+pub mod abi;
+#[expect(unsafe_code, reason = "memory handed over by the embedder")]
+pub mod alloc;
+#[expect(unsafe_code, reason = "assembly")]
+pub mod arch;
+pub mod artifact;
+#[cfg(feature = "compile")]
+pub mod compile;
+pub mod error;
+#[expect(unsafe_code, reason = "slots, tables and frames are raw memory")]
+pub mod gc;
+#[expect(unsafe_code, reason = "contexts and calls into generated code")]
+pub mod runtime;
+#[expect(unsafe_code, reason = "walks native frames")]
+pub mod stack;
+
+pub use error::{Error, LimitError, LinkError, LinkReason, Misuse, Result};
