@@ -32,6 +32,8 @@ pub struct VmStoreContext {
     pub host_frames: *mut HostFrame,
     /// Functions that generated code may call.
     pub builtins: *const VmBuiltins,
+    /// Ends the newest activation with a non-zero status; never returns.
+    pub unwind: unsafe extern "C" fn(*mut VmStoreContext, u64) -> !,
     /// Current epoch of the engine; a plain atomic counter.
     pub epoch_counter: *const core::sync::atomic::AtomicU64,
     /// Epoch at which generated code calls [`super::Builtin::EpochReached`].
