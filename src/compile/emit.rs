@@ -1,0 +1,183 @@
+//! Collects compiled functions into one position-independent code buffer:
+//! resolves calls between them and records the stack map of every call.
+//!
+//! Invariants: entry points are aligned to 16; maps are pushed in order of
+//! their return addresses; the only relocations are calls within the buffer.
+
+use crate::abi::{Builtin, FuncIndex, TypeIndex};
+use crate::artifact::{StackMapBuilder, StackMaps};
+use crate::error::{Error, LimitError, Result};
+use cranelift_codegen::CompiledCode;
+use cranelift_codegen::binemit::Reloc;
+use cranelift_codegen::ir::{ExternalName, Function, UserExternalName};
+use cranelift_codegen::{FinalizedMachReloc, FinalizedRelocTarget};
+use hashbrown::HashMap;
+use std_alloc::vec::Vec;
+
+/// Most machine code of one module: within the reach of a direct call on
+/// every supported architecture.
+const CODE_BYTES: usize = 120 << 20;
+
+/// What a piece of code is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) enum CodeKey {
+    /// A function of the module, as it is called.
+    Function(FuncIndex),
+    /// The stub through which the module reaches a builtin.
+    Builtin(Builtin),
+    /// What a host calls to enter a function of this type.
+    EntryShim(TypeIndex),
+    /// How a host function of this type is called.
+    ExitStub(TypeIndex),
+    /// The body behind a wrapper that checks for its large frame: the
+    /// position of what it belongs to among everything emitted.
+    LargeFrameBody(u32),
+}
+
+impl From<CodeKey> for UserExternalName {
+    fn from(key: CodeKey) -> Self {
+        let (namespace, index) = match key {
+            CodeKey::Function(func) => (0, func.0),
+            CodeKey::Builtin(builtin) => (1, builtin as u32),
+            CodeKey::EntryShim(ty) => (2, ty.0),
+            CodeKey::ExitStub(ty) => (3, ty.0),
+            CodeKey::LargeFrameBody(index) => (4, index),
+        };
+        UserExternalName::new(namespace, index)
+    }
+}
+
+/// A call whose target's address is not known until the end.
+struct Fixup {
+    at: usize,
+    target: UserExternalName,
+    addend: i64,
+    kind: Reloc,
+}
+
+/// Code under construction.
+#[derive(Default)]
+pub(super) struct CodeBuffer {
+    bytes: Vec<u8>,
+    starts: HashMap<UserExternalName, u32>,
+    fixups: Vec<Fixup>,
+    maps: StackMapBuilder,
+    pieces: u32,
+}
+
+impl CodeBuffer {
+    /// Number of pieces so far.
+    pub(super) fn pieces(&self) -> u32 {
+        self.pieces
+    }
+
+    /// Appends a compiled piece and returns the range it occupies.
+    pub(super) fn append(
+        &mut self,
+        key: CodeKey,
+        function: &Function,
+        compiled: &CompiledCode,
+    ) -> Result<(u32, u32)> {
+        let code = compiled.buffer.data();
+        let align = compiled.buffer.alignment.max(16) as usize;
+        let start = self.bytes.len().next_multiple_of(align);
+        let end = start.saturating_add(code.len());
+        if end > CODE_BYTES {
+            let (requested, limit) = (end as u64, CODE_BYTES as u64);
+            return Err(LimitError { what: "bytes of machine code per module", requested, limit }
+                .into());
+        }
+        self.bytes.resize(start, 0);
+        self.bytes.extend_from_slice(code);
+        self.starts.insert(key.into(), start as u32);
+        self.pieces += 1;
+        for reloc in compiled.buffer.relocs() {
+            self.fixups.push(fixup(start, function, reloc)?);
+        }
+        self.push_maps(start as u32, compiled)?;
+        Ok((start as u32, end as u32))
+    }
+
+    /// One map per call: the one Cranelift gives where references are live,
+    /// an empty one elsewhere.
+    fn push_maps(&mut self, start: u32, compiled: &CompiledCode) -> Result<()> {
+        let mut with_refs = compiled.buffer.user_stack_maps().iter().peekable();
+        for site in compiled.buffer.call_sites() {
+            let frame_bytes = site.frame_offset.unwrap_or(0);
+            let map = with_refs.next_if(|(offset, _, _)| *offset == site.ret_addr);
+            let pushed = match map {
+                Some((_, span, map)) => self.maps.push(
+                    start + site.ret_addr,
+                    *span,
+                    map.entries().map(|(_, from_sp)| span.wrapping_sub(from_sp)),
+                ),
+                None => self.maps.push(start + site.ret_addr, frame_bytes, [].into_iter()),
+            };
+            if !pushed {
+                return Err(Error::Bug("the code generator gave a stack map outside its frame"));
+            }
+        }
+        match with_refs.next() {
+            None => Ok(()),
+            Some(_) => Err(Error::Bug("the code generator gave a stack map without a call")),
+        }
+    }
+
+    /// Bytes of code so far.
+    pub(super) fn len(&self) -> u32 {
+        self.bytes.len() as u32
+    }
+
+    /// Start of an earlier piece.
+    pub(super) fn start_of(&self, key: CodeKey) -> Option<u32> {
+        self.starts.get(&UserExternalName::from(key)).copied()
+    }
+
+    /// Resolves all calls; gives code and maps.
+    pub(super) fn finish(mut self) -> Result<(Vec<u8>, StackMaps)> {
+        for fixup in &self.fixups {
+            let target = *self
+                .starts
+                .get(&fixup.target)
+                .ok_or(Error::Bug("a call to code that was not emitted"))?;
+            patch(&mut self.bytes, fixup, target)?;
+        }
+        Ok((self.bytes, self.maps.finish()))
+    }
+}
+
+fn fixup(start: usize, function: &Function, reloc: &FinalizedMachReloc) -> Result<Fixup> {
+    match (&reloc.target, reloc.kind) {
+        (
+            FinalizedRelocTarget::ExternalName(ExternalName::User(name)),
+            Reloc::X86CallPCRel4 | Reloc::Arm64Call,
+        ) => Ok(Fixup {
+            at: start + reloc.offset as usize,
+            target: function.params.user_named_funcs()[*name].clone(),
+            addend: reloc.addend,
+            kind: reloc.kind,
+        }),
+        _ => Err(Error::Bug("the code generator wants a relocation that kernels cannot give")),
+    }
+}
+
+/// Writes the distance to `target` into the call at `fixup.at`.
+fn patch(bytes: &mut [u8], fixup: &Fixup, target: u32) -> Result<()> {
+    const BROKEN: Error = Error::Bug("a call out of its instruction's reach");
+    let distance = i64::from(target) + fixup.addend - fixup.at as i64;
+    let field: &mut [u8; 4] = bytes
+        .get_mut(fixup.at..fixup.at + 4)
+        .and_then(|field| field.try_into().ok())
+        .ok_or(BROKEN)?;
+    if fixup.kind == Reloc::X86CallPCRel4 {
+        *field = i32::try_from(distance).map_err(|_| BROKEN)?.to_le_bytes();
+    } else {
+        // Arm ARM, B/BL: a signed 26-bit count of 4-byte instructions.
+        if distance % 4 != 0 || !(-(1 << 27)..1 << 27).contains(&distance) {
+            return Err(BROKEN);
+        }
+        let words = (distance >> 2) as u32 & 0x03ff_ffff;
+        *field = (u32::from_le_bytes(*field) & 0xfc00_0000 | words).to_le_bytes();
+    }
+    Ok(())
+}

@@ -1,0 +1,221 @@
+//! Drives the translation of one function: parameters and locals, operators
+//! one by one, and the checks at its entry.
+
+use super::access::field;
+use super::op;
+use super::signature::{POINTER, value_type};
+use super::translator::{Local, ModuleEnv, Translator};
+use crate::abi::{Builtin, FuncIndex, Trap, TypeIndex, VmStoreContext};
+use crate::artifact::ValType;
+use crate::error::{Error, LimitError, Result};
+use cranelift_codegen::ir::condcodes::IntCC;
+use cranelift_codegen::ir::immediates::{Ieee32, Ieee64};
+use cranelift_codegen::ir::{Block, Function, InstBuilder, types};
+use cranelift_frontend::{FunctionBuilder, FunctionBuilderContext};
+use std_alloc::vec::Vec;
+use wasmparser::{FuncValidator, FunctionBody, Operator, ValidatorResources};
+
+/// Why a body was not translated: the validator's word, or ours.
+pub(super) use super::declare::Failure;
+
+/// Most locals of a function, parameters included: the limit of the
+/// JavaScript API, which validators share.
+const LOCALS: u64 = 50_000;
+
+/// Validates and translates one body into `function`, whose signature is set.
+/// Gives the types that it calls indirectly: host functions of these types
+/// need exit stubs in this module, because they can be called from here.
+pub(super) fn translate(
+    env: ModuleEnv<'_>,
+    func: FuncIndex,
+    body: &FunctionBody<'_>,
+    validator: &mut FuncValidator<ValidatorResources>,
+    function: &mut Function,
+    builder_context: &mut FunctionBuilderContext,
+    frontend_config: cranelift_codegen::isa::TargetFrontendConfig,
+) -> Result<Vec<TypeIndex>, Failure> {
+    let mut builder = FunctionBuilder::new(function, builder_context);
+    let entry = builder.create_block();
+    builder.append_block_params_for_function_params(entry);
+    builder.func.layout.append_block(entry);
+    builder.seal_block(entry);
+    let context = builder.block_params(entry)[0];
+    // The entry is filled last, when it is known which checks the body needs.
+    let start = builder.create_block();
+    builder.switch_to_block(start);
+
+    let mut t = Translator::new(builder, env, context);
+    let ty = env.info.funcs[func.index()];
+    declare_params(&mut t, entry, env.info.types[ty.index()].params());
+    declare_locals(&mut t, body, validator)?;
+    op::control::open_function(&mut t, ty);
+    t.interruption_check();
+
+    let mut operators = body.get_operators_reader()?;
+    while !operators.eof() {
+        let (op, offset) = operators.read_with_offset()?;
+        validator.op(offset, &op)?;
+        op::translate(&mut t, &op)?;
+    }
+    operators.finish()?;
+
+    // The last `end` has left control at the function's exit, if it returns.
+    if t.reachable {
+        t.write_back_fuel();
+        let results = core::mem::take(&mut t.stack);
+        t.builder.ins().return_(&results);
+    }
+    t.builder.switch_to_block(entry);
+    if t.makes_calls {
+        stack_check(&mut t);
+    }
+    t.builder.ins().jump(start, &[]);
+    t.builder.seal_block(start);
+    t.fill_trap_blocks();
+    t.builder.seal_all_blocks();
+    t.builder.finalize(frontend_config);
+    Ok(t.indirectly_called)
+}
+
+fn declare_params(t: &mut Translator<'_, '_>, entry: Block, params: &[ValType]) {
+    for (index, ty) in params.iter().enumerate() {
+        let value = t.builder.block_params(entry)[index + 1];
+        if *ty == ValType::ExternRef {
+            t.builder.declare_value_needs_stack_map(value);
+        }
+        declare_local(t, *ty, value);
+    }
+}
+
+fn declare_local(t: &mut Translator<'_, '_>, ty: ValType, value: cranelift_codegen::ir::Value) {
+    let variable = t.builder.declare_var(value_type(ty));
+    if ty == ValType::ExternRef {
+        t.builder.declare_var_needs_stack_map(variable);
+    }
+    t.builder.def_var(variable, value);
+    t.locals.push(Local { variable, ty });
+}
+
+/// Declares the body's own locals, all zero: one constant per run of a type.
+fn declare_locals(
+    t: &mut Translator<'_, '_>,
+    body: &FunctionBody<'_>,
+    validator: &mut FuncValidator<ValidatorResources>,
+) -> Result<(), Failure> {
+    let mut reader = body.get_locals_reader()?;
+    for _ in 0..reader.get_count() {
+        let offset = reader.original_position();
+        let (count, ty) = reader.read()?;
+        validator.define_locals(offset, count, ty)?;
+        let requested = t.locals.len() as u64 + u64::from(count);
+        if requested > LOCALS {
+            let what = "locals per function";
+            return Err(Error::Limit(LimitError { what, requested, limit: LOCALS }).into());
+        }
+        if count == 0 {
+            continue;
+        }
+        let ty = super::declare::val_type(ty)?;
+        let zero = match ty {
+            ValType::F32 => t.builder.ins().f32const(Ieee32::with_bits(0)),
+            ValType::F64 => t.builder.ins().f64const(Ieee64::with_bits(0)),
+            ValType::V128 => {
+                let zero = t.builder.func.dfg.constants.insert([0; 16][..].into());
+                t.builder.ins().vconst(value_type(ty), zero)
+            }
+            _ => t.builder.ins().iconst(value_type(ty), 0),
+        };
+        for _ in 0..count {
+            declare_local(t, ty, zero);
+        }
+    }
+    Ok(())
+}
+
+/// Traps unless the stack pointer is above the store's limit. The frame is
+/// already in place here; frames larger than the margin below the limit are
+/// checked by a wrapper before they are made.
+fn stack_check(t: &mut Translator<'_, '_>) {
+    let store = t.store_context();
+    let limit = t.load_context(POINTER, store, field!(VmStoreContext, stack_limit));
+    let pointer = t.builder.ins().get_stack_pointer(POINTER);
+    let exhausted = t.builder.ins().icmp(IntCC::UnsignedLessThan, pointer, limit);
+    t.trap_if(exhausted, Trap::StackOverflow);
+}
+
+impl Translator<'_, '_> {
+    /// At the function's start and at loop heads: zeal, epoch and fuel.
+    pub(super) fn interruption_check(&mut self) {
+        self.zeal_safepoint();
+        if self.env.settings.epoch_interruption {
+            let store = self.store_context();
+            let counter = self.load_constant(POINTER, store, field!(VmStoreContext, epoch_counter));
+            let flags = super::access::trusted(self.regions.context);
+            // Atomic, lest the optimizer think one load is enough.
+            let epoch = self.builder.ins().atomic_load(types::I64, flags, counter);
+            let deadline =
+                self.load_context(types::I64, store, field!(VmStoreContext, epoch_deadline));
+            let reached =
+                self.builder.ins().icmp(IntCC::UnsignedGreaterThanOrEqual, epoch, deadline);
+            self.call_if(reached, Builtin::EpochReached);
+        }
+        if self.env.settings.consume_fuel {
+            self.write_back_fuel();
+            let store = self.store_context();
+            let fuel = self.load_context(types::I64, store, field!(VmStoreContext, fuel));
+            let exhausted = self.builder.ins().icmp_imm_s(IntCC::SignedLessThan, fuel, 0);
+            self.call_if(exhausted, Builtin::FuelExhausted);
+        }
+    }
+
+    /// Calls a builtin on a cold path when `condition` is non-zero.
+    fn call_if(&mut self, condition: cranelift_codegen::ir::Value, builtin: Builtin) {
+        let (call, next) = (self.builder.create_block(), self.builder.create_block());
+        self.builder.set_cold_block(call);
+        self.builder.ins().brif(condition, call, &[], next, &[]);
+        self.builder.switch_to_block(call);
+        self.builder.seal_block(call);
+        self.call_builtin(builtin, &[]);
+        self.builder.ins().jump(next, &[]);
+        self.builder.switch_to_block(next);
+        self.builder.seal_block(next);
+    }
+
+    /// Counts one operator; before control may go elsewhere, writes back.
+    pub(super) fn count_fuel(&mut self, op: &Operator<'_>) {
+        if !self.env.settings.consume_fuel {
+            return;
+        }
+        use Operator as O;
+        match op {
+            // Not work: they only structure the code.
+            O::Nop | O::Block { .. } => {}
+            O::Loop { .. } | O::If { .. } | O::Else | O::End => self.write_back_fuel(),
+            O::Br { .. }
+            | O::BrIf { .. }
+            | O::BrTable { .. }
+            | O::Return
+            | O::Unreachable
+            | O::Call { .. }
+            | O::CallIndirect { .. }
+            | O::ReturnCall { .. }
+            | O::ReturnCallIndirect { .. } => {
+                self.pending_fuel += 1;
+                self.write_back_fuel();
+            }
+            _ => self.pending_fuel += 1,
+        }
+    }
+
+    fn write_back_fuel(&mut self) {
+        let used = core::mem::take(&mut self.pending_fuel);
+        if used == 0 {
+            return;
+        }
+        let store = self.store_context();
+        let flags = super::access::trusted(self.regions.context);
+        let fuel = self.load_context(types::I64, store, field!(VmStoreContext, fuel));
+        let fuel = self.builder.ins().iadd_imm_s(fuel, -i64::from(used));
+        self.builder.ins().store(flags, fuel, store, field!(VmStoreContext, fuel));
+    }
+}

@@ -1,0 +1,110 @@
+//! Bounds checks on linear memory (WebAssembly core, "Memory Instructions").
+//!
+//! A 32-bit index plus a 32-bit offset plus an access size cannot overflow 64
+//! bits, so one comparison with the length suffices; a 64-bit index needs a
+//! test for the carry too. Memories never shrink: an access whose end was
+//! checked on every path to here needs no second check.
+
+use super::translator::Translator;
+use crate::abi::{MemoryIndex, Trap};
+use crate::artifact::WASM_PAGE_BYTES;
+use cranelift_codegen::ir::condcodes::IntCC;
+use cranelift_codegen::ir::{Endianness, InstBuilder, MemFlagsData, Value, types};
+use wasmparser::{MemArg, MemArgTarget};
+
+/// An address that has been checked: `base + offset`.
+pub(super) struct Address {
+    pub(super) base: Value,
+    pub(super) offset: i32,
+}
+
+impl Translator<'_, '_> {
+    /// How linear memory is accessed: little endian, any alignment, checked.
+    pub(super) fn heap_flags(&self) -> MemFlagsData {
+        MemFlagsData::new()
+            .with_endianness(Endianness::Little)
+            .with_notrap()
+            .with_alias_region(Some(self.regions.heap))
+    }
+
+    /// Pops an index and checks an access of `size` bytes there.
+    pub(super) fn checked_address(&mut self, arg: &MemArg, size: u32) -> Address {
+        let MemArgTarget::Memory(memory) = arg.target else {
+            debug_assert!(false, "arrays are refused by the validator");
+            return Address { base: self.context, offset: 0 };
+        };
+        let memory = MemoryIndex(memory);
+        let index = self.pop();
+        let is_64 = self.env.info.memories[memory.index()].memory64;
+        // At most 2³² + 16 for a 32-bit memory.
+        let Some(reach) = arg.offset.checked_add(u64::from(size)) else {
+            return self.never_in_bounds();
+        };
+        let index_64 = self.to_i64(index);
+        self.check_end(memory, index, index_64, reach, is_64);
+        let base = self.memory_base(memory);
+        let address = self.builder.ins().iadd(base, index_64);
+        match i32::try_from(arg.offset) {
+            Ok(offset) => Address { base: address, offset },
+            Err(_) => {
+                let offset = self.builder.ins().iconst(types::I64, arg.offset as i64);
+                Address { base: self.builder.ins().iadd(address, offset), offset: 0 }
+            }
+        }
+    }
+
+    /// An access that cannot be in bounds: traps, and gives an address for
+    /// the dead code that follows.
+    fn never_in_bounds(&mut self) -> Address {
+        let always = self.builder.ins().iconst(types::I8, 1);
+        self.trap_if(always, Trap::MemoryOutOfBounds);
+        Address { base: self.context, offset: 0 }
+    }
+
+    /// Traps unless `index + reach <= length`.
+    fn check_end(
+        &mut self,
+        memory: MemoryIndex,
+        index: Value,
+        index_64: Value,
+        reach: u64,
+        is_64: bool,
+    ) {
+        let key = (memory.0, index);
+        if self.checked_ends.get(&key).is_some_and(|checked| *checked >= reach) {
+            return;
+        }
+        let ty = &self.env.info.memories[memory.index()];
+        if let Some(constant) = self.constant(index) {
+            let end = if is_64 { constant as u64 } else { u64::from(constant as u32) }
+                .checked_add(reach);
+            let minimum = ty.minimum.saturating_mul(WASM_PAGE_BYTES);
+            if end.is_some_and(|end| end <= minimum) {
+                return;
+            }
+        }
+        let len = self.memory_len(memory);
+        let reach_value = self.builder.ins().iconst(types::I64, reach as i64);
+        let end = self.builder.ins().iadd(index_64, reach_value);
+        if is_64 {
+            let carried = self.builder.ins().icmp(IntCC::UnsignedLessThan, end, index_64);
+            self.trap_if(carried, Trap::MemoryOutOfBounds);
+        }
+        let outside = self.builder.ins().icmp(IntCC::UnsignedGreaterThan, end, len);
+        self.trap_if(outside, Trap::MemoryOutOfBounds);
+        self.checked_ends.insert(key, reach);
+    }
+
+    /// The constant that `value` is, if it is one.
+    pub(super) fn constant(&self, value: Value) -> Option<i64> {
+        use cranelift_codegen::ir::{InstructionData, Opcode, ValueDef};
+        let dfg = &self.builder.func.dfg;
+        match dfg.value_def(value) {
+            ValueDef::Result(inst, 0) => match dfg.insts[inst] {
+                InstructionData::UnaryImm { opcode: Opcode::Iconst, imm } => Some(imm.bits()),
+                _ => None,
+            },
+            _ => None,
+        }
+    }
+}

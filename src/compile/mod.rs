@@ -1,0 +1,32 @@
+//! From Wasm bytes to an [`Artifact`]: validate, translate each function to
+//! Cranelift IR, emit position-independent code with exact stack maps.
+//!
+//! ```text
+//! bytes ─ wasmparser ─▶ declare (ModuleInfo) ─┐
+//!              function bodies ─ func + op/* ─┴▶ Cranelift ─▶ emit (code, maps) ─▶ Artifact
+//!                                 shim (stubs) ─▶
+//! ```
+//!
+//! Nothing here knows the runtime: calls out go through the store context by
+//! the offsets of [`crate::abi`]. The compiler is the one part of Kernref
+//! that allocates infallibly (Cranelift does); give it a heap with room.
+
+mod access;
+mod barrier;
+mod control_stack;
+mod declare;
+mod emit;
+mod features;
+mod func;
+mod memory_access;
+mod module;
+mod names;
+mod op;
+mod settings;
+mod shim;
+mod signature;
+mod translator;
+
+pub use features::WasmFeatures;
+pub use module::compile;
+pub use settings::{CompileSettings, OptLevel};

@@ -1,0 +1,250 @@
+//! [`compile`]: a module from bytes to [`Artifact`].
+
+use super::declare::{Declarations, Failure};
+use super::emit::{CodeBuffer, CodeKey};
+use super::settings::{self, CompileSettings};
+use super::translator::{ModuleEnv, builtin_signature};
+use super::{features, func, shim, signature};
+use crate::abi::{Builtin, FuncIndex, STACK_MARGIN_BYTES, TypeIndex};
+use crate::artifact::{Artifact, FunctionCode, ImportKind, ModuleInfo, NO_ESCAPE, ShimCode};
+use crate::error::{Error, LimitError, Result};
+use cranelift_codegen::control::ControlPlane;
+use cranelift_codegen::isa::{CallConv, OwnedTargetIsa};
+use cranelift_codegen::ir::{Function, Signature, UserFuncName};
+use cranelift_codegen::{CodegenError, CompileError, Context};
+use cranelift_frontend::FunctionBuilderContext;
+use std_alloc::vec::Vec;
+use wasmparser::{
+    FuncToValidate, FuncValidatorAllocations, FunctionBody, Parser, ValidPayload, Validator,
+    ValidatorResources,
+};
+
+/// Compiles a module for this machine.
+///
+/// # Errors
+/// [`Error::Malformed`] with the byte offset if the bytes are not a valid
+/// module; [`Error::Unsupported`] naming the proposal if they need one that is
+/// off or that Kernref lacks; [`Error::Limit`] if a function or the module's
+/// code exceeds what the code generator can do.
+pub fn compile(bytes: &[u8], settings: &CompileSettings) -> Result<Artifact> {
+    read(bytes, settings).map_err(|failure| match failure {
+        Failure::Own(error) => error,
+        Failure::Parse(error) => features::refusal(&error, bytes, settings.features),
+    })
+}
+
+type Body<'a> = (FuncToValidate<ValidatorResources>, FunctionBody<'a>);
+
+fn read(bytes: &[u8], settings: &CompileSettings) -> Result<Artifact, Failure> {
+    let parser_features = settings.features.parser_features();
+    let mut validator = Validator::new_with_features(parser_features);
+    let mut parser = Parser::new(0);
+    parser.set_features(parser_features);
+    let mut declarations = Declarations::default();
+    let mut bodies: Vec<Body<'_>> = Vec::new();
+    for payload in parser.parse_all(bytes) {
+        let payload = payload?;
+        match validator.payload(&payload)? {
+            ValidPayload::Func(validator, body) => bodies.push((validator, body)),
+            _ => declarations.payload(payload)?,
+        }
+    }
+    declarations.settle_escapes();
+    let compiler = Compiler {
+        isa: settings::isa(settings)?,
+        settings,
+        context: Context::new(),
+        builder_context: FunctionBuilderContext::new(),
+        code: CodeBuffer::default(),
+    };
+    compiler.module(declarations.info, bodies)
+}
+
+struct Compiler<'a> {
+    isa: OwnedTargetIsa,
+    settings: &'a CompileSettings,
+    context: Context,
+    builder_context: FunctionBuilderContext,
+    code: CodeBuffer,
+}
+
+impl Compiler<'_> {
+    fn module(mut self, info: ModuleInfo, bodies: Vec<Body<'_>>) -> Result<Artifact, Failure> {
+        let offsets = info.offsets().ok_or(LimitError {
+            what: "bytes of instance context",
+            requested: u64::MAX,
+            limit: i32::MAX as u64,
+        });
+        let offsets = offsets.map_err(Error::from)?;
+        let env = ModuleEnv { info: &info, offsets: &offsets, settings: self.settings };
+
+        let mut functions = Vec::with_capacity(bodies.len());
+        let mut called_types = std_alloc::vec![false; info.types.len()];
+        let mut allocations = FuncValidatorAllocations::default();
+        for (index, (to_validate, body)) in bodies.into_iter().enumerate() {
+            let func = FuncIndex(info.counts.imported_funcs + index as u32);
+            let mut validator = to_validate.into_validator(allocations);
+            self.start(CodeKey::Function(func), signature::internal(info.func_type(func)));
+            let indirect = func::translate(
+                env,
+                func,
+                &body,
+                &mut validator,
+                &mut self.context.func,
+                &mut self.builder_context,
+                self.isa.frontend_config(),
+            )?;
+            for ty in indirect {
+                called_types[ty.index()] = true;
+            }
+            allocations = validator.into_allocations();
+            let (start, end) = self.finish_checked(CodeKey::Function(func))?;
+            functions.push(FunctionCode { start, end });
+        }
+
+        for import in &info.imports {
+            if let ImportKind::Func(ty) = import.kind {
+                called_types[ty.index()] = true;
+            }
+        }
+        let entry_shims = self.entry_shims(&info)?;
+        let exit_stubs = self.exit_stubs(&info, &called_types)?;
+        self.builtin_stubs()?;
+        let (code, stack_maps) = self.code.finish()?;
+        Ok(Artifact { info, code, functions, entry_shims, exit_stubs, stack_maps })
+    }
+
+    /// Begins a function in the context.
+    fn start(&mut self, key: CodeKey, signature: Signature) {
+        self.context.clear();
+        self.context.func = Function::with_name_signature(UserFuncName::User(key.into()), signature);
+    }
+
+    /// Compiles and appends what is in the context.
+    fn finish(&mut self, key: CodeKey) -> Result<(u32, u32)> {
+        self.context
+            .compile(&*self.isa, &mut ControlPlane::default())
+            .map_err(|error| codegen_error(&error))?;
+        self.append(key)
+    }
+
+    fn append(&mut self, key: CodeKey) -> Result<(u32, u32)> {
+        let compiled =
+            self.context.compiled_code().ok_or(Error::Bug("nothing has been compiled"))?;
+        self.code.append(key, &self.context.func, compiled)
+    }
+
+    /// The same for code with the internal convention: behind a wrapper if its
+    /// frame could reach too far below the stack limit.
+    fn finish_checked(&mut self, key: CodeKey) -> Result<(u32, u32)> {
+        let frame_bytes = {
+            let compiled = self
+                .context
+                .compile(&*self.isa, &mut ControlPlane::default())
+                .map_err(|error| codegen_error(&error))?;
+            compiled.buffer.frame_layout().map_or(u32::MAX, |layout| layout.frame_to_fp_offset)
+        };
+        if frame_bytes <= STACK_MARGIN_BYTES {
+            return self.append(key);
+        }
+        if frame_bytes > i32::MAX as u32 {
+            return Err(Error::Bug("a frame of unknown size"));
+        }
+        let body = CodeKey::LargeFrameBody(self.code.pieces());
+        let signature = self.context.func.signature.clone();
+        let (start, _) = self.append(body)?;
+        self.start(key, signature);
+        shim::large_frame_wrapper(
+            &mut self.context.func,
+            &mut self.builder_context,
+            self.isa.frontend_config(),
+            frame_bytes,
+            body.into(),
+            CodeKey::Builtin(Builtin::RaiseTrap).into(),
+        );
+        let (_, end) = self.finish(key)?;
+        Ok((start, end))
+    }
+
+    fn entry_shims(&mut self, info: &ModuleInfo) -> Result<Vec<ShimCode>> {
+        let mut wanted = std_alloc::vec![false; info.types.len()];
+        for (index, ty) in info.funcs.iter().enumerate() {
+            let func = FuncIndex(index as u32);
+            if !info.is_imported_func(func) && info.escape_indices[index] != NO_ESCAPE {
+                wanted[ty.index()] = true;
+            }
+        }
+        self.per_type(info, &wanted, |compiler, ty| {
+            let key = CodeKey::EntryShim(ty);
+            compiler.start(key, shim::entry_shim_signature());
+            shim::entry_shim(
+                &mut compiler.context.func,
+                &mut compiler.builder_context,
+                compiler.isa.frontend_config(),
+                &info.types[ty.index()],
+            );
+            compiler.finish(key)?;
+            Ok(key)
+        })
+    }
+
+    fn exit_stubs(&mut self, info: &ModuleInfo, wanted: &[bool]) -> Result<Vec<ShimCode>> {
+        self.per_type(info, wanted, |compiler, ty| {
+            let key = CodeKey::ExitStub(ty);
+            compiler.start(key, signature::internal(&info.types[ty.index()]));
+            shim::exit_stub(
+                &mut compiler.context.func,
+                &mut compiler.builder_context,
+                compiler.isa.frontend_config(),
+                &info.types[ty.index()],
+            );
+            compiler.finish_checked(key)?;
+            Ok(key)
+        })
+    }
+
+    fn per_type(
+        &mut self,
+        info: &ModuleInfo,
+        wanted: &[bool],
+        mut emit: impl FnMut(&mut Self, TypeIndex) -> Result<CodeKey>,
+    ) -> Result<Vec<ShimCode>> {
+        let mut shims = Vec::new();
+        for (index, _) in info.types.iter().enumerate().filter(|(index, _)| wanted[*index]) {
+            let ty = TypeIndex(index as u32);
+            let key = emit(self, ty)?;
+            let start = self.code.start_of(key).ok_or(Error::Bug("a shim was not emitted"))?;
+            shims.push(ShimCode { ty, start, end: self.code.len() });
+        }
+        Ok(shims)
+    }
+
+    fn builtin_stubs(&mut self) -> Result<()> {
+        for builtin in Builtin::ALL {
+            let key = CodeKey::Builtin(*builtin);
+            self.start(key, builtin_signature(*builtin, CallConv::Tail));
+            shim::builtin_stub(
+                &mut self.context.func,
+                &mut self.builder_context,
+                self.isa.frontend_config(),
+                *builtin,
+            );
+            self.finish(key)?;
+        }
+        Ok(())
+    }
+}
+
+fn codegen_error(error: &CompileError<'_>) -> Error {
+    match error.inner {
+        CodegenError::ImplLimitExceeded | CodegenError::CodeTooLarge => LimitError {
+            what: "size of a function's machine code",
+            requested: u64::MAX,
+            limit: u64::from(u32::MAX),
+        }
+        .into(),
+        CodegenError::Unsupported(_) => Error::Bug("the code generator lacks an operation"),
+        CodegenError::Verifier(_) => Error::Bug("the translator made ill-formed code"),
+        _ => Error::Bug("the code generator failed"),
+    }
+}

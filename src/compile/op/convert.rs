@@ -1,0 +1,126 @@
+//! Conversions between number types.
+//!
+//! Trapping float→integer conversions check first and then convert with
+//! saturation, so that no CPU exception is ever needed. The bounds are exact:
+//! for a target of `n` bits the largest float below the range and the
+//! smallest above it (WebAssembly core, "trunc_u" and "trunc_s").
+
+use crate::abi::Trap;
+use crate::compile::translator::Translator;
+use cranelift_codegen::ir::condcodes::FloatCC;
+use cranelift_codegen::ir::immediates::{Ieee32, Ieee64};
+use cranelift_codegen::ir::{InstBuilder, MemFlagsData, Type, types};
+use wasmparser::Operator;
+
+pub(super) fn translate(t: &mut Translator<'_, '_>, op: &Operator<'_>) -> bool {
+    use Operator as O;
+    use types::{F32, F64, I32, I64};
+    match *op {
+        O::I32WrapI64 => {
+            let a = t.pop();
+            let value = t.builder.ins().ireduce(I32, a);
+            t.push(value);
+        }
+        O::I64ExtendI32S => {
+            let a = t.pop();
+            let value = t.builder.ins().sextend(I64, a);
+            t.push(value);
+        }
+        O::I64ExtendI32U => {
+            let a = t.pop();
+            let value = t.builder.ins().uextend(I64, a);
+            t.push(value);
+        }
+        O::I32TruncF32S => truncate(t, F32, I32, true),
+        O::I32TruncF32U => truncate(t, F32, I32, false),
+        O::I32TruncF64S => truncate(t, F64, I32, true),
+        O::I32TruncF64U => truncate(t, F64, I32, false),
+        O::I64TruncF32S => truncate(t, F32, I64, true),
+        O::I64TruncF32U => truncate(t, F32, I64, false),
+        O::I64TruncF64S => truncate(t, F64, I64, true),
+        O::I64TruncF64U => truncate(t, F64, I64, false),
+        O::I32TruncSatF32S | O::I32TruncSatF64S => saturate(t, I32, true),
+        O::I32TruncSatF32U | O::I32TruncSatF64U => saturate(t, I32, false),
+        O::I64TruncSatF32S | O::I64TruncSatF64S => saturate(t, I64, true),
+        O::I64TruncSatF32U | O::I64TruncSatF64U => saturate(t, I64, false),
+        O::F32ConvertI32S | O::F32ConvertI64S => from_integer(t, F32, true),
+        O::F32ConvertI32U | O::F32ConvertI64U => from_integer(t, F32, false),
+        O::F64ConvertI32S | O::F64ConvertI64S => from_integer(t, F64, true),
+        O::F64ConvertI32U | O::F64ConvertI64U => from_integer(t, F64, false),
+        O::F32DemoteF64 => {
+            let a = t.pop();
+            let value = t.builder.ins().fdemote(F32, a);
+            t.push(value);
+        }
+        O::F64PromoteF32 => {
+            let a = t.pop();
+            let value = t.builder.ins().fpromote(F64, a);
+            t.push(value);
+        }
+        O::I32ReinterpretF32 => reinterpret(t, I32),
+        O::I64ReinterpretF64 => reinterpret(t, I64),
+        O::F32ReinterpretI32 => reinterpret(t, F32),
+        O::F64ReinterpretI64 => reinterpret(t, F64),
+        _ => return false,
+    }
+    true
+}
+
+/// Exclusive lower and upper bound of what converts, as `f64`s that are exact
+/// in the source type too; for the lower bound, whether equality converts.
+fn bounds(from: Type, to: Type, signed: bool) -> (f64, bool, f64) {
+    const TWO_31: f64 = 2147483648.0;
+    const TWO_63: f64 = 9223372036854775808.0;
+    match (to, signed) {
+        (_, false) => (-1.0, false, if to == types::I32 { 2.0 * TWO_31 } else { 2.0 * TWO_63 }),
+        // Only an f64 can tell −2³¹ from −2³¹ − 1.
+        (types::I32, true) if from == types::F64 => (-TWO_31 - 1.0, false, TWO_31),
+        (types::I32, true) => (-TWO_31, true, TWO_31),
+        (_, true) => (-TWO_63, true, TWO_63),
+    }
+}
+
+fn truncate(t: &mut Translator<'_, '_>, from: Type, to: Type, signed: bool) {
+    let a = t.pop();
+    let unordered = t.builder.ins().fcmp(FloatCC::Unordered, a, a);
+    t.trap_if(unordered, Trap::BadConversionToInteger);
+    let (lower, lower_converts, upper) = bounds(from, to, signed);
+    let mut float = |value: f64| match from {
+        types::F32 => t.builder.ins().f32const(Ieee32::with_float(value as f32)),
+        _ => t.builder.ins().f64const(Ieee64::with_float(value)),
+    };
+    let (lower, upper) = (float(lower), float(upper));
+    let below = match lower_converts {
+        true => t.builder.ins().fcmp(FloatCC::LessThan, a, lower),
+        false => t.builder.ins().fcmp(FloatCC::LessThanOrEqual, a, lower),
+    };
+    let above = t.builder.ins().fcmp(FloatCC::GreaterThanOrEqual, a, upper);
+    let outside = t.builder.ins().bor(below, above);
+    t.trap_if(outside, Trap::IntegerOverflow);
+    t.push(a);
+    saturate(t, to, signed);
+}
+
+fn saturate(t: &mut Translator<'_, '_>, to: Type, signed: bool) {
+    let a = t.pop();
+    let value = match signed {
+        true => t.builder.ins().fcvt_to_sint_sat(to, a),
+        false => t.builder.ins().fcvt_to_uint_sat(to, a),
+    };
+    t.push(value);
+}
+
+fn from_integer(t: &mut Translator<'_, '_>, to: Type, signed: bool) {
+    let a = t.pop();
+    let value = match signed {
+        true => t.builder.ins().fcvt_from_sint(to, a),
+        false => t.builder.ins().fcvt_from_uint(to, a),
+    };
+    t.push(value);
+}
+
+fn reinterpret(t: &mut Translator<'_, '_>, to: Type) {
+    let a = t.pop();
+    let value = t.builder.ins().bitcast(to, MemFlagsData::new(), a);
+    t.push(value);
+}

@@ -1,0 +1,121 @@
+//! Integer and float arithmetic.
+
+use crate::abi::Trap;
+use crate::compile::translator::Translator;
+use cranelift_codegen::ir::condcodes::IntCC;
+use cranelift_codegen::ir::{InstBuilder, Type, Value, types};
+use wasmparser::Operator;
+
+/// Replaces the top two operands by an instruction's result.
+macro_rules! binary {
+    ($t:ident, $op:ident) => {{
+        let (a, b) = $t.pop2();
+        let value = $t.builder.ins().$op(a, b);
+        $t.push(value);
+    }};
+}
+
+/// Replaces the top operand by an instruction's result.
+macro_rules! unary {
+    ($t:ident, $op:ident) => {{
+        let a = $t.pop();
+        let value = $t.builder.ins().$op(a);
+        $t.push(value);
+    }};
+}
+
+pub(super) fn translate(t: &mut Translator<'_, '_>, op: &Operator<'_>) -> bool {
+    match *op {
+        Operator::I32Add | Operator::I64Add => binary!(t, iadd),
+        Operator::I32Sub | Operator::I64Sub => binary!(t, isub),
+        Operator::I32Mul | Operator::I64Mul => binary!(t, imul),
+        Operator::I32And | Operator::I64And => binary!(t, band),
+        Operator::I32Or | Operator::I64Or => binary!(t, bor),
+        Operator::I32Xor | Operator::I64Xor => binary!(t, bxor),
+        Operator::I32Shl | Operator::I64Shl => binary!(t, ishl),
+        Operator::I32ShrS | Operator::I64ShrS => binary!(t, sshr),
+        Operator::I32ShrU | Operator::I64ShrU => binary!(t, ushr),
+        Operator::I32Rotl | Operator::I64Rotl => binary!(t, rotl),
+        Operator::I32Rotr | Operator::I64Rotr => binary!(t, rotr),
+        Operator::I32Clz | Operator::I64Clz => unary!(t, clz),
+        Operator::I32Ctz | Operator::I64Ctz => unary!(t, ctz),
+        Operator::I32Popcnt | Operator::I64Popcnt => unary!(t, popcnt),
+        Operator::I32DivS | Operator::I64DivS => {
+            let (a, b) = divisor_checked(t);
+            overflow_checked(t, a, b);
+            let value = t.builder.ins().sdiv(a, b);
+            t.push(value);
+        }
+        Operator::I32DivU | Operator::I64DivU => {
+            let (a, b) = divisor_checked(t);
+            let value = t.builder.ins().udiv(a, b);
+            t.push(value);
+        }
+        Operator::I32RemS | Operator::I64RemS => {
+            let (a, b) = divisor_checked(t);
+            let value = t.builder.ins().srem(a, b);
+            t.push(value);
+        }
+        Operator::I32RemU | Operator::I64RemU => {
+            let (a, b) = divisor_checked(t);
+            let value = t.builder.ins().urem(a, b);
+            t.push(value);
+        }
+        Operator::I32Extend8S => extend(t, types::I8, types::I32),
+        Operator::I32Extend16S => extend(t, types::I16, types::I32),
+        Operator::I64Extend8S => extend(t, types::I8, types::I64),
+        Operator::I64Extend16S => extend(t, types::I16, types::I64),
+        Operator::I64Extend32S => extend(t, types::I32, types::I64),
+        Operator::F32Add | Operator::F64Add => binary!(t, fadd),
+        Operator::F32Sub | Operator::F64Sub => binary!(t, fsub),
+        Operator::F32Mul | Operator::F64Mul => binary!(t, fmul),
+        Operator::F32Div | Operator::F64Div => binary!(t, fdiv),
+        Operator::F32Min | Operator::F64Min => binary!(t, fmin),
+        Operator::F32Max | Operator::F64Max => binary!(t, fmax),
+        Operator::F32Copysign | Operator::F64Copysign => binary!(t, fcopysign),
+        Operator::F32Abs | Operator::F64Abs => unary!(t, fabs),
+        Operator::F32Neg | Operator::F64Neg => unary!(t, fneg),
+        Operator::F32Sqrt | Operator::F64Sqrt => unary!(t, sqrt),
+        Operator::F32Ceil | Operator::F64Ceil => unary!(t, ceil),
+        Operator::F32Floor | Operator::F64Floor => unary!(t, floor),
+        Operator::F32Trunc | Operator::F64Trunc => unary!(t, trunc),
+        Operator::F32Nearest | Operator::F64Nearest => unary!(t, nearest),
+        _ => return false,
+    }
+    true
+}
+
+/// Dividend and divisor, after a check that the divisor is not zero.
+fn divisor_checked(t: &mut Translator<'_, '_>) -> (Value, Value) {
+    let (a, b) = t.pop2();
+    if t.constant(b).is_none_or(|divisor| divisor == 0) {
+        let zero = t.builder.ins().icmp_imm_u(IntCC::Equal, b, 0);
+        t.trap_if(zero, Trap::IntegerDivisionByZero);
+    }
+    (a, b)
+}
+
+/// Traps if `a / b` is the one quotient that does not fit.
+fn overflow_checked(t: &mut Translator<'_, '_>, a: Value, b: Value) {
+    let ty = t.builder.func.dfg.value_type(b);
+    let (minus_one, minimum) = match ty {
+        types::I32 => (i64::from(u32::MAX), i64::from(i32::MIN as u32)),
+        _ => (-1, i64::MIN),
+    };
+    if t.constant(b).is_some_and(|divisor| divisor != minus_one) {
+        return;
+    }
+    let minus_one = t.builder.ins().iconst(ty, minus_one);
+    let minimum = t.builder.ins().iconst(ty, minimum);
+    let by_minus_one = t.builder.ins().icmp(IntCC::Equal, b, minus_one);
+    let of_minimum = t.builder.ins().icmp(IntCC::Equal, a, minimum);
+    let overflow = t.builder.ins().band(by_minus_one, of_minimum);
+    t.trap_if(overflow, Trap::IntegerOverflow);
+}
+
+fn extend(t: &mut Translator<'_, '_>, from: Type, to: Type) {
+    let a = t.pop();
+    let narrow = t.builder.ins().ireduce(from, a);
+    let value = t.builder.ins().sextend(to, narrow);
+    t.push(value);
+}

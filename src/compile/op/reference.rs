@@ -1,0 +1,33 @@
+//! `ref.null`, `ref.is_null`, `ref.func`.
+
+use crate::abi::FuncIndex;
+use crate::compile::signature::POINTER;
+use crate::compile::translator::Translator;
+use cranelift_codegen::ir::condcodes::IntCC;
+use cranelift_codegen::ir::{InstBuilder, types};
+use wasmparser::Operator;
+
+pub(super) fn translate(t: &mut Translator<'_, '_>, op: &Operator<'_>) -> bool {
+    match *op {
+        Operator::RefNull { hty } => {
+            // A null needs no stack map: it names no object.
+            let ty = if hty == wasmparser::HeapType::EXTERN { types::I32 } else { POINTER };
+            let value = t.builder.ins().iconst(ty, 0);
+            t.push(value);
+        }
+        Operator::RefIsNull => {
+            let value = t.pop();
+            let is_null = t.builder.ins().icmp_imm_u(IntCC::Equal, value, 0);
+            let is_null = t.builder.ins().uextend(types::I32, is_null);
+            t.push(is_null);
+        }
+        Operator::RefFunc { function_index } => {
+            let escape = t.env.info.escape_indices[FuncIndex(function_index).index()];
+            let offset = t.env.offsets.func_ref(escape);
+            let value = t.builder.ins().iadd_imm_u(t.context, i64::from(offset));
+            t.push(value);
+        }
+        _ => return false,
+    }
+    true
+}

@@ -1,0 +1,108 @@
+//! Tables: element access with barriers, size and growth, bulk operations.
+
+use super::memory::push_size;
+use crate::abi::{Builtin, TableIndex, Trap};
+use crate::artifact::{RefType, ValType};
+use crate::compile::access::trusted;
+use crate::compile::signature::value_type;
+use crate::compile::translator::Translator;
+use cranelift_codegen::ir::condcodes::IntCC;
+use cranelift_codegen::ir::{InstBuilder, Value, types};
+use wasmparser::Operator;
+
+pub(super) fn translate(t: &mut Translator<'_, '_>, op: &Operator<'_>) -> bool {
+    use Operator as O;
+    match *op {
+        O::TableGet { table } => {
+            let table = TableIndex(table);
+            t.zeal_safepoint();
+            let index = t.pop();
+            let element = checked_element(t, table, index, Trap::TableOutOfBounds);
+            let ty = ValType::from(element_type(t, table));
+            let flags = trusted(t.regions.table);
+            let value = t.builder.ins().load(value_type(ty), flags, element, 0);
+            t.push_typed(value, ty);
+            if ty == ValType::ExternRef {
+                t.read_barrier(value);
+            }
+        }
+        O::TableSet { table } => {
+            let table = TableIndex(table);
+            t.zeal_safepoint();
+            let (index, value) = t.pop2();
+            let element = checked_element(t, table, index, Trap::TableOutOfBounds);
+            let flags = trusted(t.regions.table);
+            match element_type(t, table) {
+                RefType::Extern => t.store_counted(flags, value, element, 0),
+                RefType::Func => {
+                    t.builder.ins().store(flags, value, element, 0);
+                }
+            }
+        }
+        O::TableSize { table } => {
+            let len = t.table_len(TableIndex(table));
+            push_size(t, len, is_64(t, table));
+        }
+        O::TableGrow { table } => {
+            let (init, delta) = t.pop2();
+            let (init, delta) = (t.to_i64(init), t.to_i64(delta));
+            let index = t.builder.ins().iconst(types::I32, i64::from(table));
+            let old = t.call_builtin(Builtin::TableGrow, &[index, delta, init]);
+            push_size(t, old, is_64(t, table));
+        }
+        O::TableFill { table } => {
+            let (dst, value, len) = t.pop3();
+            let (dst, value, len) = (t.to_i64(dst), t.to_i64(value), t.to_i64(len));
+            let table = t.builder.ins().iconst(types::I32, i64::from(table));
+            t.call_builtin(Builtin::TableFill, &[table, dst, value, len]);
+        }
+        O::TableCopy { dst_table, src_table } => {
+            let (dst, src, len) = t.pop3();
+            let (dst, src, len) = (t.to_i64(dst), t.to_i64(src), t.to_i64(len));
+            let dst_table = t.builder.ins().iconst(types::I32, i64::from(dst_table));
+            let src_table = t.builder.ins().iconst(types::I32, i64::from(src_table));
+            t.call_builtin(Builtin::TableCopy, &[dst_table, src_table, dst, src, len]);
+        }
+        O::TableInit { elem_index, table } => {
+            let (dst, src, len) = t.pop3();
+            let dst = t.to_i64(dst);
+            let table = t.builder.ins().iconst(types::I32, i64::from(table));
+            let segment = t.builder.ins().iconst(types::I32, i64::from(elem_index));
+            t.call_builtin(Builtin::TableInit, &[table, segment, dst, src, len]);
+        }
+        O::ElemDrop { elem_index } => {
+            let segment = t.builder.ins().iconst(types::I32, i64::from(elem_index));
+            t.call_builtin(Builtin::ElemDrop, &[segment]);
+        }
+        _ => return false,
+    }
+    true
+}
+
+fn is_64(t: &Translator<'_, '_>, table: u32) -> bool {
+    t.env.info.tables[table as usize].table64
+}
+
+fn element_type(t: &Translator<'_, '_>, table: TableIndex) -> RefType {
+    t.env.info.tables[table.index()].element
+}
+
+/// Address of an element, after a check that there is one.
+pub(super) fn checked_element(
+    t: &mut Translator<'_, '_>,
+    table: TableIndex,
+    index: Value,
+    trap: Trap,
+) -> Value {
+    let index = t.to_i64(index);
+    let len = t.table_len(table);
+    let outside = t.builder.ins().icmp(IntCC::UnsignedGreaterThanOrEqual, index, len);
+    t.trap_if(outside, trap);
+    let base = t.table_base(table);
+    let shift = match element_type(t, table) {
+        RefType::Extern => 2,
+        RefType::Func => 3,
+    };
+    let offset = t.builder.ins().ishl_imm_u(index, shift);
+    t.builder.ins().iadd(base, offset)
+}

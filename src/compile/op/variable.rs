@@ -1,0 +1,90 @@
+//! Locals, globals, constants, `drop`, `select`.
+
+use crate::abi::GlobalIndex;
+use crate::artifact::ValType;
+use crate::compile::access::trusted;
+use crate::compile::signature::value_type;
+use crate::compile::translator::Translator;
+use cranelift_codegen::ir::immediates::{Ieee32, Ieee64};
+use cranelift_codegen::ir::{InstBuilder, types};
+use wasmparser::Operator;
+
+pub(super) fn translate(t: &mut Translator<'_, '_>, op: &Operator<'_>) -> bool {
+    match *op {
+        Operator::LocalGet { local_index } => {
+            let value = t.builder.use_var(t.locals[local_index as usize].variable);
+            t.push(value);
+        }
+        Operator::LocalSet { local_index } => {
+            let value = t.pop();
+            t.builder.def_var(t.locals[local_index as usize].variable, value);
+        }
+        Operator::LocalTee { local_index } => {
+            let value = t.pop();
+            t.builder.def_var(t.locals[local_index as usize].variable, value);
+            t.push(value);
+        }
+        Operator::GlobalGet { global_index } => global_get(t, GlobalIndex(global_index)),
+        Operator::GlobalSet { global_index } => global_set(t, GlobalIndex(global_index)),
+        Operator::I32Const { value } => {
+            let value = t.builder.ins().iconst(types::I32, i64::from(value as u32));
+            t.push(value);
+        }
+        Operator::I64Const { value } => {
+            let value = t.builder.ins().iconst(types::I64, value);
+            t.push(value);
+        }
+        Operator::F32Const { value } => {
+            let value = t.builder.ins().f32const(Ieee32::with_bits(value.bits()));
+            t.push(value);
+        }
+        Operator::F64Const { value } => {
+            let value = t.builder.ins().f64const(Ieee64::with_bits(value.bits()));
+            t.push(value);
+        }
+        Operator::Drop => {
+            t.pop();
+        }
+        Operator::Select => {
+            let (first, second, condition) = t.pop3();
+            let value = t.builder.ins().select(condition, first, second);
+            t.push(value);
+        }
+        Operator::TypedSelect { ty } => {
+            let (first, second, condition) = t.pop3();
+            let value = t.builder.ins().select(condition, first, second);
+            let is_externref = ty == wasmparser::ValType::EXTERNREF;
+            t.push_typed(value, if is_externref { ValType::ExternRef } else { ValType::I64 });
+        }
+        Operator::Nop => {}
+        _ => return false,
+    }
+    true
+}
+
+fn global_get(t: &mut Translator<'_, '_>, global: GlobalIndex) {
+    let ty = t.env.info.globals[global.index()].ty;
+    let place = t.global_place(global);
+    let flags = trusted(t.regions.global);
+    let flags = if ty.mutable { flags } else { flags.with_readonly().with_can_move() };
+    let value = t.builder.ins().load(value_type(ty.content), flags, place.base, place.offset);
+    t.push_typed(value, ty.content);
+    if ty.content == ValType::ExternRef {
+        t.read_barrier(value);
+    }
+}
+
+fn global_set(t: &mut Translator<'_, '_>, global: GlobalIndex) {
+    let ty = t.env.info.globals[global.index()].ty.content;
+    let flags = trusted(t.regions.global);
+    if ty == ValType::ExternRef {
+        t.zeal_safepoint();
+    }
+    let value = t.pop();
+    let place = t.global_place(global);
+    if ty == ValType::ExternRef {
+        t.store_counted(flags, value, place.base, place.offset);
+    } else {
+        t.builder.ins().store(flags, value, place.base, place.offset);
+    }
+}

@@ -1,0 +1,73 @@
+//! What a compilation may be asked for, and the Cranelift target it maps to.
+//!
+//! Invariant: frame pointers are always on, unwind tables and stack probes
+//! always off; the walker relies on the first, a kernel lacks the rest.
+
+use super::features::WasmFeatures;
+use crate::error::{Error, Misuse, Result};
+use crate::gc::DeferralPolicy;
+use cranelift_codegen::isa::OwnedTargetIsa;
+use cranelift_codegen::settings::{self, Configurable};
+
+/// How hard the compiler works.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum OptLevel {
+    /// Compile quickly.
+    None,
+    /// Make fast code.
+    #[default]
+    Speed,
+    /// Make fast code, and prefer it small.
+    SpeedAndSize,
+}
+
+/// Settings of a compilation.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct CompileSettings {
+    /// Proposals that modules may use.
+    pub features: WasmFeatures,
+    /// Which barriers are compiled in.
+    pub policy: DeferralPolicy,
+    /// Calls [`crate::abi::Builtin::ZealSafepoint`] at every safepoint.
+    pub zeal: bool,
+    /// Checks the epoch at function entries and loop heads.
+    pub epoch_interruption: bool,
+    /// Counts fuel, one unit per operator.
+    pub consume_fuel: bool,
+    /// Optimisation level.
+    pub optimize: OptLevel,
+    /// Runs Cranelift's own verifier over each function: for tests.
+    pub verify: bool,
+}
+
+const TARGET: &str = if cfg!(target_pointer_width = "64") { crate::arch::TARGET_TRIPLE } else { "" };
+
+/// The Cranelift target for this machine.
+pub(super) fn isa(settings: &CompileSettings) -> Result<OwnedTargetIsa> {
+    let rejected = |_| Error::from(Misuse::InvalidConfig("the code generator rejects a setting"));
+    let mut flags = settings::builder();
+    let opt_level = match settings.optimize {
+        OptLevel::None => "none",
+        OptLevel::Speed => "speed",
+        OptLevel::SpeedAndSize => "speed_and_size",
+    };
+    for (name, value) in [
+        ("opt_level", opt_level),
+        ("enable_verifier", if settings.verify { "true" } else { "false" }),
+        ("preserve_frame_pointers", "true"),
+        ("unwind_info", "false"),
+        ("enable_probestack", "false"),
+        ("enable_multi_ret_implicit_sret", "true"),
+        ("enable_alias_analysis", "true"),
+        ("is_pic", "false"),
+    ] {
+        flags.set(name, value).map_err(rejected)?;
+    }
+    let mut isa = cranelift_codegen::isa::lookup_by_name(TARGET)
+        .map_err(|_| Misuse::InvalidConfig("the code generator lacks this architecture"))?;
+    for feature in crate::arch::cpu_features() {
+        isa.enable(feature).map_err(rejected)?;
+    }
+    isa.finish(settings::Flags::new(flags))
+        .map_err(|_| Misuse::InvalidConfig("the code generator rejects this processor").into())
+}

@@ -1,0 +1,233 @@
+//! Code between the conventions: entry shims (host → Wasm), exit stubs
+//! (Wasm → host function), builtin stubs (Wasm → runtime), and wrappers that
+//! check for a large frame before it is made.
+//!
+//! Exit and builtin stubs record where Wasm was left, which is what the stack
+//! walk starts from; neither keeps references in its own frame: arguments of
+//! a host call are roots by the host frame that the runtime links.
+
+use super::access::{Regions, constant, field, trusted};
+use super::signature::{POINTER, internal, plain, value_type};
+use super::translator::builtin_signature;
+use crate::abi::{Builtin, ValRaw, VmContext, VmHostContext, VmStoreContext};
+use crate::artifact::{FuncType, ValType};
+use cranelift_codegen::ir::condcodes::IntCC;
+use cranelift_codegen::ir::{
+    Function, InstBuilder, Signature, StackSlotData, StackSlotKind, TrapCode, UserExternalName,
+    Value, types,
+};
+use cranelift_codegen::ir::{ExtFuncData, ExternalName};
+use cranelift_codegen::isa::{CallConv, TargetFrontendConfig};
+use cranelift_frontend::{FunctionBuilder, FunctionBuilderContext};
+use std_alloc::vec::Vec;
+
+/// Follows the call that leaves for the landing pad.
+const NEVER_REACHED: TrapCode = TrapCode::unwrap_user(1);
+
+/// A builder at the start of a function without locals.
+struct Shim<'f> {
+    builder: FunctionBuilder<'f>,
+    regions: Regions,
+    params: Vec<Value>,
+}
+
+impl<'f> Shim<'f> {
+    fn new(function: &'f mut Function, context: &'f mut FunctionBuilderContext) -> Self {
+        let mut builder = FunctionBuilder::new(function, context);
+        let regions = Regions::new(builder.func);
+        let block = builder.create_block();
+        builder.append_block_params_for_function_params(block);
+        builder.switch_to_block(block);
+        builder.seal_block(block);
+        let params = builder.block_params(block).to_vec();
+        Self { builder, regions, params }
+    }
+
+    fn load_cell(&mut self, ty: ValType, cells: Value, index: usize) -> Value {
+        let offset = index as i32 * ValRaw::SIZE_BYTES as i32;
+        let flags = trusted(self.regions.heap);
+        self.builder.ins().load(value_type(ty), flags, cells, offset)
+    }
+
+    fn store_cell(&mut self, value: Value, cells: Value, index: usize) {
+        let offset = index as i32 * ValRaw::SIZE_BYTES as i32;
+        let flags = trusted(self.regions.heap);
+        self.builder.ins().store(flags, value, cells, offset);
+    }
+
+    /// Records frame pointer and return address of this stub in the store of
+    /// `context`, and gives the store.
+    fn record_exit(&mut self, context: Value) -> Value {
+        let (read, write) = (constant(self.regions.context), trusted(self.regions.context));
+        let store = self.builder.ins().load(POINTER, read, context, field!(VmContext, store));
+        let frame = self.builder.ins().get_frame_pointer(POINTER);
+        self.builder.ins().store(write, frame, store, field!(VmStoreContext, exit_fp));
+        let pc = self.builder.ins().get_return_address(POINTER);
+        self.builder.ins().store(write, pc, store, field!(VmStoreContext, exit_pc));
+        store
+    }
+
+    /// Goes on if `failed` is zero; otherwise ends the activation with `status`.
+    fn unwind_if(&mut self, failed: Value, store: Value, status: Value) {
+        let (unwind, next) = (self.builder.create_block(), self.builder.create_block());
+        self.builder.set_cold_block(unwind);
+        self.builder.ins().brif(failed, unwind, &[], next, &[]);
+        self.builder.switch_to_block(unwind);
+        let flags = constant(self.regions.context);
+        let target = self.builder.ins().load(POINTER, flags, store, field!(VmStoreContext, unwind));
+        let signature = plain(CallConv::SystemV, &[POINTER, types::I64], &[]);
+        let signature = self.builder.import_signature(signature);
+        self.builder.ins().call_indirect(signature, target, &[store, status]);
+        self.builder.ins().trap(NEVER_REACHED);
+        self.builder.switch_to_block(next);
+    }
+
+    fn finish(mut self, config: TargetFrontendConfig) {
+        self.builder.seal_all_blocks();
+        self.builder.finalize(config);
+    }
+}
+
+/// Signature of an entry shim: code, context, argument cells.
+pub(super) fn entry_shim_signature() -> Signature {
+    plain(CallConv::SystemV, &[POINTER; 3], &[])
+}
+
+/// Loads the arguments from their cells, calls, stores the results.
+pub(super) fn entry_shim(
+    function: &mut Function,
+    context: &mut FunctionBuilderContext,
+    config: TargetFrontendConfig,
+    ty: &FuncType,
+) {
+    let mut shim = Shim::new(function, context);
+    let (code, callee_context, cells) = (shim.params[0], shim.params[1], shim.params[2]);
+    let mut args = std_alloc::vec![callee_context];
+    for (index, ty) in ty.params().iter().enumerate() {
+        args.push(shim.load_cell(*ty, cells, index));
+    }
+    let signature = shim.builder.import_signature(internal(ty));
+    let call = shim.builder.ins().call_indirect(signature, code, &args);
+    let results = shim.builder.inst_results(call).to_vec();
+    for (index, value) in results.into_iter().enumerate() {
+        shim.store_cell(value, cells, index);
+    }
+    shim.builder.ins().return_(&[]);
+    shim.finish(config);
+}
+
+/// Spills the arguments into cells, calls the host function, and loads the
+/// results or leaves for the landing pad.
+pub(super) fn exit_stub(
+    function: &mut Function,
+    context: &mut FunctionBuilderContext,
+    config: TargetFrontendConfig,
+    ty: &FuncType,
+) {
+    let mut shim = Shim::new(function, context);
+    let host = shim.params[0];
+    let store = shim.record_exit(host);
+    let cells = ty.params().len().max(ty.results().len()).max(1) as u32;
+    let slot = shim.builder.create_sized_stack_slot(StackSlotData::new(
+        StackSlotKind::ExplicitSlot,
+        cells * ValRaw::SIZE_BYTES,
+        4,
+    ));
+    let cells = shim.builder.ins().stack_addr(POINTER, slot, 0);
+    for index in 0..ty.params().len() {
+        let value = shim.params[index + 1];
+        shim.store_cell(value, cells, index);
+    }
+    let flags = constant(shim.regions.context);
+    let target = shim.builder.ins().load(POINTER, flags, host, field!(VmHostContext, call));
+    let signature = plain(CallConv::SystemV, &[POINTER; 2], &[types::I64]);
+    let signature = shim.builder.import_signature(signature);
+    let call = shim.builder.ins().call_indirect(signature, target, &[host, cells]);
+    let status = shim.builder.inst_results(call)[0];
+    shim.unwind_if(status, store, status);
+    let mut results = Vec::with_capacity(ty.results().len());
+    for (index, ty) in ty.results().iter().enumerate() {
+        results.push(shim.load_cell(*ty, cells, index));
+    }
+    shim.builder.ins().return_(&results);
+    shim.finish(config);
+}
+
+/// Calls a builtin through the store's table of them.
+pub(super) fn builtin_stub(
+    function: &mut Function,
+    context: &mut FunctionBuilderContext,
+    config: TargetFrontendConfig,
+    builtin: Builtin,
+) {
+    let mut shim = Shim::new(function, context);
+    let store = shim.record_exit(shim.params[0]);
+    let flags = constant(shim.regions.context);
+    let table = shim.builder.ins().load(POINTER, flags, store, field!(VmStoreContext, builtins));
+    let target = shim.builder.ins().load(POINTER, flags, table, builtin.offset() as i32);
+    let signature = shim.builder.import_signature(builtin_signature(builtin, CallConv::SystemV));
+    let args = shim.params.clone();
+    let call = shim.builder.ins().call_indirect(signature, target, &args);
+    let result = shim.builder.inst_results(call)[0];
+    if builtin.is_fallible() {
+        let failed = shim.builder.ins().icmp_imm_s(IntCC::SignedLessThan, result, -1);
+        // −(code + 1) is the complement of the code.
+        let status = shim.builder.ins().bnot(result);
+        shim.unwind_if(failed, store, status);
+    }
+    shim.builder.ins().return_(&[result]);
+    shim.finish(config);
+}
+
+/// Checks that a frame of `frame_bytes` fits above the stack limit, then goes
+/// on to `body`, which has the same (internal) signature.
+pub(super) fn large_frame_wrapper(
+    function: &mut Function,
+    context: &mut FunctionBuilderContext,
+    config: TargetFrontendConfig,
+    frame_bytes: u32,
+    body: UserExternalName,
+    raise_trap: UserExternalName,
+) {
+    let signature = function.signature.clone();
+    let mut shim = Shim::new(function, context);
+    let vm = shim.params[0];
+    let (read, change) = (constant(shim.regions.context), trusted(shim.regions.context));
+    let store = shim.builder.ins().load(POINTER, read, vm, field!(VmContext, store));
+    let limit = shim.builder.ins().load(POINTER, change, store, field!(VmStoreContext, stack_limit));
+    let lowest = shim.builder.ins().iadd_imm_u(limit, i64::from(frame_bytes));
+    let pointer = shim.builder.ins().get_stack_pointer(POINTER);
+    let exhausted = shim.builder.ins().icmp(IntCC::UnsignedLessThan, pointer, lowest);
+    let (overflow, next) = (shim.builder.create_block(), shim.builder.create_block());
+    shim.builder.set_cold_block(overflow);
+    shim.builder.ins().brif(exhausted, overflow, &[], next, &[]);
+
+    shim.builder.switch_to_block(overflow);
+    let trap_signature = builtin_signature(Builtin::RaiseTrap, CallConv::Tail);
+    let raise_trap = import(&mut shim.builder, raise_trap, trap_signature);
+    let code = crate::abi::Trap::StackOverflow as u8;
+    let code = shim.builder.ins().iconst(types::I32, i64::from(code));
+    shim.builder.ins().call(raise_trap, &[vm, code]);
+    shim.builder.ins().trap(NEVER_REACHED);
+
+    shim.builder.switch_to_block(next);
+    let body = import(&mut shim.builder, body, signature);
+    let args = shim.params.clone();
+    shim.builder.ins().return_call(body, &args);
+    shim.finish(config);
+}
+
+fn import(
+    builder: &mut FunctionBuilder<'_>,
+    name: UserExternalName,
+    signature: Signature,
+) -> cranelift_codegen::ir::FuncRef {
+    let signature = builder.import_signature(signature);
+    let name = builder.func.declare_imported_user_function(name);
+    builder.import_function(ExtFuncData {
+        name: ExternalName::user(name),
+        signature,
+        colocated: true,
+        patchable: false,
+    })
+}

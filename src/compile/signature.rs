@@ -1,0 +1,40 @@
+//! Cranelift types and signatures for Wasm types.
+
+use crate::artifact::{FuncType, ValType};
+use cranelift_codegen::ir::{AbiParam, Signature, Type, types};
+use cranelift_codegen::isa::CallConv;
+
+/// Pointers; both supported architectures are 64-bit.
+pub(super) const POINTER: Type = types::I64;
+/// How vectors travel between operators; operators cast to their own shape.
+pub(super) const VECTOR: Type = types::I8X16;
+
+/// The Cranelift type of a value. An externref is the number of its slot, a
+/// funcref the address of its `VmFuncRef`.
+pub(super) const fn value_type(ty: ValType) -> Type {
+    match ty {
+        ValType::I32 | ValType::ExternRef => types::I32,
+        ValType::I64 => types::I64,
+        ValType::F32 => types::F32,
+        ValType::F64 => types::F64,
+        ValType::V128 => VECTOR,
+        ValType::FuncRef => POINTER,
+    }
+}
+
+/// The internal convention: context, then the parameters.
+pub(super) fn internal(ty: &FuncType) -> Signature {
+    let mut signature = Signature::new(CallConv::Tail);
+    signature.params.push(AbiParam::new(POINTER));
+    signature.params.extend(ty.params().iter().map(|ty| AbiParam::new(value_type(*ty))));
+    signature.returns.extend(ty.results().iter().map(|ty| AbiParam::new(value_type(*ty))));
+    signature
+}
+
+/// A signature over general registers only.
+pub(super) fn plain(conv: CallConv, params: &[Type], returns: &[Type]) -> Signature {
+    let mut signature = Signature::new(conv);
+    signature.params.extend(params.iter().copied().map(AbiParam::new));
+    signature.returns.extend(returns.iter().copied().map(AbiParam::new));
+    signature
+}

@@ -1,0 +1,288 @@
+//! [`Translator`]: the state of translating one function, and the small
+//! operations that all operator families share.
+//!
+//! Invariants: `stack` holds the operands of reachable code only; every
+//! externref value that is put on it has been declared to need a stack map;
+//! vectors on it are of type [`VECTOR`].
+
+use super::access::Regions;
+use super::control_stack::ControlFrame;
+use super::emit::CodeKey;
+use super::settings::CompileSettings;
+use super::signature::{self, POINTER, VECTOR};
+use crate::abi::{Builtin, BuiltinType, FuncIndex, Trap, TypeIndex, VmOffsets};
+use crate::artifact::{ModuleInfo, ValType};
+use cranelift_codegen::ir::{
+    Block, BlockArg, ExtFuncData, ExternalName, FuncRef, InstBuilder, MemFlagsData, SigRef,
+    Signature, TrapCode, Type, Value, types,
+};
+use cranelift_codegen::isa::CallConv;
+use cranelift_frontend::{FunctionBuilder, Variable};
+use hashbrown::HashMap;
+use std_alloc::vec::Vec;
+
+/// What functions of one module have in common.
+#[derive(Clone, Copy)]
+pub(super) struct ModuleEnv<'a> {
+    pub(super) info: &'a ModuleInfo,
+    pub(super) offsets: &'a VmOffsets,
+    pub(super) settings: &'a CompileSettings,
+}
+
+/// A local variable.
+#[derive(Clone, Copy)]
+pub(super) struct Local {
+    pub(super) variable: Variable,
+    pub(super) ty: ValType,
+}
+
+/// Code after which control cannot continue; the number is Cranelift's to
+/// report and never reaches users.
+const NEVER_REACHED: TrapCode = TrapCode::unwrap_user(1);
+
+/// State of translating one function.
+pub(super) struct Translator<'f, 'm> {
+    pub(super) builder: FunctionBuilder<'f>,
+    pub(super) env: ModuleEnv<'m>,
+    pub(super) regions: Regions,
+    /// The instance context: the function's first parameter.
+    pub(super) context: Value,
+    pub(super) stack: Vec<Value>,
+    pub(super) control: Vec<ControlFrame>,
+    pub(super) locals: Vec<Local>,
+    pub(super) reachable: bool,
+    /// Whether the body makes calls other than to raise traps; then it needs
+    /// a stack check.
+    pub(super) makes_calls: bool,
+    /// Fuel used since it was last written back.
+    pub(super) pending_fuel: u32,
+    /// Ends of accesses already checked on every path to here, by memory and
+    /// index value. Memories never shrink, so a check holds from then on.
+    pub(super) checked_ends: HashMap<(u32, Value), u64>,
+    /// Types of indirect calls.
+    pub(super) indirectly_called: Vec<TypeIndex>,
+    trap_blocks: HashMap<Trap, Block>,
+    internal_signatures: HashMap<TypeIndex, SigRef>,
+    functions: HashMap<CodeKey, FuncRef>,
+}
+
+impl<'f, 'm> Translator<'f, 'm> {
+    pub(super) fn new(
+        mut builder: FunctionBuilder<'f>,
+        env: ModuleEnv<'m>,
+        context: Value,
+    ) -> Self {
+        let regions = Regions::new(builder.func);
+        Self {
+            builder,
+            env,
+            regions,
+            context,
+            stack: Vec::new(),
+            control: Vec::new(),
+            locals: Vec::new(),
+            reachable: true,
+            makes_calls: false,
+            pending_fuel: 0,
+            checked_ends: HashMap::new(),
+            indirectly_called: Vec::new(),
+            trap_blocks: HashMap::new(),
+            internal_signatures: HashMap::new(),
+            functions: HashMap::new(),
+        }
+    }
+
+    /// Pushes a value that is not an externref.
+    pub(super) fn push(&mut self, value: Value) {
+        self.stack.push(value);
+    }
+
+    /// Pushes a value of type `ty`, and tells the compiler where it is an
+    /// externref that frames must expose.
+    pub(super) fn push_typed(&mut self, value: Value, ty: ValType) {
+        if ty == ValType::ExternRef {
+            self.builder.declare_value_needs_stack_map(value);
+        }
+        self.stack.push(value);
+    }
+
+    /// Pops a value. Validation keeps the stack from running dry.
+    pub(super) fn pop(&mut self) -> Value {
+        debug_assert!(!self.stack.is_empty(), "validated code never pops an empty stack");
+        self.stack.pop().unwrap_or(self.context)
+    }
+
+    pub(super) fn pop2(&mut self) -> (Value, Value) {
+        let second = self.pop();
+        (self.pop(), second)
+    }
+
+    pub(super) fn pop3(&mut self) -> (Value, Value, Value) {
+        let third = self.pop();
+        let (first, second) = self.pop2();
+        (first, second, third)
+    }
+
+    /// Pops a vector in the shape an operator wants.
+    pub(super) fn pop_vector(&mut self, ty: Type) -> Value {
+        let value = self.pop();
+        self.cast_vector(value, ty)
+    }
+
+    /// Pushes a vector of any shape.
+    pub(super) fn push_vector(&mut self, value: Value) {
+        let value = self.cast_vector(value, VECTOR);
+        self.stack.push(value);
+    }
+
+    fn cast_vector(&mut self, value: Value, ty: Type) -> Value {
+        if self.builder.func.dfg.value_type(value) == ty {
+            return value;
+        }
+        let flags = MemFlagsData::new().with_endianness(cranelift_codegen::ir::Endianness::Little);
+        self.builder.ins().bitcast(ty, flags, value)
+    }
+
+    /// Appends a block parameter for each type.
+    pub(super) fn block_with_params(&mut self, params: &[ValType]) -> Block {
+        let block = self.builder.create_block();
+        for ty in params {
+            let value = self.builder.append_block_param(block, signature::value_type(*ty));
+            if *ty == ValType::ExternRef {
+                self.builder.declare_value_needs_stack_map(value);
+            }
+        }
+        block
+    }
+
+    /// Jumps with the top `count` operands, which stay on the stack.
+    pub(super) fn jump_with_top(&mut self, target: Block, count: usize) {
+        let args = self.top_args(count);
+        self.builder.ins().jump(target, &args);
+    }
+
+    /// The top `count` operands as block arguments.
+    pub(super) fn top_args(&self, count: usize) -> Vec<BlockArg> {
+        let from = self.stack.len().saturating_sub(count);
+        self.stack[from..].iter().map(|value| BlockArg::Value(*value)).collect()
+    }
+
+    /// Goes on in `block`, into which several paths lead.
+    pub(super) fn continue_at_merge(&mut self, block: Block) {
+        self.builder.switch_to_block(block);
+        self.checked_ends.clear();
+    }
+
+    /// Traps when `condition` is non-zero.
+    pub(super) fn trap_if(&mut self, condition: Value, trap: Trap) {
+        let target = self.trap_block(trap);
+        let next = self.builder.create_block();
+        self.builder.ins().brif(condition, target, &[], next, &[]);
+        self.builder.switch_to_block(next);
+        self.builder.seal_block(next);
+    }
+
+    /// Traps always; what follows is unreachable.
+    pub(super) fn trap_always(&mut self, trap: Trap) {
+        let target = self.trap_block(trap);
+        self.builder.ins().jump(target, &[]);
+        self.reachable = false;
+    }
+
+    /// One cold block per function and trap.
+    fn trap_block(&mut self, trap: Trap) -> Block {
+        if let Some(block) = self.trap_blocks.get(&trap) {
+            return *block;
+        }
+        let block = self.builder.create_block();
+        self.builder.set_cold_block(block);
+        self.trap_blocks.insert(trap, block);
+        block
+    }
+
+    /// Fills the trap blocks; the last thing before the function is finished.
+    pub(super) fn fill_trap_blocks(&mut self) {
+        let mut blocks: Vec<_> = self.trap_blocks.drain().collect();
+        blocks.sort_unstable_by_key(|(_, block)| *block);
+        for (trap, block) in blocks {
+            self.builder.switch_to_block(block);
+            let code = self.builder.ins().iconst(types::I32, i64::from(trap as u8));
+            let callee = self.builtin_ref(Builtin::RaiseTrap);
+            self.builder.ins().call(callee, &[self.context, code]);
+            self.builder.ins().trap(NEVER_REACHED);
+        }
+    }
+
+    /// Calls a builtin through its stub. A safepoint.
+    pub(super) fn call_builtin(&mut self, builtin: Builtin, args: &[Value]) -> Value {
+        self.makes_calls = true;
+        let callee = self.builtin_ref(builtin);
+        let mut all = Vec::with_capacity(args.len() + 1);
+        all.push(self.context);
+        all.extend_from_slice(args);
+        let call = self.builder.ins().call(callee, &all);
+        self.builder.inst_results(call)[0]
+    }
+
+    fn builtin_ref(&mut self, builtin: Builtin) -> FuncRef {
+        self.function_ref(CodeKey::Builtin(builtin), || builtin_signature(builtin, CallConv::Tail))
+    }
+
+    /// A reference for a direct call to a function that the module defines.
+    pub(super) fn defined_function(&mut self, func: FuncIndex) -> FuncRef {
+        let info = self.env.info;
+        self.function_ref(CodeKey::Function(func), || signature::internal(info.func_type(func)))
+    }
+
+    fn function_ref(&mut self, key: CodeKey, signature: impl FnOnce() -> Signature) -> FuncRef {
+        if let Some(found) = self.functions.get(&key) {
+            return *found;
+        }
+        let signature = self.builder.import_signature(signature());
+        let name = self.builder.func.declare_imported_user_function(key.into());
+        let function = self.builder.import_function(ExtFuncData {
+            name: ExternalName::user(name),
+            signature,
+            colocated: true,
+            patchable: false,
+        });
+        self.functions.insert(key, function);
+        function
+    }
+
+    /// The internal signature of a function type of the module.
+    pub(super) fn internal_signature(&mut self, ty: TypeIndex) -> SigRef {
+        if let Some(found) = self.internal_signatures.get(&ty) {
+            return *found;
+        }
+        let signature = signature::internal(&self.env.info.types[ty.index()]);
+        let signature = self.builder.import_signature(signature);
+        self.internal_signatures.insert(ty, signature);
+        signature
+    }
+
+    /// Extends an index of a 32-bit memory or table; passes a 64-bit one.
+    pub(super) fn to_i64(&mut self, value: Value) -> Value {
+        if self.builder.func.dfg.value_type(value) == POINTER {
+            return value;
+        }
+        self.builder.ins().uextend(types::I64, value)
+    }
+
+    /// In zeal mode, gives the store a chance to collect.
+    pub(super) fn zeal_safepoint(&mut self) {
+        if self.env.settings.zeal {
+            self.call_builtin(Builtin::ZealSafepoint, &[]);
+        }
+    }
+}
+
+/// The signature of a builtin: context first, then its parameters.
+pub(super) fn builtin_signature(builtin: Builtin, conv: CallConv) -> Signature {
+    let mut params = std_alloc::vec![POINTER];
+    params.extend(builtin.params().iter().map(|ty| match ty {
+        BuiltinType::I32 => types::I32,
+        BuiltinType::I64 => types::I64,
+    }));
+    signature::plain(conv, &params, &[types::I64])
+}
