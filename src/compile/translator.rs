@@ -68,7 +68,7 @@ pub(super) struct Translator<'f, 'm> {
 
 impl<'f, 'm> Translator<'f, 'm> {
     pub(super) fn new(
-        mut builder: FunctionBuilder<'f>,
+        builder: FunctionBuilder<'f>,
         env: ModuleEnv<'m>,
         context: Value,
     ) -> Self {
