@@ -29,3 +29,9 @@ pub mod runtime;
 pub mod stack;
 
 pub use error::{Error, LimitError, LinkError, LinkReason, Misuse, Result};
+pub use runtime::{
+    AsContext, AsContextMut, Caller, Config, Engine, Extern, Func, Global, Instance, IntoFunc,
+    Linker, Memory, Module, ResourceLimiter, Rooted, Store, StoreContext, StoreContextMut,
+    StoreLimits, StoreLimitsBuilder, Table, TypedFunc, UpdateDeadline, Val, WasmBacktrace,
+    WasmParams, WasmResults,
+};

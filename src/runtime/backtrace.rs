@@ -1,0 +1,118 @@
+//! [`WasmBacktrace`]: where Wasm was when it last trapped. Captured as raw
+//! addresses into a fixed buffer, because a trap must not allocate; resolved
+//! to functions and names only when someone looks.
+
+use super::limits::BACKTRACE_FRAMES;
+use super::module::Module;
+use super::store::StoreOpaque;
+use crate::abi::VmStoreContext;
+use core::ptr::NonNull;
+
+/// Return addresses of the frames, innermost first.
+#[derive(Default)]
+pub(crate) struct RawBacktrace {
+    addresses: [usize; BACKTRACE_FRAMES],
+    len: usize,
+}
+
+impl RawBacktrace {
+    pub(crate) fn clear(&mut self) {
+        self.len = 0;
+    }
+
+    /// Captures the Wasm frames that are on the stack now.
+    pub(crate) fn capture(&mut self, vm: NonNull<VmStoreContext>) {
+        // SAFETY: the context is alive. Wasm has left for the host through a
+        // stub that recorded where, or is not running at all; so the walk
+        // starts at a frame that exists.
+        let found = unsafe { crate::stack::backtrace(vm.as_ptr(), &mut self.addresses) };
+        self.len = found.min(BACKTRACE_FRAMES);
+    }
+}
+
+/// The Wasm frames that were on the stack when Wasm last trapped.
+#[derive(Clone, Copy)]
+pub struct WasmBacktrace<'s> {
+    store: &'s StoreOpaque,
+}
+
+impl<'s> WasmBacktrace<'s> {
+    pub(crate) fn new(store: &'s StoreOpaque) -> Option<Self> {
+        (store.backtrace.len > 0).then_some(Self { store })
+    }
+
+    /// The frames, innermost first; at most
+    /// [`super::limits::BACKTRACE_FRAMES`].
+    pub fn frames(&self) -> impl Iterator<Item = FrameInfo<'s>> + use<'s> {
+        let store = self.store;
+        store.backtrace.addresses[..store.backtrace.len].iter().filter_map(|address| {
+            // A call may be the last instruction of a function; the byte
+            // before the return address still belongs to it.
+            let (module, offset) = store.code.lookup(*address)?;
+            let (func, start) = module.function_at(offset.checked_sub(1)?)?;
+            Some(FrameInfo { module, func_index: func.0, code_offset: offset - start })
+        })
+    }
+}
+
+/// One frame of a [`WasmBacktrace`].
+#[derive(Clone, Copy, Debug)]
+pub struct FrameInfo<'s> {
+    module: &'s Module,
+    func_index: u32,
+    code_offset: u32,
+}
+
+impl<'s> FrameInfo<'s> {
+    /// The module the function belongs to.
+    pub fn module(&self) -> &'s Module {
+        self.module
+    }
+
+    /// Name of that module.
+    pub fn module_name(&self) -> Option<&'s str> {
+        self.module.name()
+    }
+
+    /// Index of the function in its module.
+    pub fn func_index(&self) -> u32 {
+        self.func_index
+    }
+
+    /// Name of the function.
+    pub fn func_name(&self) -> Option<&'s str> {
+        self.module.function_name(self.func_index)
+    }
+
+    /// Bytes from the start of the function's machine code to the address at
+    /// which it goes on.
+    pub fn code_offset(&self) -> u32 {
+        self.code_offset
+    }
+}
+
+impl core::fmt::Display for FrameInfo<'_> {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.write_str(self.module_name().unwrap_or("<unnamed>"))?;
+        match self.func_name() {
+            Some(name) => write!(f, "!{name}")?,
+            None => write!(f, "!<wasm function {}>", self.func_index)?,
+        }
+        write!(f, "+{:#x}", self.code_offset)
+    }
+}
+
+impl core::fmt::Display for WasmBacktrace<'_> {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        for (depth, frame) in self.frames().enumerate() {
+            writeln!(f, "{depth:>4}: {frame}")?;
+        }
+        Ok(())
+    }
+}
+
+impl core::fmt::Debug for WasmBacktrace<'_> {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.debug_list().entries(self.frames()).finish()
+    }
+}

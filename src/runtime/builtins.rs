@@ -1,0 +1,290 @@
+//! What generated code calls: one thin `extern "C"` shim per entry of
+//! [`crate::abi::VmBuiltins`], and the encoding of failures. The work is done
+//! in [`super::memory`], [`super::table`], [`super::segments`] and `gc`.
+//!
+//! Arguments are guest numbers unless the compiler made them; both are checked.
+
+use super::host_func;
+use super::memory;
+use super::segments;
+use super::store::{StoreOpaque, StorePtr};
+use super::table;
+use crate::abi::{DataIndex, ElemIndex, MemoryIndex, TableIndex, Trap, VmBuiltins, VmContext};
+use crate::error::{Error, Result};
+
+/// The functions, for every store.
+pub(super) static BUILTINS: VmBuiltins = VmBuiltins {
+    raise_trap,
+    memory_grow,
+    memory_copy,
+    memory_fill,
+    memory_init,
+    data_drop,
+    table_grow,
+    table_fill,
+    table_copy,
+    table_init,
+    elem_drop,
+    read_barrier_slow,
+    write_barrier_zero,
+    epoch_reached,
+    fuel_exhausted,
+    zeal_safepoint,
+};
+
+/// What a `grow` instruction yields when it fails.
+const NO_GROWTH: i64 = -1;
+
+/// The store of a calling instance and the instance's index in it.
+///
+/// # Safety
+/// `context` is the context of an instance of a live store.
+unsafe fn caller(context: *mut VmContext) -> (StorePtr, u32) {
+    // SAFETY: passed on to the caller.
+    unsafe { (StorePtr::from_vm((*context).store), (*context).instance) }
+}
+
+/// Runs the body of an infallible builtin.
+///
+/// # Safety
+/// As for [`caller`]; nothing of the store is in use.
+unsafe fn infallible(
+    context: *mut VmContext,
+    body: impl FnOnce(&mut StoreOpaque, u32) -> Option<i64>,
+) -> i64 {
+    // SAFETY: passed on to the caller.
+    unsafe {
+        let (store, instance) = caller(context);
+        body(store.get(), instance).unwrap_or(NO_GROWTH)
+    }
+}
+
+/// Runs the body of a fallible builtin without a result.
+///
+/// # Safety
+/// As for [`caller`]; nothing of the store is in use.
+unsafe fn fallible(
+    context: *mut VmContext,
+    body: impl FnOnce(&mut StoreOpaque, u32) -> Result<()>,
+) -> i64 {
+    // SAFETY: passed on to the caller.
+    let (store, instance) = unsafe { caller(context) };
+    // SAFETY: as above; the reference ends with the call.
+    match body(unsafe { store.get() }, instance) {
+        Ok(()) => 0,
+        // SAFETY: the body is over.
+        Err(error) => failure(unsafe { store.get() }, error),
+    }
+}
+
+/// Records an error and encodes it: below −1, so that no result looks like it.
+#[cold]
+fn failure(store: &mut StoreOpaque, error: Error) -> i64 {
+    // Wasm itself fails here: no trap from further in is on its way.
+    store.trap_passes = false;
+    -(store.record_failure(error) as i64) - 1
+}
+
+unsafe extern "C" fn raise_trap(context: *mut VmContext, code: u32) -> i64 {
+    let trap = Trap::from_code(u64::from(code)).ok_or(Error::Bug("unknown trap code"));
+    // SAFETY: generated code passes its own context and has left the store alone.
+    unsafe { fallible(context, |_, _| Err(trap.map_or_else(|bug| bug, Error::Trap))) }
+}
+
+unsafe extern "C" fn memory_grow(context: *mut VmContext, memory: u32, delta: u64) -> i64 {
+    // SAFETY: generated code passes its own context and has left the store alone.
+    unsafe {
+        infallible(context, |store, instance| {
+            let index = store.instances.get(instance as usize)?.memory(MemoryIndex(memory)).ok()?;
+            memory::grow(store, index, delta)?.try_into().ok()
+        })
+    }
+}
+
+unsafe extern "C" fn memory_copy(
+    context: *mut VmContext,
+    dst_memory: u32,
+    src_memory: u32,
+    dst: u64,
+    src: u64,
+    len: u64,
+) -> i64 {
+    let (to, from) = ((MemoryIndex(dst_memory), dst), (MemoryIndex(src_memory), src));
+    // SAFETY: generated code passes its own context and has left the store alone.
+    unsafe {
+        fallible(context, |store, instance| segments::memory_copy(store, instance, to, from, len))
+    }
+}
+
+unsafe extern "C" fn memory_fill(
+    context: *mut VmContext,
+    memory: u32,
+    dst: u64,
+    value: u32,
+    len: u64,
+) -> i64 {
+    let memory = MemoryIndex(memory);
+    // SAFETY: generated code passes its own context and has left the store alone.
+    unsafe {
+        fallible(context, |store, instance| {
+            segments::memory_fill(store, instance, memory, dst, value as u8, len)
+        })
+    }
+}
+
+unsafe extern "C" fn memory_init(
+    context: *mut VmContext,
+    memory: u32,
+    segment: u32,
+    dst: u64,
+    src: u32,
+    len: u32,
+) -> i64 {
+    let (memory, segment) = (MemoryIndex(memory), DataIndex(segment));
+    let (src, len) = (u64::from(src), u64::from(len));
+    // SAFETY: generated code passes its own context and has left the store alone.
+    unsafe {
+        fallible(context, |store, instance| {
+            segments::memory_init(store, instance, memory, segment, dst, src, len)
+        })
+    }
+}
+
+unsafe extern "C" fn data_drop(context: *mut VmContext, segment: u32) -> i64 {
+    // SAFETY: generated code passes its own context and has left the store alone.
+    unsafe {
+        infallible(context, |store, instance| {
+            segments::data_drop(store, instance, DataIndex(segment));
+            Some(0)
+        })
+    }
+}
+
+unsafe extern "C" fn table_grow(context: *mut VmContext, table: u32, delta: u64, init: u64) -> i64 {
+    // SAFETY: generated code passes its own context and has left the store alone.
+    unsafe {
+        infallible(context, |store, instance| {
+            let index = store.instances.get(instance as usize)?.table(TableIndex(table)).ok()?;
+            table::grow(store, index, delta, init)?.try_into().ok()
+        })
+    }
+}
+
+unsafe extern "C" fn table_fill(
+    context: *mut VmContext,
+    table: u32,
+    dst: u64,
+    value: u64,
+    len: u64,
+) -> i64 {
+    // SAFETY: generated code passes its own context and has left the store alone.
+    unsafe {
+        fallible(context, |store, instance| {
+            let table = store_table(store, instance, table)?;
+            table::fill(store, table, dst, value, len)
+        })
+    }
+}
+
+unsafe extern "C" fn table_copy(
+    context: *mut VmContext,
+    dst_table: u32,
+    src_table: u32,
+    dst: u64,
+    src: u64,
+    len: u64,
+) -> i64 {
+    // SAFETY: generated code passes its own context and has left the store alone.
+    unsafe {
+        fallible(context, |store, instance| {
+            let to = (store_table(store, instance, dst_table)?, dst);
+            let from = (store_table(store, instance, src_table)?, src);
+            table::copy(store, to, from, len)
+        })
+    }
+}
+
+/// Store index of an instance's table.
+fn store_table(store: &StoreOpaque, instance: u32, table: u32) -> Result<u32> {
+    let instance = store.instances.get(instance as usize);
+    instance.ok_or(Error::Bug("context of an unknown instance"))?.table(TableIndex(table))
+}
+
+unsafe extern "C" fn table_init(
+    context: *mut VmContext,
+    table: u32,
+    segment: u32,
+    dst: u64,
+    src: u32,
+    len: u32,
+) -> i64 {
+    let (table, segment) = (TableIndex(table), ElemIndex(segment));
+    let (src, len) = (u64::from(src), u64::from(len));
+    // SAFETY: generated code passes its own context and has left the store alone.
+    unsafe {
+        fallible(context, |store, instance| {
+            segments::table_init(store, instance, table, segment, dst, src, len)
+        })
+    }
+}
+
+unsafe extern "C" fn elem_drop(context: *mut VmContext, segment: u32) -> i64 {
+    // SAFETY: generated code passes its own context and has left the store alone.
+    unsafe {
+        infallible(context, |store, instance| {
+            segments::elem_drop(store, instance, ElemIndex(segment));
+            Some(0)
+        })
+    }
+}
+
+unsafe extern "C" fn read_barrier_slow(context: *mut VmContext) -> i64 {
+    // No destructors here: this is inside a barrier.
+    // SAFETY: generated code passes its own context and has left the store alone.
+    unsafe { fallible(context, |store, _| store.heap.collect(&store.code)) }
+}
+
+unsafe extern "C" fn write_barrier_zero(context: *mut VmContext, slot: u32) -> i64 {
+    // SAFETY: generated code passes its own context and has left the store alone.
+    unsafe {
+        fallible(context, |store, _| {
+            store.heap.decremented_to_zero(slot);
+            Ok(())
+        })
+    }
+}
+
+unsafe extern "C" fn epoch_reached(context: *mut VmContext) -> i64 {
+    // SAFETY: generated code passes its own context and has left the store alone.
+    let (store, _) = unsafe { caller(context) };
+    // The embedder's callback gets the store, so no reference to it is held.
+    let outcome = host_func::catch(store, || {
+        // SAFETY: as above; the references end with the expressions.
+        match unsafe { store.get() }.epoch_callback {
+            // SAFETY: set together with a callback of the store's data type.
+            Some(callback) => unsafe { callback(store) },
+            None => Err(Trap::Interrupt.into()),
+        }
+    });
+    match outcome {
+        Ok(()) => 0,
+        // SAFETY: the callback is over.
+        Err(error) => failure(unsafe { store.get() }, error),
+    }
+}
+
+unsafe extern "C" fn fuel_exhausted(context: *mut VmContext) -> i64 {
+    // SAFETY: generated code passes its own context and has left the store alone.
+    unsafe { fallible(context, |_, _| Err(Trap::OutOfFuel.into())) }
+}
+
+unsafe extern "C" fn zeal_safepoint(context: *mut VmContext) -> i64 {
+    // No destructors here: generated code may be between a load and its use.
+    // SAFETY: generated code passes its own context and has left the store alone.
+    unsafe {
+        fallible(context, |store, _| match store.heap.wants_collection() {
+            true => store.heap.collect(&store.code),
+            false => Ok(()),
+        })
+    }
+}

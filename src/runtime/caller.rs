@@ -1,0 +1,116 @@
+//! [`Caller`]: what a host function sees of whoever called it.
+
+use super::engine::Engine;
+use super::external::Extern;
+use super::instance::Instance;
+use super::store::{AsContext, AsContextMut, StoreContext, StoreContextMut, StoreOpaque, StorePtr};
+use crate::abi::VmContext;
+use crate::error::Result;
+
+/// The store in which a host function runs, and the instance that called it.
+pub struct Caller<'a, T: 'static> {
+    store: StoreContextMut<'a, T>,
+    /// Context of the calling instance, or null.
+    instance: *mut VmContext,
+    /// Serial number of the call's host frame; 0 if it has none.
+    serial: u64,
+}
+
+impl<'a, T: 'static> Caller<'a, T> {
+    /// # Safety
+    /// `store` is a live store with data of type `T`, free to use for `'a`;
+    /// `instance` is null or the context of one of its instances.
+    #[inline]
+    pub(super) unsafe fn new(store: StorePtr, instance: *mut VmContext, serial: u64) -> Self {
+        // SAFETY: passed on to the caller.
+        Self { store: unsafe { StoreContextMut::from_ptr(store) }, instance, serial }
+    }
+
+    /// The embedder's data.
+    #[inline]
+    pub fn data(&self) -> &T {
+        self.store.data()
+    }
+
+    /// The embedder's data.
+    #[inline]
+    pub fn data_mut(&mut self) -> &mut T {
+        self.store.data_mut()
+    }
+
+    /// The engine.
+    pub fn engine(&self) -> &Engine {
+        self.store.engine()
+    }
+
+    /// An export of the instance that imports this function. `None` when it
+    /// has no such export, or when the host called.
+    pub fn get_export(&mut self, name: &str) -> Option<Extern> {
+        self.instance()?.get_export(&mut self.store, name)
+    }
+
+    /// The instance that imports this function; `None` when the host called.
+    pub fn instance(&self) -> Option<Instance> {
+        if self.instance.is_null() {
+            return None;
+        }
+        // SAFETY: a context of this store lives as long as the store.
+        let index = unsafe { (*self.instance).instance };
+        Some(Instance::from_index(self.opaque().id, index))
+    }
+
+    /// Collects; see [`StoreContextMut::gc`].
+    ///
+    /// # Errors
+    /// See there.
+    pub fn gc(&mut self) -> Result<()> {
+        self.store.gc()
+    }
+
+    /// Fuel left; see [`StoreContext::get_fuel`].
+    ///
+    /// # Errors
+    /// See there.
+    pub fn get_fuel(&self) -> Result<u64> {
+        self.store.get_fuel()
+    }
+
+    /// Sets the fuel left; see [`StoreContextMut::set_fuel`].
+    ///
+    /// # Errors
+    /// See there.
+    pub fn set_fuel(&mut self, fuel: u64) -> Result<()> {
+        self.store.set_fuel(fuel)
+    }
+
+    #[inline]
+    pub(super) fn opaque(&self) -> &StoreOpaque {
+        self.store.opaque()
+    }
+
+    #[inline]
+    pub(super) fn serial(&self) -> u64 {
+        self.serial
+    }
+}
+
+impl<T: 'static> AsContext for Caller<'_, T> {
+    type Data = T;
+
+    fn as_context(&self) -> StoreContext<'_, T> {
+        self.store.as_context()
+    }
+}
+
+impl<T: 'static> AsContextMut for Caller<'_, T> {
+    #[inline]
+    fn as_context_mut(&mut self) -> StoreContextMut<'_, T> {
+        self.store.as_context_mut()
+    }
+}
+
+impl<T: 'static> core::fmt::Debug for Caller<'_, T> {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.debug_struct("Caller").field("instance", &self.instance()).finish_non_exhaustive()
+    }
+}

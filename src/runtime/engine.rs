@@ -1,0 +1,134 @@
+//! [`Engine`]: what the modules and stores of one configuration share: the
+//! type registry, the providers of memory, and the epoch. Immutable but for
+//! the registry and the counter; cheap to clone; usable from any thread.
+
+use super::config::Config;
+use super::registry::TypeRegistry;
+use super::shared::Shared;
+#[cfg(feature = "std")]
+use crate::alloc;
+use crate::alloc::{CodeMemory, MemorySource};
+use crate::artifact::FuncType;
+use crate::error::{Error, Misuse, Result};
+use core::sync::atomic::{AtomicU64, Ordering};
+use spin::mutex::SpinMutex;
+use std_alloc::sync::Arc;
+
+/// Configuration and state that modules and stores share.
+#[derive(Clone)]
+pub struct Engine {
+    inner: Shared<EngineInner>,
+}
+
+struct EngineInner {
+    config: Config,
+    memory_source: Arc<dyn MemorySource>,
+    code_memory: Arc<dyn CodeMemory>,
+    types: SpinMutex<TypeRegistry>,
+    epoch: AtomicU64,
+}
+
+impl Engine {
+    /// An engine with this configuration.
+    ///
+    /// # Errors
+    /// [`Misuse::InvalidConfig`] when a provider of memory is missing, a number
+    /// is out of range, or the processor lacks what generated code needs.
+    pub fn new(config: &Config) -> Result<Self> {
+        if let Some(missing) = crate::arch::missing_required_features() {
+            return Err(Misuse::InvalidConfig(missing).into());
+        }
+        if config.reference_slots < 2 {
+            return Err(Misuse::InvalidConfig("reference_slots must be at least 2").into());
+        }
+        if config.max_wasm_stack_bytes < 2 * crate::abi::STACK_MARGIN_BYTES as usize {
+            return Err(Misuse::InvalidConfig("max_wasm_stack must be at least 8 KiB").into());
+        }
+        let (memory_source, code_memory) = providers(config)?;
+        let inner = EngineInner {
+            config: config.clone(),
+            memory_source,
+            code_memory,
+            types: SpinMutex::new(TypeRegistry::default()),
+            epoch: AtomicU64::new(0),
+        };
+        Ok(Self { inner: Shared::new(inner)? })
+    }
+
+    /// The configuration the engine was made with.
+    pub fn config(&self) -> &Config {
+        &self.inner.config
+    }
+
+    /// Advances the epoch by one. May be called from an interrupt handler.
+    pub fn increment_epoch(&self) {
+        self.inner.epoch.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Whether two handles name the same engine.
+    pub fn same(&self, other: &Engine) -> bool {
+        self.inner.ptr_eq(&other.inner)
+    }
+
+    pub(crate) fn check_same(&self, other: &Engine) -> Result<()> {
+        if self.same(other) { Ok(()) } else { Err(Misuse::WrongEngine.into()) }
+    }
+
+    /// The current epoch. Its address is stable while the engine lives.
+    pub(crate) fn epoch(&self) -> &AtomicU64 {
+        &self.inner.epoch
+    }
+
+    pub(crate) fn memory_source(&self) -> &dyn MemorySource {
+        &*self.inner.memory_source
+    }
+
+    pub(crate) fn code_memory(&self) -> &Arc<dyn CodeMemory> {
+        &self.inner.code_memory
+    }
+
+    /// Counts a user of `ty` and returns the type's number.
+    pub(crate) fn register_type(&self, ty: &FuncType) -> Result<u32> {
+        self.inner.types.lock().register(ty)
+    }
+
+    /// Gives back what [`Self::register_type`] counted.
+    pub(crate) fn unregister_type(&self, id: u32) {
+        self.inner.types.lock().unregister(id);
+    }
+
+    /// The type with a number that someone counts.
+    pub(crate) fn func_type(&self, id: u32) -> Result<Shared<FuncType>> {
+        self.inner.types.lock().get(id).ok_or(Error::Bug("type number without a type"))
+    }
+}
+
+#[cfg(feature = "std")]
+fn providers(config: &Config) -> Result<(Arc<dyn MemorySource>, Arc<dyn CodeMemory>)> {
+    Ok((
+        match &config.memory_source {
+            Some(source) => source.clone(),
+            None => alloc::try_arc(alloc::MmapMemorySource)?,
+        },
+        match &config.code_memory {
+            Some(memory) => memory.clone(),
+            None => alloc::try_arc(alloc::MmapCodeMemory)?,
+        },
+    ))
+}
+
+#[cfg(not(feature = "std"))]
+fn providers(config: &Config) -> Result<(Arc<dyn MemorySource>, Arc<dyn CodeMemory>)> {
+    let source = config.memory_source.clone();
+    let code = config.code_memory.clone();
+    Ok((
+        source.ok_or(Misuse::InvalidConfig("Config::memory_source is required without `std`"))?,
+        code.ok_or(Misuse::InvalidConfig("Config::code_memory is required without `std`"))?,
+    ))
+}
+
+impl core::fmt::Debug for Engine {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.debug_struct("Engine").field("config", &self.inner.config).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,139 @@
+//! [`Global`]: globals, made by the host or by instances.
+//!
+//! Invariant: an externref global counts the slot it holds.
+
+use super::store::{AsContext, AsContextMut, StoreId, StoreOpaque};
+use super::value::Val;
+use super::vmctx::RawBox;
+use crate::abi::{NULL_SLOT, ValRaw, VmGlobal};
+use crate::artifact::{GlobalType, ValType};
+use crate::error::{Misuse, Result};
+use core::ptr::NonNull;
+
+/// A global of a store. A handle: copying it costs nothing, and using it with
+/// another store is an error.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct Global {
+    store: StoreId,
+    /// Alive as long as the store with that id.
+    place: NonNull<VmGlobal>,
+    ty: GlobalType,
+}
+
+// SAFETY: without the store it is a number; the pointer is followed only by
+// whoever has borrowed the store.
+unsafe impl Send for Global {}
+// SAFETY: as above.
+unsafe impl Sync for Global {}
+
+impl Global {
+    /// A global that the host makes.
+    ///
+    /// # Errors
+    /// [`Misuse::WrongType`], [`crate::Error::OutOfMemory`]; a trap when the
+    /// reference arena is full.
+    pub fn new(mut store: impl AsContextMut, ty: GlobalType, value: Val) -> Result<Self> {
+        let mut store = store.as_context_mut();
+        let store = store.opaque_mut();
+        value.check(ty.content, store)?;
+        if ty.content == ValType::ExternRef {
+            store.add_counted_places(1)?;
+        }
+        let cell = RawBox::new(VmGlobal(ValRaw::default()))?;
+        let global = Self { store: store.id, place: cell.as_non_null(), ty };
+        StoreOpaque::push(&mut store.global_cells, cell)?;
+        global.write(store, value)?;
+        Ok(global)
+    }
+
+    /// The global at `place`, which is of the store with this id.
+    pub(super) fn from_place(store: StoreId, place: NonNull<VmGlobal>, ty: GlobalType) -> Self {
+        Self { store, place, ty }
+    }
+
+    pub(super) fn check_store(&self, store: &StoreOpaque) -> Result<()> {
+        if self.store == store.id { Ok(()) } else { Err(Misuse::WrongStore.into()) }
+    }
+
+    pub(super) fn ty_in(&self, store: &StoreOpaque) -> Result<GlobalType> {
+        self.check_store(store)?;
+        Ok(self.ty)
+    }
+
+    /// Where the value lies, checked to be of this store and thus alive.
+    pub(super) fn place(&self, store: &StoreOpaque) -> Result<NonNull<VmGlobal>> {
+        self.check_store(store)?;
+        Ok(self.place)
+    }
+
+    /// The global's type.
+    ///
+    /// # Errors
+    /// [`Misuse::WrongStore`].
+    pub fn ty(&self, store: impl AsContext) -> Result<GlobalType> {
+        self.ty_in(store.as_context().opaque())
+    }
+
+    /// The value; a host reference is cloned.
+    ///
+    /// # Errors
+    /// [`Misuse::WrongStore`].
+    pub fn get(&self, store: impl AsContext) -> Result<Val> {
+        let context = store.as_context();
+        let store = context.opaque();
+        let place = self.place(store)?;
+        // SAFETY: alive; generated code is not running.
+        Val::lift(unsafe { (*place.as_ptr()).0 }, self.ty.content, store)
+    }
+
+    /// Sets the value.
+    ///
+    /// # Errors
+    /// [`Misuse::ImmutableGlobal`], [`Misuse::WrongType`],
+    /// [`Misuse::WrongStore`]; a trap when the reference arena is full.
+    pub fn set(&self, mut store: impl AsContextMut, value: Val) -> Result<()> {
+        let mut store = store.as_context_mut();
+        let store = store.opaque_mut();
+        self.check_store(store)?;
+        if !self.ty.mutable {
+            return Err(Misuse::ImmutableGlobal.into());
+        }
+        value.check(self.ty.content, store)?;
+        self.write(store, value)
+    }
+
+    /// Writes a checked value.
+    fn write(&self, store: &mut StoreOpaque, value: Val) -> Result<()> {
+        if value.takes_slot() {
+            store.reserve_references(1)?;
+        }
+        let cell = value.lower(store)?;
+        write_cell(store, self.place, self.ty.content, cell);
+        store.call_returned();
+        Ok(())
+    }
+}
+
+/// Writes a cell of type `ty` to a live global, counting references.
+pub(super) fn write_cell(
+    store: &mut StoreOpaque,
+    place: NonNull<VmGlobal>,
+    ty: ValType,
+    cell: ValRaw,
+) {
+    let is_extern = ty == ValType::ExternRef;
+    if is_extern && cell.u32() != NULL_SLOT {
+        store.heap.increment(cell.u32());
+    }
+    // SAFETY: alive; generated code is not running.
+    let old = unsafe { core::mem::replace(&mut (*place.as_ptr()).0, cell) };
+    if is_extern && old.u32() != NULL_SLOT {
+        store.heap.decrement(old.u32());
+    }
+}
+
+impl core::fmt::Debug for Global {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.debug_struct("Global").field("place", &self.place).field("ty", &self.ty).finish()
+    }
+}

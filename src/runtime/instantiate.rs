@@ -1,0 +1,367 @@
+//! Making an instance: check every import, make everything, only then write
+//! to what others can see.
+//!
+//! Invariant: until the active segments run, a failure leaves the store as it
+//! was. From then on the instance stays, because its functions may sit in
+//! shared tables (specification: "Instantiation", step 16 and after).
+
+use super::call;
+use super::const_expr;
+use super::external::Extern;
+use super::global;
+use super::host_func::{self, HostContext, HostDef};
+use super::instance::{Bits, Instance, InstanceData};
+use super::limits;
+use super::link;
+use super::memory::MemoryData;
+use super::module::Module;
+use super::segments;
+use super::shared::Shared;
+use super::store::{StoreOpaque, StorePtr};
+use super::table::{self, TableData};
+use super::vmctx::ContextBox;
+use crate::abi::{
+    DataIndex, ElemIndex, FuncIndex, GlobalIndex, MemoryIndex, NULL_SLOT, TableIndex, VmFuncRef,
+    VmFunctionImport, VmGlobal,
+};
+use crate::alloc;
+use crate::artifact::{ConstOp, DataMode, ElemMode, ImportKind, NO_ESCAPE, RefType, ValType};
+use crate::error::{Error, LimitError, Result};
+use core::ptr::NonNull;
+
+/// What an import is satisfied with.
+#[derive(Clone, Copy)]
+pub(super) enum Definition<'d> {
+    /// Something of the store.
+    Extern(Extern),
+    /// A host function that is not in any store; its data type is right.
+    Host(&'d Shared<HostDef>),
+}
+
+/// Gives the definition of the n-th import.
+pub(super) type Imports<'i, 'd> = &'i dyn Fn(usize) -> Option<Definition<'d>>;
+
+/// Instantiates a module and runs its start function.
+///
+/// # Safety
+/// The store is alive, and the caller has the exclusive right to use it.
+pub(super) unsafe fn instantiate(
+    store: StorePtr,
+    module: &Module,
+    imports: Imports<'_, '_>,
+) -> Result<Instance> {
+    // SAFETY: the reference ends before generated code runs.
+    let (id, index, start) = unsafe {
+        let store = store.get();
+        store.backtrace.clear();
+        let index = create(store, module, imports)?;
+        let outcome = run_active_segments(store, index, module);
+        store.call_returned();
+        outcome?;
+        (store.id, index, start_func(store, index, module)?)
+    };
+    if let Some(start) = start {
+        let mut no_cells = call::Cells::new(0)?;
+        // SAFETY: a function of the store, without parameters and results.
+        let outcome = unsafe { call::invoke(store, start, no_cells.as_mut_ptr()) };
+        // SAFETY: generated code has ended.
+        unsafe { store.get() }.call_returned();
+        outcome?;
+    }
+    Ok(Instance::from_index(id, index))
+}
+
+fn start_func(
+    store: &StoreOpaque,
+    index: u32,
+    module: &Module,
+) -> Result<Option<NonNull<VmFuncRef>>> {
+    let Some(start) = module.info().start else { return Ok(None) };
+    let instance = store.instances.get(index as usize).ok_or(GONE)?;
+    const_expr::func_ref(start, module, instance.view()).map(Some)
+}
+
+const GONE: Error = Error::Bug("instance vanished");
+
+/// Lengths of the store's lists before an instance was begun.
+struct Mark {
+    tables: usize,
+    memories: usize,
+    counted_places: u64,
+}
+
+impl Mark {
+    fn of(store: &StoreOpaque) -> Self {
+        let (tables, memories) = (store.tables.len(), store.memories.len());
+        Self { tables, memories, counted_places: store.counted_places }
+    }
+
+    /// Takes back what was made for an instance that is not to be.
+    fn undo(self, store: &mut StoreOpaque, instance: &InstanceData) {
+        let info = instance.module.info();
+        let imported = info.counts.imported_globals;
+        for (at, global) in info.globals.iter().enumerate().skip(imported as usize) {
+            if global.ty.content == ValType::ExternRef
+                && let Ok(place) = instance.view().defined_global(at as u32 - imported)
+            {
+                let null = crate::abi::ValRaw::from_u32(NULL_SLOT);
+                global::write_cell(store, place, ValType::ExternRef, null);
+            }
+        }
+        for table in self.tables..store.tables.len() {
+            table::clear(store, table as u32);
+        }
+        store.tables.truncate(self.tables);
+        while store.memories.len() > self.memories {
+            if let Some(memory) = store.memories.pop() {
+                memory.release(&store.engine);
+            }
+        }
+        store.counted_places = self.counted_places;
+    }
+}
+
+/// Everything up to, and without, the active segments.
+fn create(store: &mut StoreOpaque, module: &Module, imports: Imports<'_, '_>) -> Result<u32> {
+    store.engine.check_same(module.engine())?;
+    let host_imports = link::check_imports(store, module, imports)?;
+    let count = store.instances.len();
+    limits::check("instances per store", count as u64 + 1, limits::INSTANCES_PER_STORE)?;
+    if !store.limiter_allows(|limiter| count < limiter.instances()) {
+        let requested = count as u64 + 1;
+        let what = "instances (store's limiter)";
+        return Err(Error::Limit(LimitError { what, requested, limit: count as u64 }));
+    }
+    store.register_module(module)?;
+    store
+        .instances
+        .try_reserve(1)
+        .map_err(|_| Error::OutOfMemory { bytes: size_of::<InstanceData>() })?;
+    let info = module.info();
+    let (vm, type_ids) = (store.vm().as_ptr(), module.type_ids().as_ptr());
+    let mut instance = InstanceData {
+        context: ContextBox::new(module.offsets(), host_imports, count as u32, vm, type_ids)?,
+        module: module.clone(),
+        imported: imported_indices(module, imports)?,
+        first_table: store.tables.len() as u32,
+        first_memory: store.memories.len() as u32,
+        dropped: Bits::new(info.elems.len() + info.data.len())?,
+    };
+    let mark = Mark::of(store);
+    match build(store, &mut instance, imports) {
+        Ok(()) => StoreOpaque::push(&mut store.instances, instance),
+        Err(error) => {
+            mark.undo(store, &instance);
+            Err(error)
+        }
+    }
+}
+
+/// Store indices of imported tables, then of imported memories.
+fn imported_indices(
+    module: &Module,
+    imports: Imports<'_, '_>,
+) -> Result<std_alloc::boxed::Box<[u32]>> {
+    let info = module.info();
+    let count = info.counts.imported_tables + info.counts.imported_memories;
+    let mut indices = alloc::try_vec_with_capacity(count as usize)?;
+    if count > 0 {
+        let all = || (0..info.imports.len()).filter_map(imports);
+        indices.extend(all().filter_map(|import| match import {
+            Definition::Extern(Extern::Table(table)) => Some(table.index),
+            _ => None,
+        }));
+        indices.extend(all().filter_map(|import| match import {
+            Definition::Extern(Extern::Memory(memory)) => Some(memory.index),
+            _ => None,
+        }));
+    }
+    alloc::try_boxed_slice(indices)
+}
+
+/// Fills a context in.
+fn build(
+    store: &mut StoreOpaque,
+    instance: &mut InstanceData,
+    imports: Imports<'_, '_>,
+) -> Result<()> {
+    let module = instance.module.clone();
+    let info = module.info();
+    fill_imports(store, instance, &module, imports)?;
+    for (defined, ty) in
+        info.memories.iter().skip(info.counts.imported_memories as usize).enumerate()
+    {
+        let place = instance.view().defined_memory(defined as u32)?;
+        MemoryData::create(store, *ty, Some(place))?;
+    }
+    for (defined, ty) in info.tables.iter().skip(info.counts.imported_tables as usize).enumerate() {
+        let place = instance.view().defined_table(defined as u32)?;
+        TableData::create(store, *ty, Some(place))?;
+    }
+    fill_func_refs(instance, &module)?;
+    for (at, global) in info.globals.iter().enumerate().skip(info.counts.imported_globals as usize)
+    {
+        let init = global.init.as_ref().ok_or(Error::Bug("global without a value"))?;
+        let value = const_expr::eval(init, &module, instance.view())?;
+        if global.ty.content == ValType::ExternRef {
+            store.add_counted_places(1)?;
+        }
+        let place = instance.view().global(GlobalIndex(at as u32))?;
+        global::write_cell(store, place, global.ty.content, value);
+    }
+    for (defined, init) in info.table_inits.iter().enumerate() {
+        if let [ConstOp::RefNull(_)] = *init.ops {
+            continue;
+        }
+        let table = TableIndex(info.counts.imported_tables + defined as u32);
+        let value = const_expr::eval(init, &module, instance.view())?;
+        let ty =
+            info.tables.get(table.index()).ok_or(Error::Bug("initial value without a table"))?;
+        let element = match ty.element {
+            RefType::Func => value.u64(),
+            RefType::Extern => u64::from(value.u32()),
+        };
+        table::fill(store, instance.table(table)?, 0, element, ty.minimum)?;
+    }
+    Ok(())
+}
+
+fn fill_imports(
+    store: &mut StoreOpaque,
+    instance: &mut InstanceData,
+    module: &Module,
+    imports: Imports<'_, '_>,
+) -> Result<()> {
+    let missing = Error::Bug("import vanished");
+    let (mut funcs, mut tables, mut memories, mut globals) = (0, 0, 0, 0);
+    for (at, import) in module.info().imports.iter().enumerate() {
+        let Some(definition) = imports(at) else { return Err(missing) };
+        match (import.kind, definition) {
+            (ImportKind::Func(_), definition) => {
+                import_func(store, instance, module, FuncIndex(funcs), definition)?;
+                funcs += 1;
+            }
+            (ImportKind::Table(_), Definition::Extern(Extern::Table(table))) => {
+                let vm = table.data_in(store)?.vm();
+                let place = instance.view().table_import(TableIndex(tables))?;
+                // SAFETY: a place inside the context.
+                unsafe { place.write(vm.as_ptr()) };
+                tables += 1;
+            }
+            (ImportKind::Memory(_), Definition::Extern(Extern::Memory(memory))) => {
+                let vm = memory.data_in(store)?.vm();
+                let place = instance.view().memory_import(MemoryIndex(memories))?;
+                // SAFETY: a place inside the context.
+                unsafe { place.write(vm.as_ptr()) };
+                memories += 1;
+            }
+            (ImportKind::Global(_), Definition::Extern(Extern::Global(global))) => {
+                let vm: NonNull<VmGlobal> = global.place(store)?;
+                let place = instance.view().global_import(GlobalIndex(globals))?;
+                // SAFETY: a place inside the context.
+                unsafe { place.write(vm.as_ptr()) };
+                globals += 1;
+            }
+            _ => return Err(missing),
+        }
+    }
+    Ok(())
+}
+
+/// Fills an imported function in, and its func ref if it escapes. A host
+/// function gets a context that knows this instance as its caller.
+fn import_func(
+    store: &StoreOpaque,
+    instance: &mut InstanceData,
+    module: &Module,
+    func: FuncIndex,
+    definition: Definition<'_>,
+) -> Result<()> {
+    let mut host = |def: &Shared<HostDef>| -> Result<VmFuncRef> {
+        let caller = instance.context.as_non_null().as_ptr();
+        let context = HostContext::new(def.clone(), func.0, store.vm().as_ptr(), caller);
+        let context = instance.context.push_host_context(context)?.cast().as_ptr();
+        let code = module.import_stub(func).ok_or(Error::Bug("import without an exit stub"))?;
+        let (entry_shim, type_id) = (core::ptr::null(), def.type_id());
+        Ok(VmFuncRef { code, context, entry_shim, type_id, index: func.0 })
+    };
+    let func_ref = match definition {
+        Definition::Host(def) => host(def)?,
+        Definition::Extern(Extern::Func(func)) => {
+            let func_ref = func.func_ref(store)?.as_ptr();
+            // SAFETY: alive, checked to be of this store.
+            unsafe {
+                match host_func::host_context(func_ref) {
+                    Some(context) => host((*context).def())?,
+                    None => func_ref.read(),
+                }
+            }
+        }
+        Definition::Extern(_) => return Err(Error::Bug("import vanished")),
+    };
+    let import = VmFunctionImport { code: func_ref.code, context: func_ref.context };
+    // SAFETY: places inside the context.
+    unsafe {
+        instance.view().function_import(func)?.write(import);
+        match module.info().escape_indices.get(func.index()) {
+            Some(&escape_index) if escape_index != NO_ESCAPE => {
+                instance.view().func_ref(escape_index)?.write(func_ref);
+            }
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+/// Fills the func refs of escaping defined functions in.
+fn fill_func_refs(instance: &InstanceData, module: &Module) -> Result<()> {
+    let view = instance.view();
+    let context = instance.context.as_non_null().as_ptr();
+    for (escape_index, escaping) in module.escaping().iter().enumerate() {
+        let Some((code, shim)) = escaping.code else { continue };
+        let func_ref = VmFuncRef {
+            code: module.code_at(code),
+            context,
+            entry_shim: module.code_at(shim),
+            type_id: escaping.type_id,
+            index: escaping.func.0,
+        };
+        // SAFETY: a place inside the context.
+        unsafe { view.func_ref(escape_index as u32)?.write(func_ref) };
+    }
+    Ok(())
+}
+
+/// Copies the active segments to where they belong, in the order that the
+/// specification gives, and drops them and the declared ones.
+fn run_active_segments(store: &mut StoreOpaque, index: u32, module: &Module) -> Result<()> {
+    for (at, segment) in module.info().elems.iter().enumerate() {
+        let elem = ElemIndex(at as u32);
+        match &segment.mode {
+            ElemMode::Passive => continue,
+            ElemMode::Declared => {}
+            ElemMode::Active { table, offset } => {
+                let instance = store.instances.get(index as usize).ok_or(GONE)?;
+                let start = const_expr::eval(offset, module, instance.view())?;
+                let is_64 = module.info().tables.get(table.index()).is_some_and(|ty| ty.table64);
+                let start = if is_64 { start.u64() } else { u64::from(start.u32()) };
+                let len = segment.items.len() as u64;
+                segments::table_init(store, index, *table, elem, start, 0, len)?;
+            }
+        }
+        segments::elem_drop(store, index, elem);
+    }
+    for (at, segment) in module.info().data.iter().enumerate() {
+        let data = DataIndex(at as u32);
+        if let DataMode::Active { memory, offset } = &segment.mode {
+            let instance = store.instances.get(index as usize).ok_or(GONE)?;
+            let start = const_expr::eval(offset, module, instance.view())?;
+            let is_64 = module.info().memories.get(memory.index()).is_some_and(|ty| ty.memory64);
+            let start = if is_64 { start.u64() } else { u64::from(start.u32()) };
+            let len = segment.bytes.len() as u64;
+            segments::memory_init(store, index, *memory, data, start, 0, len)?;
+            segments::data_drop(store, index, data);
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,263 @@
+//! [`Memory`]: linear memories. Their space comes from the engine's
+//! [`crate::alloc::MemorySource`]; generated code sees base and length.
+//!
+//! Invariants: the base never moves; the length is what has been committed and
+//! allowed, a multiple of the page size, and never shrinks.
+
+use super::limits;
+use super::store::{AsContext, AsContextMut, StoreContext, StoreContextMut, StoreId, StoreOpaque};
+use super::vmctx::RawBox;
+use crate::abi::VmMemory;
+use crate::alloc::LinearMemory;
+use crate::artifact::{MemoryType, WASM_PAGE_BYTES};
+use crate::error::{Error, LimitError, Misuse, Result};
+use core::ptr::NonNull;
+
+/// A linear memory of a store. A handle: copying it costs nothing, and using
+/// it with another store is an error.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Memory {
+    pub(super) store: StoreId,
+    pub(super) index: u32,
+}
+
+/// A memory as its store knows it.
+pub(crate) struct MemoryData {
+    /// What generated code sees: in the context of the instance that defines
+    /// the memory, or in `_cell`.
+    vm: NonNull<VmMemory>,
+    _cell: Option<RawBox<VmMemory>>,
+    ty: MemoryType,
+    linear: LinearMemory,
+}
+
+fn page_limit(ty: &MemoryType) -> u64 {
+    let limit = if ty.memory64 { limits::MEMORY64_PAGES } else { limits::MEMORY32_PAGES };
+    ty.maximum.unwrap_or(limit).min(limit)
+}
+
+impl MemoryData {
+    /// Makes a memory whose [`VmMemory`] lies at `place`, or in a cell of its
+    /// own, and adds it to the store.
+    pub(super) fn create(
+        store: &mut StoreOpaque,
+        ty: MemoryType,
+        place: Option<NonNull<VmMemory>>,
+    ) -> Result<u32> {
+        limits::check("pages of a memory", ty.minimum, page_limit(&ty))?;
+        let minimum_bytes = (ty.minimum * WASM_PAGE_BYTES) as usize;
+        let maximum_bytes = (page_limit(&ty) * WASM_PAGE_BYTES) as usize;
+        let count = store.memories.len();
+        let declared = ty.maximum.map(|pages| pages.saturating_mul(WASM_PAGE_BYTES) as usize);
+        let allowed = store.limiter_allows(|limiter| {
+            count < limiter.memories() && limiter.memory_growing(0, minimum_bytes, declared)
+        });
+        if !allowed {
+            return Err(refused_by_limiter(minimum_bytes));
+        }
+        let (vm, cell) = match place {
+            Some(place) => (place, None),
+            None => {
+                let cell = RawBox::new(VmMemory { base: core::ptr::null_mut(), len: 0 })?;
+                (cell.as_non_null(), Some(cell))
+            }
+        };
+        store
+            .memories
+            .try_reserve(1)
+            .map_err(|_| Error::OutOfMemory { bytes: size_of::<MemoryData>() })?;
+        let linear = store.engine.memory_source().reserve(minimum_bytes, maximum_bytes)?;
+        // SAFETY: a place inside a live context, or the cell.
+        unsafe { vm.write(VmMemory { base: linear.base.as_ptr(), len: minimum_bytes }) };
+        StoreOpaque::push(&mut store.memories, MemoryData { vm, _cell: cell, ty, linear })
+    }
+
+    /// Gives the space back. Nobody uses the memory any more.
+    pub(super) fn release(self, engine: &super::engine::Engine) {
+        // SAFETY: it came from the engine's source, whose only user this was.
+        unsafe { engine.memory_source().release(self.linear) };
+    }
+
+    pub(super) fn vm(&self) -> NonNull<VmMemory> {
+        self.vm
+    }
+
+    fn len_bytes(&self) -> usize {
+        // SAFETY: alive as long as the store; generated code is not running.
+        unsafe { (*self.vm.as_ptr()).len }
+    }
+
+    pub(super) fn pages(&self) -> u64 {
+        self.len_bytes() as u64 / WASM_PAGE_BYTES
+    }
+
+    pub(super) fn ty(&self) -> &MemoryType {
+        &self.ty
+    }
+}
+
+fn refused_by_limiter(bytes: usize) -> Error {
+    Error::Limit(LimitError { what: "memory (store's limiter)", requested: bytes as u64, limit: 0 })
+}
+
+/// `memory.grow`: the old size in pages, or `None` if it cannot grow.
+pub(super) fn grow(store: &mut StoreOpaque, index: u32, delta_pages: u64) -> Option<u64> {
+    let memory = store.memories.get(index as usize)?;
+    let old_pages = memory.pages();
+    if delta_pages == 0 {
+        return Some(old_pages);
+    }
+    let (old_bytes, maximum) = (memory.len_bytes(), memory.ty.maximum);
+    let new_pages = old_pages.checked_add(delta_pages)?;
+    if new_pages > page_limit(&memory.ty) {
+        return None;
+    }
+    let new_bytes = usize::try_from(new_pages * WASM_PAGE_BYTES).ok()?;
+    if new_bytes > memory.linear.capacity_bytes {
+        return None;
+    }
+    let declared = maximum.map(|pages| pages.saturating_mul(WASM_PAGE_BYTES) as usize);
+    if !store.limiter_allows(|limiter| limiter.memory_growing(old_bytes, new_bytes, declared)) {
+        return None;
+    }
+    let StoreOpaque { memories, engine, .. } = store;
+    let memory = memories.get_mut(index as usize)?;
+    if new_bytes > memory.linear.committed_bytes {
+        engine.memory_source().commit(&mut memory.linear, new_bytes).ok()?;
+    }
+    // SAFETY: alive as long as the store. Generated code may be on the stack,
+    // but it reads the length anew after each call.
+    unsafe { (*memory.vm.as_ptr()).len = new_bytes };
+    Some(old_pages)
+}
+
+impl Memory {
+    /// A memory that the host makes.
+    ///
+    /// # Errors
+    /// [`Error::Limit`], [`Error::OutOfMemory`].
+    pub fn new(mut store: impl AsContextMut, ty: MemoryType) -> Result<Self> {
+        let mut store = store.as_context_mut();
+        let store = store.opaque_mut();
+        if ty.maximum.is_some_and(|maximum| maximum < ty.minimum) {
+            return Err(Misuse::WrongType.into());
+        }
+        let index = MemoryData::create(store, ty, None)?;
+        Ok(Self { store: store.id, index })
+    }
+
+    pub(super) fn check_store(&self, store: &StoreOpaque) -> Result<()> {
+        if self.store == store.id { Ok(()) } else { Err(Misuse::WrongStore.into()) }
+    }
+
+    pub(super) fn data_in<'s>(&self, store: &'s StoreOpaque) -> Result<&'s MemoryData> {
+        self.check_store(store)?;
+        store.memories.get(self.index as usize).ok_or(Error::Bug("memory handle without a memory"))
+    }
+
+    pub(super) fn ty_in(&self, store: &StoreOpaque) -> Result<MemoryType> {
+        let memory = self.data_in(store)?;
+        Ok(MemoryType { minimum: memory.pages(), ..memory.ty })
+    }
+
+    /// The memory's type, with the current size as the minimum.
+    ///
+    /// # Errors
+    /// [`Misuse::WrongStore`].
+    pub fn ty(&self, store: impl AsContext) -> Result<MemoryType> {
+        self.ty_in(store.as_context().opaque())
+    }
+
+    /// Size in pages of 64 KiB.
+    ///
+    /// # Errors
+    /// [`Misuse::WrongStore`].
+    pub fn size(&self, store: impl AsContext) -> Result<u64> {
+        Ok(self.data_in(store.as_context().opaque())?.pages())
+    }
+
+    /// Size in bytes.
+    ///
+    /// # Errors
+    /// [`Misuse::WrongStore`].
+    pub fn data_size(&self, store: impl AsContext) -> Result<usize> {
+        Ok(self.data_in(store.as_context().opaque())?.len_bytes())
+    }
+
+    /// Grows by `delta` pages and returns the old size.
+    ///
+    /// # Errors
+    /// [`Misuse::WrongStore`]; [`Error::Limit`] if the memory cannot grow.
+    pub fn grow(&self, mut store: impl AsContextMut, delta: u64) -> Result<u64> {
+        let mut store = store.as_context_mut();
+        let store = store.opaque_mut();
+        let memory = self.data_in(store)?;
+        let refused = LimitError {
+            what: "pages of a memory",
+            requested: memory.pages().saturating_add(delta),
+            limit: page_limit(&memory.ty),
+        };
+        grow(store, self.index, delta).ok_or(Error::Limit(refused))
+    }
+
+    /// The bytes.
+    ///
+    /// # Errors
+    /// [`Misuse::WrongStore`].
+    pub fn data<'a, T: 'static>(&self, store: impl Into<StoreContext<'a, T>>) -> Result<&'a [u8]> {
+        let memory = self.data_in(store.into().opaque())?;
+        // SAFETY: usable bytes that only this store's code touches, which does
+        // not run while the store is borrowed for `'a`.
+        Ok(unsafe { core::slice::from_raw_parts(memory.linear.base.as_ptr(), memory.len_bytes()) })
+    }
+
+    /// The bytes.
+    ///
+    /// # Errors
+    /// [`Misuse::WrongStore`].
+    pub fn data_mut<'a, T: 'static>(
+        &self,
+        store: impl Into<StoreContextMut<'a, T>>,
+    ) -> Result<&'a mut [u8]> {
+        Ok(self.data_and_store_mut(store)?.0)
+    }
+
+    /// The bytes, and the embedder's data of the store beside them.
+    ///
+    /// # Errors
+    /// [`Misuse::WrongStore`].
+    pub fn data_and_store_mut<'a, T: 'static>(
+        &self,
+        store: impl Into<StoreContextMut<'a, T>>,
+    ) -> Result<(&'a mut [u8], &'a mut T)> {
+        let store = store.into();
+        let memory = self.data_in(store.opaque())?;
+        let (base, len) = (memory.linear.base.as_ptr(), memory.len_bytes());
+        // SAFETY: as for `data`, exclusively; the embedder's data lies elsewhere.
+        Ok((unsafe { core::slice::from_raw_parts_mut(base, len) }, store.into_data_mut()))
+    }
+
+    /// Copies bytes out of the memory.
+    ///
+    /// # Errors
+    /// [`Misuse::OutOfBounds`], [`Misuse::WrongStore`].
+    pub fn read(&self, store: impl AsContext, offset: usize, buffer: &mut [u8]) -> Result<()> {
+        let context = store.as_context();
+        let bytes = self.data(context)?;
+        let range = offset..offset.checked_add(buffer.len()).ok_or(Misuse::OutOfBounds)?;
+        buffer.copy_from_slice(bytes.get(range).ok_or(Misuse::OutOfBounds)?);
+        Ok(())
+    }
+
+    /// Copies bytes into the memory.
+    ///
+    /// # Errors
+    /// [`Misuse::OutOfBounds`], [`Misuse::WrongStore`].
+    pub fn write(&self, mut store: impl AsContextMut, offset: usize, buffer: &[u8]) -> Result<()> {
+        let context = store.as_context_mut();
+        let bytes = self.data_mut(context)?;
+        let range = offset..offset.checked_add(buffer.len()).ok_or(Misuse::OutOfBounds)?;
+        bytes.get_mut(range).ok_or(Misuse::OutOfBounds)?.copy_from_slice(buffer);
+        Ok(())
+    }
+}

@@ -1,0 +1,70 @@
+//! The object model: engines, modules, stores and what lives in them, and the
+//! calls between host and Wasm.
+//!
+//! ```text
+//! Engine ◀── Module ◀── Store<T> ──owns──▶ instances, memories, tables, globals,
+//!   ▲                      │               host functions, reference arena
+//!   └──────────────────────┘
+//! Func, Instance, Memory, Table, Global: copyable handles (store id + place)
+//! ```
+//! Entities live as long as their store. A handle of one store used with
+//! another is an error, never undefined behaviour.
+//!
+//! | file | concern |
+//! |---|---|
+//! | `call` | the only way into generated code |
+//! | `host_func`, `into_func`, `caller`, `rooted` | the way back into Rust |
+//! | `convert`, `value` | values between cells and Rust |
+//! | `builtins`, `segments` | what generated code calls |
+//! | `instantiate`, `link`, `const_expr` | making instances |
+//! | `vmctx` | the only raw views of contexts |
+
+mod backtrace;
+mod builtins;
+mod call;
+mod caller;
+mod code_map;
+mod config;
+mod const_expr;
+mod convert;
+mod engine;
+mod external;
+mod func;
+mod global;
+mod host_func;
+mod instance;
+mod instantiate;
+mod into_func;
+mod limiter;
+pub mod limits;
+mod link;
+mod linker;
+mod memory;
+mod module;
+mod registry;
+mod rooted;
+mod segments;
+mod shared;
+mod store;
+mod table;
+mod value;
+mod vmctx;
+
+pub use backtrace::{FrameInfo, WasmBacktrace};
+pub use caller::Caller;
+pub use config::Config;
+pub use convert::{FromWasm, HostArg, ToWasm, WasmParams, WasmResults};
+pub use engine::Engine;
+pub use external::Extern;
+pub use func::{Func, TypedFunc};
+pub use global::Global;
+pub use instance::{Instance, InstanceExports};
+pub use into_func::{HostReturn, IntoFunc};
+pub use limiter::{ResourceLimiter, StoreLimits, StoreLimitsBuilder};
+pub use linker::Linker;
+pub use memory::Memory;
+pub use module::{ExportType, ImportType, Module};
+pub use rooted::Rooted;
+pub use store::{AsContext, AsContextMut, Store, StoreContext, StoreContextMut, UpdateDeadline};
+pub use table::Table;
+pub use value::Val;

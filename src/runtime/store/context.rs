@@ -1,0 +1,293 @@
+//! [`StoreContext`] and [`StoreContextMut`]: a store borrowed, and the traits
+//! by which every function that needs a store takes one.
+
+use super::opaque::{StoreOpaque, StorePtr};
+use super::{Store, StoreInner};
+use crate::error::{Misuse, Result};
+use crate::gc::{GcStats, StepProgress};
+use crate::runtime::backtrace::WasmBacktrace;
+use crate::runtime::engine::Engine;
+use core::marker::PhantomData;
+use core::ptr::NonNull;
+
+/// A shared borrow of a store.
+pub struct StoreContext<'a, T: 'static> {
+    inner: NonNull<StoreInner<T>>,
+    _borrow: PhantomData<&'a StoreInner<T>>,
+}
+
+/// An exclusive borrow of a store.
+pub struct StoreContextMut<'a, T: 'static> {
+    inner: NonNull<StoreInner<T>>,
+    _borrow: PhantomData<&'a mut StoreInner<T>>,
+}
+
+// SAFETY: stands for `&StoreInner<T>`; see `Store` for why that may be sent.
+unsafe impl<T: Sync> Send for StoreContext<'_, T> {}
+// SAFETY: as above.
+unsafe impl<T: Sync> Sync for StoreContext<'_, T> {}
+// SAFETY: stands for `&mut StoreInner<T>`; see `Store`.
+unsafe impl<T: Send> Send for StoreContextMut<'_, T> {}
+// SAFETY: as above.
+unsafe impl<T: Sync> Sync for StoreContextMut<'_, T> {}
+
+/// Anything that holds a store.
+pub trait AsContext {
+    /// The embedder's data in the store.
+    type Data: 'static;
+
+    /// Borrows the store.
+    fn as_context(&self) -> StoreContext<'_, Self::Data>;
+}
+
+/// Anything that holds a store exclusively.
+pub trait AsContextMut: AsContext {
+    /// Borrows the store exclusively.
+    fn as_context_mut(&mut self) -> StoreContextMut<'_, Self::Data>;
+}
+
+impl<C: AsContext> AsContext for &C {
+    type Data = C::Data;
+
+    fn as_context(&self) -> StoreContext<'_, C::Data> {
+        C::as_context(self)
+    }
+}
+
+impl<C: AsContext> AsContext for &mut C {
+    type Data = C::Data;
+
+    fn as_context(&self) -> StoreContext<'_, C::Data> {
+        C::as_context(self)
+    }
+}
+
+impl<C: AsContextMut> AsContextMut for &mut C {
+    #[inline]
+    fn as_context_mut(&mut self) -> StoreContextMut<'_, C::Data> {
+        C::as_context_mut(self)
+    }
+}
+
+impl<T> AsContext for Store<T> {
+    type Data = T;
+
+    #[inline]
+    fn as_context(&self) -> StoreContext<'_, T> {
+        StoreContext { inner: self.inner, _borrow: PhantomData }
+    }
+}
+
+impl<T> AsContextMut for Store<T> {
+    #[inline]
+    fn as_context_mut(&mut self) -> StoreContextMut<'_, T> {
+        StoreContextMut { inner: self.inner, _borrow: PhantomData }
+    }
+}
+
+impl<T> AsContext for StoreContext<'_, T> {
+    type Data = T;
+
+    fn as_context(&self) -> StoreContext<'_, T> {
+        StoreContext { inner: self.inner, _borrow: PhantomData }
+    }
+}
+
+impl<T> AsContext for StoreContextMut<'_, T> {
+    type Data = T;
+
+    #[inline]
+    fn as_context(&self) -> StoreContext<'_, T> {
+        StoreContext { inner: self.inner, _borrow: PhantomData }
+    }
+}
+
+impl<T> AsContextMut for StoreContextMut<'_, T> {
+    #[inline]
+    fn as_context_mut(&mut self) -> StoreContextMut<'_, T> {
+        StoreContextMut { inner: self.inner, _borrow: PhantomData }
+    }
+}
+
+impl<'a, C: AsContext> From<&'a C> for StoreContext<'a, C::Data> {
+    fn from(context: &'a C) -> Self {
+        context.as_context()
+    }
+}
+
+impl<'a, C: AsContextMut> From<&'a mut C> for StoreContextMut<'a, C::Data> {
+    fn from(context: &'a mut C) -> Self {
+        context.as_context_mut()
+    }
+}
+
+impl<'a, T: 'static> StoreContext<'a, T> {
+    /// The embedder's data.
+    pub fn data(&self) -> &'a T {
+        // SAFETY: borrowed for `'a`; nobody changes the data meanwhile.
+        unsafe { &(*self.inner.as_ptr()).data }
+    }
+
+    /// The engine of the store.
+    pub fn engine(&self) -> &'a Engine {
+        &self.opaque().engine
+    }
+
+    /// What the collector has done and holds.
+    pub fn gc_stats(&self) -> GcStats {
+        self.opaque().heap.stats()
+    }
+
+    /// Fuel left.
+    ///
+    /// # Errors
+    /// [`Misuse::InvalidConfig`] unless the engine consumes fuel.
+    pub fn get_fuel(&self) -> Result<u64> {
+        check_consumes_fuel(self.opaque())?;
+        // SAFETY: the context is alive; generated code is not running.
+        Ok(unsafe { (*self.opaque().vm().as_ptr()).fuel }.max(0) as u64)
+    }
+
+    /// Where the last trap happened.
+    pub fn last_backtrace(&self) -> Option<WasmBacktrace<'a>> {
+        WasmBacktrace::new(self.opaque())
+    }
+
+    #[inline]
+    pub(crate) fn opaque(&self) -> &'a StoreOpaque {
+        // SAFETY: borrowed for `'a`; no exclusive reference is in use.
+        unsafe { &(*self.inner.as_ptr()).opaque }
+    }
+}
+
+impl<'a, T: 'static> StoreContextMut<'a, T> {
+    /// # Safety
+    /// `store` is a live store with data of type `T`, borrowed for `'a`.
+    #[inline]
+    pub(crate) unsafe fn from_ptr(store: StorePtr) -> Self {
+        Self { inner: store.as_non_null().cast(), _borrow: PhantomData }
+    }
+
+    /// The embedder's data.
+    pub fn data(&self) -> &T {
+        self.as_context().data()
+    }
+
+    /// The embedder's data.
+    pub fn data_mut(&mut self) -> &mut T {
+        // SAFETY: exclusively borrowed.
+        unsafe { &mut (*self.inner.as_ptr()).data }
+    }
+
+    /// The embedder's data for as long as the store is borrowed.
+    pub fn into_data_mut(self) -> &'a mut T {
+        // SAFETY: exclusively borrowed for `'a`.
+        unsafe { &mut (*self.inner.as_ptr()).data }
+    }
+
+    /// The engine of the store.
+    pub fn engine(&self) -> &Engine {
+        self.as_context().engine()
+    }
+
+    /// Collects: releases every reference that neither a frame of Wasm or
+    /// host code nor a table, global or the host holds.
+    ///
+    /// # Errors
+    /// A [`crate::abi::Trap`] when a frame could not be accounted for; nothing
+    /// is released then.
+    pub fn gc(&mut self) -> Result<()> {
+        self.opaque_mut().collect()
+    }
+
+    /// Does part of a collection: about `budget` table entries.
+    ///
+    /// # Errors
+    /// As for [`Self::gc`].
+    pub fn gc_step(&mut self, budget: u32) -> Result<StepProgress> {
+        let store = self.opaque_mut();
+        let progress = store.heap.step(budget, &store.code)?;
+        store.drain_if_due();
+        Ok(progress)
+    }
+
+    /// Runs up to `budget` destructors of released references. Returns how
+    /// many it ran.
+    pub fn drain_released(&mut self, budget: usize) -> usize {
+        self.opaque_mut().heap.drain(budget)
+    }
+
+    /// Whether destructors of released references run by themselves when a
+    /// call returns or a host function is called. On by default; off, they
+    /// wait for [`Self::drain_released`].
+    pub fn set_auto_drain(&mut self, enable: bool) {
+        self.opaque_mut().auto_drain = enable;
+    }
+
+    /// What the collector has done and holds.
+    pub fn gc_stats(&self) -> GcStats {
+        self.as_context().gc_stats()
+    }
+
+    /// Lets Wasm run until the engine's epoch has advanced `ticks` times.
+    pub fn set_epoch_deadline(&mut self, ticks: u64) {
+        let store = self.opaque_mut();
+        let now = store.engine.epoch().load(core::sync::atomic::Ordering::Relaxed);
+        // SAFETY: the context is alive; generated code is not running.
+        unsafe { (*store.vm().as_ptr()).epoch_deadline = now.saturating_add(ticks) };
+    }
+
+    /// Sets the fuel that is left.
+    ///
+    /// # Errors
+    /// [`Misuse::InvalidConfig`] unless the engine consumes fuel.
+    pub fn set_fuel(&mut self, fuel: u64) -> Result<()> {
+        let store = self.opaque_mut();
+        check_consumes_fuel(store)?;
+        let fuel = i64::try_from(fuel).unwrap_or(i64::MAX);
+        // SAFETY: the context is alive; generated code is not running.
+        unsafe { (*store.vm().as_ptr()).fuel = fuel };
+        Ok(())
+    }
+
+    /// Fuel left.
+    ///
+    /// # Errors
+    /// [`Misuse::InvalidConfig`] unless the engine consumes fuel.
+    pub fn get_fuel(&self) -> Result<u64> {
+        self.as_context().get_fuel()
+    }
+
+    /// Where the last trap happened.
+    pub fn last_backtrace(&self) -> Option<WasmBacktrace<'_>> {
+        self.as_context().last_backtrace()
+    }
+
+    #[inline]
+    pub(crate) fn ptr(&mut self) -> StorePtr {
+        StorePtr(self.inner.cast())
+    }
+
+    pub(crate) fn opaque(&self) -> &StoreOpaque {
+        // SAFETY: borrowed; no exclusive reference is in use.
+        unsafe { &(*self.inner.as_ptr()).opaque }
+    }
+
+    #[inline]
+    pub(crate) fn opaque_mut(&mut self) -> &mut StoreOpaque {
+        // SAFETY: exclusively borrowed for as long as the result is used.
+        unsafe { &mut (*self.inner.as_ptr()).opaque }
+    }
+
+    pub(super) fn inner_mut(&mut self) -> &mut StoreInner<T> {
+        // SAFETY: exclusively borrowed for as long as the result is used.
+        unsafe { &mut *self.inner.as_ptr() }
+    }
+}
+
+fn check_consumes_fuel(store: &StoreOpaque) -> Result<()> {
+    match store.engine.config().consume_fuel {
+        true => Ok(()),
+        false => Err(Misuse::InvalidConfig("Config::consume_fuel is off").into()),
+    }
+}

@@ -1,0 +1,71 @@
+//! The memory a store starts with: the block that generated code sees and the
+//! reference arena.
+
+use super::opaque::{Region, StorePtr};
+use crate::abi::VmStoreContext;
+use crate::error::{Error, Misuse, Result};
+use crate::gc::{HeapConfig, RefHeap};
+use crate::runtime::builtins;
+use crate::runtime::engine::Engine;
+use crate::runtime::vmctx::{RawBox, VmBlock};
+use core::alloc::Layout;
+use core::mem::MaybeUninit;
+use core::ptr::NonNull;
+
+/// A block whose owner is yet to be set. The arena's fields are filled in by
+/// the heap.
+pub(super) fn new_block(engine: &Engine) -> Result<RawBox<VmBlock>> {
+    let vm = VmStoreContext {
+        stack_limit: usize::MAX,
+        exit_fp: 0,
+        exit_pc: 0,
+        activation: core::ptr::null_mut(),
+        slots: core::ptr::null_mut(),
+        table_next: core::ptr::null_mut(),
+        table_threshold: core::ptr::null_mut(),
+        host_frames: core::ptr::null_mut(),
+        builtins: &raw const builtins::BUILTINS,
+        unwind: crate::arch::unwind,
+        epoch_counter: engine.epoch(),
+        epoch_deadline: u64::MAX,
+        fuel: 0,
+    };
+    RawBox::new(VmBlock { vm, owner: StorePtr(NonNull::dangling()) })
+}
+
+/// The heap in a region of its own or in the one given.
+pub(super) fn new_heap(
+    engine: &Engine,
+    region: Option<NonNull<[MaybeUninit<u8>]>>,
+    vm: NonNull<VmStoreContext>,
+) -> Result<(RefHeap, Region)> {
+    let config = engine.config();
+    let heap_config = HeapConfig {
+        policy: config.policy,
+        threshold: config.gc_threshold,
+        quota: config.reference_quota,
+        zeal: config.zeal,
+    };
+    let (memory, region) = match region {
+        Some(given) => {
+            (NonNull::slice_from_raw_parts(given.cast::<u8>(), given.len()), Region::Given)
+        }
+        None => {
+            let invalid = Misuse::InvalidConfig("reference_slots is too large");
+            let bytes = RefHeap::region_bytes(config.reference_slots).ok_or(invalid)?;
+            let layout = Layout::from_size_align(bytes, REGION_ALIGN_BYTES)
+                .map_err(|_| Error::OutOfMemory { bytes })?;
+            let owned = RawBox::<u128>::zeroed(layout)?;
+            let memory = NonNull::slice_from_raw_parts(owned.as_non_null().cast::<u8>(), bytes);
+            (memory, Region::Owned { _memory: owned })
+        }
+    };
+    // SAFETY: the region is exclusively the heap's: it was just allocated, or
+    // given away for good; `vm` is pinned. Both outlive the heap, because the
+    // store drops its fields in order.
+    let heap = unsafe { RefHeap::new(memory, vm, heap_config) }?;
+    Ok((heap, region))
+}
+
+/// Slots must not straddle cache lines.
+const REGION_ALIGN_BYTES: usize = 64;

@@ -1,0 +1,215 @@
+//! [`Store`]: owner of every runtime object of one guest, and of the
+//! embedder's data beside them.
+//!
+//! ```text
+//! Store<T> ─▶ StoreInner<T> { StoreOpaque | hooks | T }      pinned
+//!                               │ ▲
+//!                               ▼ │ owner
+//!             VmBlock { VmStoreContext | owner }              seen by generated code
+//! ```
+//! The store is reached through one raw pointer. A `&mut Store` is an
+//! exclusive claim to what that pointer points to, not a reference to it, so
+//! generated code and host functions can use the store while a call on it is
+//! in progress without any reference being invalidated.
+
+mod context;
+mod hooks;
+mod layout;
+mod opaque;
+
+pub use context::{AsContext, AsContextMut, StoreContext, StoreContextMut};
+pub(crate) use opaque::{StoreOpaque, StorePtr};
+
+use super::backtrace::WasmBacktrace;
+use super::engine::Engine;
+use crate::alloc;
+use crate::error::Result;
+use crate::gc::{GcStats, StepProgress};
+use core::mem::MaybeUninit;
+use core::num::NonZeroU64;
+use core::ptr::NonNull;
+use core::sync::atomic::{AtomicU64, Ordering};
+use hooks::{EpochFn, LimiterFn};
+use std_alloc::boxed::Box;
+
+pub use hooks::UpdateDeadline;
+
+/// Tells the handles of one store from those of every other store ever made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct StoreId(NonZeroU64);
+
+impl StoreId {
+    fn next() -> Self {
+        static NEXT: AtomicU64 = AtomicU64::new(1);
+        let id = NEXT.fetch_add(1, Ordering::Relaxed);
+        // A counter of 64 bits does not come round.
+        Self(NonZeroU64::new(id).unwrap_or(NonZeroU64::MAX))
+    }
+}
+
+/// Holds instances and everything they consist of, and `T`, which is yours.
+pub struct Store<T: 'static> {
+    inner: NonNull<StoreInner<T>>,
+}
+
+/// The opaque part comes first: pointers to it and to the whole are the same.
+#[repr(C)]
+pub(crate) struct StoreInner<T: 'static> {
+    opaque: StoreOpaque,
+    limiter: Option<LimiterFn<T>>,
+    epoch_callback: Option<EpochFn<T>>,
+    data: T,
+}
+
+// SAFETY: a store owns all that its pointers point to, or shares it with the
+// engine's other users through types that are `Send` and `Sync` themselves.
+// Host functions and host objects must be both. What remains is `T`.
+unsafe impl<T: Send> Send for Store<T> {}
+// SAFETY: as above; through a shared store nothing changes but the code map's
+// cache, which is atomic.
+unsafe impl<T: Sync> Sync for Store<T> {}
+
+impl<T: 'static> Store<T> {
+    /// A store with a reference arena of its own.
+    ///
+    /// # Errors
+    /// [`crate::Error::OutOfMemory`].
+    pub fn new(engine: &Engine, data: T) -> Result<Self> {
+        Self::with_region(engine, data, None)
+    }
+
+    /// A store whose reference arena lies in `region`; see
+    /// [`crate::gc::RefHeap::region_bytes`] for how large that must be.
+    ///
+    /// # Errors
+    /// [`crate::Error::OutOfMemory`], or [`crate::Error::Misuse`] when the
+    /// region is too small for the engine's configuration.
+    pub fn with_reference_region(
+        engine: &Engine,
+        data: T,
+        region: &'static mut [MaybeUninit<u8>],
+    ) -> Result<Self> {
+        Self::with_region(engine, data, Some(NonNull::from(region)))
+    }
+
+    fn with_region(
+        engine: &Engine,
+        data: T,
+        region: Option<NonNull<[MaybeUninit<u8>]>>,
+    ) -> Result<Self> {
+        let opaque = StoreOpaque::new(engine, region)?;
+        let inner = StoreInner { opaque, limiter: None, epoch_callback: None, data };
+        let inner = NonNull::from(Box::leak(alloc::try_box(inner)?));
+        // SAFETY: just leaked, and nobody else knows it.
+        unsafe {
+            let block = (*inner.as_ptr()).opaque.block();
+            (*block.as_ptr()).owner = StorePtr(inner.cast());
+        }
+        Ok(Self { inner })
+    }
+
+    /// The embedder's data.
+    pub fn data(&self) -> &T {
+        self.as_context().data()
+    }
+
+    /// The embedder's data.
+    pub fn data_mut(&mut self) -> &mut T {
+        self.as_context_mut().into_data_mut()
+    }
+
+    /// Drops the store and returns the embedder's data.
+    pub fn into_data(self) -> T {
+        let inner = self.inner;
+        core::mem::forget(self);
+        // SAFETY: leaked from a box by the constructor; the store is gone.
+        let StoreInner { opaque, data, .. } = *unsafe { Box::from_raw(inner.as_ptr()) };
+        drop(opaque);
+        data
+    }
+
+    /// The engine of the store.
+    pub fn engine(&self) -> &Engine {
+        self.as_context().engine()
+    }
+
+    /// See [`StoreContextMut::gc`].
+    ///
+    /// # Errors
+    /// See there.
+    pub fn gc(&mut self) -> Result<()> {
+        self.as_context_mut().gc()
+    }
+
+    /// See [`StoreContextMut::gc_step`].
+    ///
+    /// # Errors
+    /// See there.
+    pub fn gc_step(&mut self, budget: u32) -> Result<StepProgress> {
+        self.as_context_mut().gc_step(budget)
+    }
+
+    /// See [`StoreContextMut::drain_released`].
+    pub fn drain_released(&mut self, budget: usize) -> usize {
+        self.as_context_mut().drain_released(budget)
+    }
+
+    /// See [`StoreContextMut::set_auto_drain`].
+    pub fn set_auto_drain(&mut self, enable: bool) {
+        self.as_context_mut().set_auto_drain(enable);
+    }
+
+    /// What the collector has done and holds.
+    pub fn gc_stats(&self) -> GcStats {
+        self.as_context().gc_stats()
+    }
+
+    /// See [`StoreContextMut::set_epoch_deadline`]. Without one, Wasm is
+    /// never interrupted.
+    pub fn set_epoch_deadline(&mut self, ticks: u64) {
+        self.as_context_mut().set_epoch_deadline(ticks);
+    }
+
+    /// See [`StoreContextMut::set_fuel`]. A new store has none.
+    ///
+    /// # Errors
+    /// See there.
+    pub fn set_fuel(&mut self, fuel: u64) -> Result<()> {
+        self.as_context_mut().set_fuel(fuel)
+    }
+
+    /// See [`StoreContext::get_fuel`].
+    ///
+    /// # Errors
+    /// See there.
+    pub fn get_fuel(&self) -> Result<u64> {
+        self.as_context().get_fuel()
+    }
+
+    /// Lets Wasm use the native stack down to `address` instead of a number
+    /// of bytes below the outermost call; `None`: back to
+    /// [`super::config::Config::max_wasm_stack`]. Takes effect with the next
+    /// outermost call.
+    pub fn set_stack_limit(&mut self, address: Option<usize>) {
+        self.as_context_mut().opaque_mut().fixed_stack_limit = address.unwrap_or(0);
+    }
+
+    /// Where the last trap happened.
+    pub fn last_backtrace(&self) -> Option<WasmBacktrace<'_>> {
+        self.as_context().last_backtrace()
+    }
+}
+
+impl<T: 'static> Drop for Store<T> {
+    fn drop(&mut self) {
+        // SAFETY: leaked from a box by the constructor; dropped once, here.
+        drop(unsafe { Box::from_raw(self.inner.as_ptr()) });
+    }
+}
+
+impl<T: 'static> core::fmt::Debug for Store<T> {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        let store = self.as_context();
+        f.debug_struct("Store").field("id", &store.opaque().id).finish_non_exhaustive()
+    }
+}

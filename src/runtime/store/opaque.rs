@@ -1,0 +1,313 @@
+//! [`StoreOpaque`]: all of a store that does not depend on the embedder's
+//! data, and [`StorePtr`], the one way to it.
+//!
+//! Invariants: it is pinned from creation to drop. It is reached through
+//! copies of one [`StorePtr`] only, and a reference made from that is never
+//! held across anything that runs generated code or embedder code.
+
+use super::StoreId;
+use crate::abi::{Trap, VmFuncRef, VmStoreContext};
+use crate::alloc;
+use crate::error::{Error, Result};
+use crate::gc::RefHeap;
+use crate::runtime::backtrace::RawBacktrace;
+use crate::runtime::code_map::CodeMap;
+use crate::runtime::engine::Engine;
+use crate::runtime::host_func::StoreHostFunc;
+use crate::runtime::instance::InstanceData;
+use crate::runtime::limiter::ResourceLimiter;
+use crate::runtime::limits;
+use crate::runtime::memory::MemoryData;
+use crate::runtime::module::Module;
+use crate::runtime::table::TableData;
+use crate::runtime::value::Val;
+use crate::runtime::vmctx::{RawBox, VmBlock};
+use core::mem::MaybeUninit;
+use core::ptr::NonNull;
+use hashbrown::HashMap;
+use std_alloc::vec::Vec;
+
+/// The root pointer of a store. Copies share its provenance, which covers the
+/// embedder's data as well.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct StorePtr(pub(super) NonNull<StoreOpaque>);
+
+impl StorePtr {
+    /// The store that `vm` belongs to.
+    ///
+    /// # Safety
+    /// `vm` is the context of a live store.
+    #[inline]
+    pub(crate) unsafe fn from_vm(vm: *mut VmStoreContext) -> Self {
+        // SAFETY: every store context is the first field of a `VmBlock`.
+        unsafe { (*vm.cast::<VmBlock>()).owner }
+    }
+
+    /// The store.
+    ///
+    /// # Safety
+    /// The store is alive, the caller has the exclusive right to use it, and
+    /// no other reference made by this method is in use.
+    #[inline]
+    pub(crate) unsafe fn get<'a>(self) -> &'a mut StoreOpaque {
+        // SAFETY: passed on to the caller.
+        unsafe { &mut *self.0.as_ptr() }
+    }
+
+    /// The context that generated code sees.
+    ///
+    /// # Safety
+    /// As for [`Self::get`].
+    #[inline]
+    pub(crate) unsafe fn vm(self) -> *mut VmStoreContext {
+        // SAFETY: passed on to the caller; the pointer itself never changes.
+        unsafe { (*self.0.as_ptr()).vm.as_non_null().as_ptr().cast() }
+    }
+
+    pub(crate) fn as_non_null(self) -> NonNull<StoreOpaque> {
+        self.0
+    }
+}
+
+/// The reference arena's memory, if the store owns it.
+pub(super) enum Region {
+    Owned { _memory: RawBox<u128> },
+    Given,
+}
+
+/// Reaches the embedder's limiter inside its data, if there is one.
+pub(crate) type LimiterAccess =
+    unsafe fn(StorePtr, &mut dyn FnMut(&mut dyn ResourceLimiter) -> bool) -> bool;
+/// Runs the embedder's epoch callback.
+pub(crate) type EpochAccess = unsafe fn(StorePtr) -> Result<()>;
+
+/// What a caught panic carries.
+#[cfg(feature = "std")]
+pub(crate) type PanicPayload = std_alloc::boxed::Box<dyn core::any::Any + Send>;
+
+pub(crate) struct StoreOpaque {
+    // What the way in and out of Wasm touches comes first.
+    pub(crate) id: StoreId,
+    vm: RawBox<VmBlock>,
+    pub(crate) auto_drain: bool,
+    /// Set while a trap of a nested activation is on its way through a host
+    /// function: the backtrace is kept then.
+    pub(crate) trap_passes: bool,
+    pub(crate) stack_budget_bytes: usize,
+    /// Given by the embedder; 0: none.
+    pub(crate) fixed_stack_limit: usize,
+    /// Serial number of the newest host frame.
+    pub(crate) serial: u64,
+    // Fields are dropped in order: the heap before its region, both before
+    // nothing that could still point to a slot.
+    pub(crate) heap: RefHeap,
+    _region: Region,
+    pub(crate) code: CodeMap,
+    pub(crate) instances: Vec<InstanceData>,
+    pub(crate) memories: Vec<MemoryData>,
+    pub(crate) tables: Vec<TableData>,
+    pub(crate) host_funcs: Vec<RawBox<StoreHostFunc>>,
+    /// Cells of globals that the host made.
+    pub(crate) global_cells: Vec<RawBox<crate::abi::VmGlobal>>,
+    pub(crate) exit_stubs: HashMap<u32, *const u8>,
+    pub(crate) counted_places: u64,
+    pub(crate) pending: Option<Error>,
+    #[cfg(feature = "std")]
+    pub(crate) panic: Option<PanicPayload>,
+    pub(crate) backtrace: RawBacktrace,
+    pub(crate) limiter: Option<LimiterAccess>,
+    pub(crate) epoch_callback: Option<EpochAccess>,
+    /// Kept between dynamically typed host calls, so that they need not allocate.
+    pub(crate) spare_values: Vec<Val>,
+    pub(crate) engine: Engine,
+}
+
+impl StoreOpaque {
+    pub(super) fn new(engine: &Engine, region: Option<NonNull<[MaybeUninit<u8>]>>) -> Result<Self> {
+        let vm = super::layout::new_block(engine)?;
+        let (heap, region) = super::layout::new_heap(engine, region, vm.as_non_null().cast())?;
+        Ok(Self {
+            id: StoreId::next(),
+            vm,
+            auto_drain: true,
+            trap_passes: false,
+            stack_budget_bytes: engine.config().max_wasm_stack_bytes,
+            fixed_stack_limit: 0,
+            serial: 0,
+            heap,
+            _region: region,
+            code: CodeMap::default(),
+            instances: Vec::new(),
+            memories: Vec::new(),
+            tables: Vec::new(),
+            host_funcs: Vec::new(),
+            global_cells: Vec::new(),
+            exit_stubs: HashMap::new(),
+            counted_places: 0,
+            pending: None,
+            #[cfg(feature = "std")]
+            panic: None,
+            backtrace: RawBacktrace::default(),
+            limiter: None,
+            epoch_callback: None,
+            spare_values: Vec::new(),
+            engine: engine.clone(),
+        })
+    }
+
+    pub(super) fn block(&self) -> NonNull<VmBlock> {
+        self.vm.as_non_null()
+    }
+
+    /// The context that generated code sees.
+    pub(crate) fn vm(&self) -> NonNull<VmStoreContext> {
+        self.vm.as_non_null().cast()
+    }
+
+    /// Whether no frame, Wasm or host, can hold a borrowed reference.
+    #[inline]
+    pub(crate) fn is_idle(&self) -> bool {
+        let vm = self.vm().as_ptr();
+        // SAFETY: the context is alive; only this thread uses the store.
+        unsafe { (*vm).activation.is_null() && (*vm).host_frames.is_null() }
+    }
+
+    /// What every host call begins with.
+    #[inline]
+    pub(crate) fn host_called(&mut self) {
+        self.trap_passes = false;
+        self.drain_if_due();
+    }
+
+    /// Runs the destructors of what was released, if the store does so itself.
+    #[inline]
+    pub(crate) fn drain_if_due(&mut self) {
+        if self.heap.has_released() && self.auto_drain {
+            self.heap.drain(usize::MAX);
+        }
+    }
+
+    /// After a call from the host: nothing holds references if it was the
+    /// outermost, so what was only borrowed is released.
+    #[inline]
+    pub(crate) fn call_returned(&mut self) {
+        if self.is_idle() {
+            self.heap.outermost_returned();
+            self.drain_if_due();
+        }
+    }
+
+    /// Makes room for `additional` references (invariant: before any of them
+    /// is interned, so that interning cannot collect).
+    #[inline]
+    pub(crate) fn reserve_references(&mut self, additional: u32) -> Result<()> {
+        match self.heap.reserve(additional, &self.code) {
+            Ok(()) => Ok(()),
+            Err(error) => self.reserve_after_draining(additional, error),
+        }
+    }
+
+    #[cold]
+    fn reserve_after_draining(&mut self, additional: u32, error: Error) -> Result<()> {
+        if !self.auto_drain || !self.heap.has_released() {
+            return Err(error);
+        }
+        self.heap.drain(usize::MAX);
+        self.heap.reserve(additional, &self.code)
+    }
+
+    /// Collects now: what neither frames nor counted places hold is released.
+    pub(crate) fn collect(&mut self) -> Result<()> {
+        self.heap.collect(&self.code)?;
+        self.drain_if_due();
+        Ok(())
+    }
+
+    /// Counts `places` more places that can hold references.
+    pub(crate) fn add_counted_places(&mut self, places: u64) -> Result<()> {
+        let wanted = self.counted_places.saturating_add(places);
+        let limit = limits::COUNTED_PLACES_PER_STORE;
+        limits::check("places for references per store", wanted, limit)?;
+        self.counted_places = wanted;
+        Ok(())
+    }
+
+    /// Makes a module's code known. Host functions made before there was an
+    /// exit stub of their type get it now.
+    pub(crate) fn register_module(&mut self, module: &Module) -> Result<()> {
+        let stubs = module.exit_stubs();
+        self.exit_stubs
+            .try_reserve(stubs.len())
+            .map_err(|_| Error::OutOfMemory { bytes: stubs.len() * size_of::<(u32, usize)>() })?;
+        if !self.code.insert(module)? {
+            return Ok(());
+        }
+        for (type_id, stub) in stubs {
+            self.exit_stubs.entry(type_id).or_insert(stub);
+        }
+        for func in &self.host_funcs {
+            let func_ref: *mut VmFuncRef = func.as_non_null().cast().as_ptr();
+            // SAFETY: a host function starts with its func ref and is alive;
+            // generated code that could read it is not running.
+            unsafe {
+                if (*func_ref).code.is_null()
+                    && let Some(stub) = self.exit_stubs.get(&(*func_ref).type_id)
+                {
+                    (*func_ref).code = *stub;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Keeps what an error says and turns it into the trap code that generated
+    /// code and the entry pass on.
+    #[cold]
+    pub(crate) fn record_failure(&mut self, error: Error) -> Trap {
+        if !self.trap_passes {
+            self.backtrace.capture(self.vm());
+        }
+        match error {
+            Error::Trap(trap) => trap,
+            other => {
+                self.pending = Some(other);
+                Trap::HostError
+            }
+        }
+    }
+
+    /// Asks the embedder's limiter, if there is one.
+    pub(crate) fn limiter_allows(
+        &mut self,
+        mut ask: impl FnMut(&mut dyn ResourceLimiter) -> bool,
+    ) -> bool {
+        let Some(access) = self.limiter else { return true };
+        // SAFETY: the block's owner is this store's root pointer, and the
+        // function was set together with a limiter of the store's data type;
+        // it touches the data and the limiter only, not this struct.
+        unsafe {
+            let root = (*self.block().as_ptr()).owner;
+            access(root, &mut ask)
+        }
+    }
+
+    /// Room for one more element in a list of the store.
+    pub(crate) fn push<V>(list: &mut Vec<V>, value: V) -> Result<u32> {
+        let index = u32::try_from(list.len())
+            .map_err(|_| Error::Bug("more than 2^32 entities in a store"))?;
+        alloc::try_push(list, value)?;
+        Ok(index)
+    }
+}
+
+impl Drop for StoreOpaque {
+    fn drop(&mut self) {
+        for memory in self.memories.drain(..) {
+            memory.release(&self.engine);
+        }
+        for func in self.host_funcs.drain(..) {
+            // SAFETY: written when it was made; dropped once, here.
+            unsafe { func.as_non_null().drop_in_place() };
+        }
+    }
+}

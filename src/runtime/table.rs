@@ -1,0 +1,461 @@
+//! [`Table`]: tables of function or host references.
+//!
+//! Invariants: a table of externrefs counts every slot it holds, once per
+//! element; a reference is counted where it goes before it is uncounted where
+//! it was. Elements move only when the table grows.
+
+use super::func::Func;
+use super::limits;
+use super::store::{AsContext, AsContextMut, StoreId, StoreOpaque};
+use super::value::Val;
+use super::vmctx::RawBox;
+use crate::abi::{NULL_SLOT, Trap, ValRaw, VmFuncRef, VmTable};
+use crate::artifact::{RefType, TableType, ValType};
+use crate::error::{Error, LimitError, Misuse, Result};
+use core::alloc::Layout;
+use core::ptr::NonNull;
+
+/// A table of a store. A handle: copying it costs nothing, and using it with
+/// another store is an error.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Table {
+    pub(super) store: StoreId,
+    pub(super) index: u32,
+}
+
+/// A table as its store knows it.
+pub(crate) struct TableData {
+    /// What generated code sees: in the context of the instance that defines
+    /// the table, or in `_cell`.
+    vm: NonNull<VmTable>,
+    _cell: Option<RawBox<VmTable>>,
+    ty: TableType,
+    elements: Elements,
+}
+
+/// The elements' memory.
+struct Elements {
+    base: NonNull<u8>,
+    capacity: usize,
+    element_bytes: usize,
+}
+
+/// An element as generated code passes it: a slot number or an address.
+pub(crate) type RawElement = u64;
+
+impl Elements {
+    fn new(ty: RefType) -> Self {
+        let element_bytes = match ty {
+            RefType::Func => size_of::<*mut VmFuncRef>(),
+            RefType::Extern => size_of::<u32>(),
+        };
+        Self { base: NonNull::<u64>::dangling().cast(), capacity: 0, element_bytes }
+    }
+
+    fn layout(&self, capacity: usize) -> Result<Layout> {
+        let bytes = capacity.saturating_mul(self.element_bytes);
+        Layout::from_size_align(bytes, align_of::<u64>()).map_err(|_| Error::OutOfMemory { bytes })
+    }
+
+    /// Makes room for `capacity` elements, all zero where they are new.
+    fn resize(&mut self, capacity: usize) -> Result<()> {
+        if capacity <= self.capacity {
+            return Ok(());
+        }
+        let new = self.layout(capacity)?;
+        let refused = Error::OutOfMemory { bytes: new.size() };
+        let base = if self.capacity == 0 {
+            // SAFETY: the size is not zero, because the capacity is not.
+            unsafe { std_alloc::alloc::alloc_zeroed(new) }
+        } else {
+            let old = self.layout(self.capacity)?;
+            // SAFETY: allocated with this layout; the new size is not zero.
+            let base = unsafe { std_alloc::alloc::realloc(self.base.as_ptr(), old, new.size()) };
+            if !base.is_null() {
+                // SAFETY: the bytes after the old ones are part of the new block.
+                unsafe { base.add(old.size()).write_bytes(0, new.size() - old.size()) };
+            }
+            base
+        };
+        self.base = NonNull::new(base).ok_or(refused)?;
+        self.capacity = capacity;
+        Ok(())
+    }
+}
+
+impl Drop for Elements {
+    fn drop(&mut self) {
+        if let (1.., Ok(layout)) = (self.capacity, self.layout(self.capacity)) {
+            // SAFETY: allocated with this layout.
+            unsafe { std_alloc::alloc::dealloc(self.base.as_ptr(), layout) };
+        }
+    }
+}
+
+fn element_limit(ty: &TableType) -> u64 {
+    ty.maximum.unwrap_or(limits::TABLE_ELEMENTS).min(limits::TABLE_ELEMENTS)
+}
+
+impl TableData {
+    /// Makes a table of null references whose [`VmTable`] lies at `place`, or
+    /// in a cell of its own, and adds it to the store.
+    pub(super) fn create(
+        store: &mut StoreOpaque,
+        ty: TableType,
+        place: Option<NonNull<VmTable>>,
+    ) -> Result<u32> {
+        limits::check("elements of a table", ty.minimum, element_limit(&ty))?;
+        let minimum = ty.minimum as usize;
+        let count = store.tables.len();
+        let declared = ty.maximum.map(|maximum| maximum as usize);
+        let allowed = store.limiter_allows(|limiter| {
+            count < limiter.tables() && limiter.table_growing(0, minimum, declared)
+        });
+        if !allowed {
+            let what = "table elements (store's limiter)";
+            return Err(Error::Limit(LimitError { what, requested: ty.minimum, limit: 0 }));
+        }
+        let mut elements = Elements::new(ty.element);
+        elements.resize(minimum)?;
+        let (vm, cell) = match place {
+            Some(place) => (place, None),
+            None => {
+                let cell = RawBox::new(VmTable { base: core::ptr::null_mut(), len: 0 })?;
+                (cell.as_non_null(), Some(cell))
+            }
+        };
+        if ty.element == RefType::Extern {
+            store.add_counted_places(ty.minimum)?;
+        }
+        // SAFETY: a place inside a live context, or the cell.
+        unsafe { vm.write(VmTable { base: elements.base.as_ptr(), len: minimum }) };
+        StoreOpaque::push(&mut store.tables, TableData { vm, _cell: cell, ty, elements })
+    }
+
+    pub(super) fn vm(&self) -> NonNull<VmTable> {
+        self.vm
+    }
+
+    pub(super) fn ty(&self) -> &TableType {
+        &self.ty
+    }
+
+    pub(super) fn len(&self) -> u64 {
+        // SAFETY: alive as long as the store; generated code is not running.
+        unsafe { (*self.vm.as_ptr()).len as u64 }
+    }
+
+    /// The address of an element that is known to exist.
+    fn element<V>(&self, index: u64) -> *mut V {
+        debug_assert!(index < self.len() && size_of::<V>() == self.elements.element_bytes);
+        self.elements.base.as_ptr().cast::<V>().wrapping_add(index as usize)
+    }
+
+    /// Whether `[start, start + len)` are elements.
+    fn check_range(&self, start: u64, len: u64) -> Result<()> {
+        match start.checked_add(len) {
+            Some(end) if end <= self.len() => Ok(()),
+            _ => Err(Trap::TableOutOfBounds.into()),
+        }
+    }
+
+    /// Reads an element that is known to exist.
+    pub(super) fn get(&self, index: u64) -> RawElement {
+        // SAFETY: the element exists.
+        unsafe {
+            match self.ty.element {
+                RefType::Func => {
+                    (*self.element::<*mut VmFuncRef>(index)).expose_provenance() as u64
+                }
+                RefType::Extern => u64::from(*self.element::<u32>(index)),
+            }
+        }
+    }
+}
+
+fn func_ref(element: RawElement) -> *mut VmFuncRef {
+    core::ptr::with_exposed_provenance_mut(element as usize)
+}
+
+fn table_at(tables: &[TableData], index: u32) -> Result<&TableData> {
+    tables.get(index as usize).ok_or(Error::Bug("table index without a table"))
+}
+
+/// Writes `value` to an element that is known to exist.
+fn set(store: &mut StoreOpaque, table: u32, index: u64, value: RawElement) -> Result<()> {
+    let table = table_at(&store.tables, table)?;
+    // SAFETY: the element exists. Generated code that is on the stack reads
+    // elements anew after each call.
+    unsafe {
+        match table.ty.element {
+            RefType::Func => table.element::<*mut VmFuncRef>(index).write(func_ref(value)),
+            RefType::Extern => {
+                let new = value as u32;
+                if new != NULL_SLOT {
+                    store.heap.increment(new);
+                }
+                let old = table.element::<u32>(index).replace(new);
+                if old != NULL_SLOT {
+                    store.heap.decrement(old);
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
+/// `table.grow`: the old size, or `None` if it cannot grow.
+pub(super) fn grow(
+    store: &mut StoreOpaque,
+    index: u32,
+    delta: u64,
+    init: RawElement,
+) -> Option<u64> {
+    let table = store.tables.get(index as usize)?;
+    let (old, ty) = (table.len(), table.ty);
+    let new = old.checked_add(delta).filter(|new| *new <= element_limit(&ty))?;
+    if delta == 0 {
+        return Some(old);
+    }
+    let declared = ty.maximum.map(|maximum| maximum as usize);
+    let growing = (old as usize, new as usize);
+    if !store.limiter_allows(|limiter| limiter.table_growing(growing.0, growing.1, declared)) {
+        return None;
+    }
+    let table = store.tables.get_mut(index as usize)?;
+    if new as usize > table.elements.capacity {
+        // At least half as much again, so that growing step by step is linear.
+        let ample = (old + old / 2).clamp(new, element_limit(&ty).max(new)) as usize;
+        if table.elements.resize(ample).is_err() {
+            table.elements.resize(new as usize).ok()?;
+        }
+        // SAFETY: alive as long as the store; the old elements have moved.
+        unsafe { (*table.vm.as_ptr()).base = table.elements.base.as_ptr() };
+    }
+    let vm = table.vm;
+    if ty.element == RefType::Extern {
+        store.add_counted_places(delta).ok()?;
+    }
+    // SAFETY: as above; the elements up to `new` exist and are null.
+    unsafe { (*vm.as_ptr()).len = new as usize };
+    if init != 0 {
+        fill(store, index, old, init, delta).ok()?;
+    }
+    Some(old)
+}
+
+/// `table.fill`.
+pub(super) fn fill(
+    store: &mut StoreOpaque,
+    table: u32,
+    start: u64,
+    value: RawElement,
+    len: u64,
+) -> Result<()> {
+    table_at(&store.tables, table)?.check_range(start, len)?;
+    (start..start + len).try_for_each(|index| set(store, table, index, value))
+}
+
+/// `table.copy`.
+pub(super) fn copy(
+    store: &mut StoreOpaque,
+    (dst_table, dst): (u32, u64),
+    (src_table, src): (u32, u64),
+    len: u64,
+) -> Result<()> {
+    let (from, to) = (table_at(&store.tables, src_table)?, table_at(&store.tables, dst_table)?);
+    from.check_range(src, len)?;
+    to.check_range(dst, len)?;
+    if from.ty.element != to.ty.element {
+        return Err(Error::Bug("table.copy between tables of different types"));
+    }
+    let mut step = |at: u64| {
+        let value = table_at(&store.tables, src_table)?.get(src + at);
+        set(store, dst_table, dst + at, value)
+    };
+    // Backwards when the target lies behind the source, for they may overlap.
+    if dst <= src { (0..len).try_for_each(&mut step) } else { (0..len).rev().try_for_each(step) }
+}
+
+/// `table.init` with elements from elsewhere: `value(i)` is the i-th.
+pub(super) fn init(
+    store: &mut StoreOpaque,
+    table: u32,
+    dst: u64,
+    len: u64,
+    mut value: impl FnMut(u64) -> Result<RawElement>,
+) -> Result<()> {
+    table_at(&store.tables, table)?.check_range(dst, len)?;
+    (0..len).try_for_each(|at| set(store, table, dst + at, value(at)?))
+}
+
+/// Takes every reference out of a table that is being undone.
+pub(super) fn clear(store: &mut StoreOpaque, table: u32) {
+    let Some(data) = store.tables.get(table as usize) else { return };
+    let (len, is_extern) = (data.len(), data.ty.element == RefType::Extern);
+    if is_extern {
+        // In bounds, so that it cannot fail.
+        let _ = fill(store, table, 0, u64::from(NULL_SLOT), len);
+        store.counted_places = store.counted_places.saturating_sub(len);
+    }
+}
+
+impl Table {
+    /// A table that the host makes, filled with `init`.
+    ///
+    /// # Errors
+    /// [`Error::Limit`], [`Error::OutOfMemory`], [`Misuse::WrongType`].
+    pub fn new(mut store: impl AsContextMut, ty: TableType, init: Val) -> Result<Self> {
+        let mut store = store.as_context_mut();
+        let store = store.opaque_mut();
+        if ty.maximum.is_some_and(|maximum| maximum < ty.minimum) {
+            return Err(Misuse::WrongType.into());
+        }
+        let init = element_from(store, init, ty.element)?;
+        let index = TableData::create(store, ty, None)?;
+        if init != 0 {
+            fill(store, index, 0, init, ty.minimum)?;
+        }
+        store.call_returned();
+        Ok(Self { store: store.id, index })
+    }
+
+    pub(super) fn check_store(&self, store: &StoreOpaque) -> Result<()> {
+        if self.store == store.id { Ok(()) } else { Err(Misuse::WrongStore.into()) }
+    }
+
+    pub(super) fn data_in<'s>(&self, store: &'s StoreOpaque) -> Result<&'s TableData> {
+        self.check_store(store)?;
+        table_at(&store.tables, self.index)
+    }
+
+    pub(super) fn ty_in(&self, store: &StoreOpaque) -> Result<TableType> {
+        let table = self.data_in(store)?;
+        Ok(TableType { minimum: table.len(), ..table.ty })
+    }
+
+    /// The table's type, with the current size as the minimum.
+    ///
+    /// # Errors
+    /// [`Misuse::WrongStore`].
+    pub fn ty(&self, store: impl AsContext) -> Result<TableType> {
+        self.ty_in(store.as_context().opaque())
+    }
+
+    /// Number of elements.
+    ///
+    /// # Errors
+    /// [`Misuse::WrongStore`].
+    pub fn size(&self, store: impl AsContext) -> Result<u64> {
+        Ok(self.data_in(store.as_context().opaque())?.len())
+    }
+
+    /// An element; a host reference is cloned.
+    ///
+    /// # Errors
+    /// [`Misuse::OutOfBounds`], [`Misuse::WrongStore`].
+    pub fn get(&self, store: impl AsContext, index: u64) -> Result<Val> {
+        let context = store.as_context();
+        let store = context.opaque();
+        let table = self.data_in(store)?;
+        if index >= table.len() {
+            return Err(Misuse::OutOfBounds.into());
+        }
+        let element = table.get(index);
+        let cell = match table.ty.element {
+            RefType::Func => ValRaw::from_func_ref(func_ref(element)),
+            RefType::Extern => ValRaw::from_u32(element as u32),
+        };
+        Val::lift(cell, ValType::from(table.ty.element), store)
+    }
+
+    /// Sets an element.
+    ///
+    /// # Errors
+    /// [`Misuse::OutOfBounds`], [`Misuse::WrongType`], [`Misuse::WrongStore`];
+    /// a trap when the reference arena is full.
+    pub fn set(&self, store: impl AsContextMut, index: u64, value: Val) -> Result<()> {
+        self.fill(store, index, value, 1)
+    }
+
+    /// Sets `len` elements from `start`.
+    ///
+    /// # Errors
+    /// As for [`Self::set`]. Nothing is set then.
+    pub fn fill(
+        &self,
+        mut store: impl AsContextMut,
+        start: u64,
+        value: Val,
+        len: u64,
+    ) -> Result<()> {
+        let mut store = store.as_context_mut();
+        let store = store.opaque_mut();
+        let table = self.data_in(store)?;
+        table.check_range(start, len).map_err(|_| Misuse::OutOfBounds)?;
+        let element = element_from(store, value, table.ty.element)?;
+        let outcome = fill(store, self.index, start, element, len);
+        store.call_returned();
+        outcome
+    }
+
+    /// Grows by `delta` elements that are `init` and returns the old size.
+    ///
+    /// # Errors
+    /// [`Error::Limit`] if the table cannot grow; otherwise as for [`Self::set`].
+    pub fn grow(&self, mut store: impl AsContextMut, delta: u64, init: Val) -> Result<u64> {
+        let mut store = store.as_context_mut();
+        let store = store.opaque_mut();
+        let table = self.data_in(store)?;
+        let refused = LimitError {
+            what: "elements of a table",
+            requested: table.len().saturating_add(delta),
+            limit: element_limit(&table.ty),
+        };
+        let element = element_from(store, init, table.ty.element)?;
+        let old = grow(store, self.index, delta, element);
+        store.call_returned();
+        old.ok_or(Error::Limit(refused))
+    }
+
+    /// Copies `len` elements from one table to another, or within one.
+    ///
+    /// # Errors
+    /// [`Misuse::OutOfBounds`], [`Misuse::WrongType`], [`Misuse::WrongStore`].
+    pub fn copy(
+        mut store: impl AsContextMut,
+        dst_table: &Table,
+        dst_index: u64,
+        src_table: &Table,
+        src_index: u64,
+        len: u64,
+    ) -> Result<()> {
+        let mut store = store.as_context_mut();
+        let store = store.opaque_mut();
+        let (dst, src) = (dst_table.data_in(store)?, src_table.data_in(store)?);
+        if dst.ty.element != src.ty.element {
+            return Err(Misuse::WrongType.into());
+        }
+        let from = (src_table.index, src_index);
+        let outcome = copy(store, (dst_table.index, dst_index), from, len);
+        store.call_returned();
+        match outcome {
+            Err(Error::Trap(Trap::TableOutOfBounds)) => Err(Misuse::OutOfBounds.into()),
+            other => other,
+        }
+    }
+}
+
+/// A value as an element; a host reference gets a slot.
+fn element_from(store: &mut StoreOpaque, value: Val, ty: RefType) -> Result<RawElement> {
+    value.check(ValType::from(ty), store)?;
+    Ok(match value {
+        Val::FuncRef(func) => Func::to_raw(func).expose_provenance() as u64,
+        value => {
+            if value.takes_slot() {
+                store.reserve_references(1)?;
+            }
+            u64::from(value.lower(store)?.u32())
+        }
+    })
+}
