@@ -4,13 +4,16 @@
 //! Invariant: every code address handed out lies inside the published code
 //! and starts a function, shim or stub of the kind its name says.
 
+mod declared;
+
+pub use declared::{ExportType, ImportType};
+
 use super::engine::Engine;
 use super::shared::Shared;
 use crate::abi::{FuncIndex, TypeIndex, VmOffsets};
 use crate::alloc::{self, PublishedCode};
 use crate::artifact::{
-    Artifact, ExportKind, ExternType, FunctionCode, ImportKind, ModuleInfo, NO_ESCAPE, ShimCode,
-    StackMaps,
+    Artifact, ExternType, FunctionCode, ModuleInfo, NO_ESCAPE, ShimCode, StackMaps,
 };
 use crate::error::{Error, Result};
 use core::ops::Range;
@@ -331,96 +334,6 @@ fn exports_by_name(info: &ModuleInfo) -> Result<Box<[u32]>> {
         info.exports[*a as usize].name.cmp(&info.exports[*b as usize].name)
     });
     alloc::try_boxed_slice(order)
-}
-
-/// One import of a module.
-#[derive(Clone, Copy)]
-pub struct ImportType<'m> {
-    info: &'m ModuleInfo,
-    module: &'m str,
-    name: &'m str,
-    kind: ImportKind,
-}
-
-impl<'m> ImportType<'m> {
-    /// Module name of the import.
-    pub fn module(&self) -> &'m str {
-        self.module
-    }
-
-    /// Item name of the import.
-    pub fn name(&self) -> &'m str {
-        self.name
-    }
-
-    /// The type wanted.
-    ///
-    /// # Errors
-    /// [`Error::OutOfMemory`] when a function type cannot be copied.
-    pub fn ty(&self) -> Result<ExternType> {
-        Ok(match self.kind {
-            ImportKind::Func(ty) => {
-                ExternType::Func(self.info.types.get(ty.index()).ok_or(MALFORMED)?.try_clone()?)
-            }
-            ImportKind::Table(ty) => ExternType::Table(ty),
-            ImportKind::Memory(ty) => ExternType::Memory(ty),
-            ImportKind::Global(ty) => ExternType::Global(ty),
-        })
-    }
-}
-
-/// One export of a module.
-#[derive(Clone, Copy)]
-pub struct ExportType<'m> {
-    info: &'m ModuleInfo,
-    name: &'m str,
-    kind: ExportKind,
-}
-
-impl<'m> ExportType<'m> {
-    /// The export's name.
-    pub fn name(&self) -> &'m str {
-        self.name
-    }
-
-    /// Its type.
-    ///
-    /// # Errors
-    /// [`Error::OutOfMemory`] when a function type cannot be copied.
-    pub fn ty(&self) -> Result<ExternType> {
-        let info = self.info;
-        Ok(match self.kind {
-            ExportKind::Func(func) => {
-                let ty = info.funcs.get(func.index()).ok_or(MALFORMED)?;
-                ExternType::Func(info.types.get(ty.index()).ok_or(MALFORMED)?.try_clone()?)
-            }
-            ExportKind::Table(table) => {
-                ExternType::Table(*info.tables.get(table.index()).ok_or(MALFORMED)?)
-            }
-            ExportKind::Memory(memory) => {
-                ExternType::Memory(*info.memories.get(memory.index()).ok_or(MALFORMED)?)
-            }
-            ExportKind::Global(global) => {
-                ExternType::Global(info.globals.get(global.index()).ok_or(MALFORMED)?.ty)
-            }
-        })
-    }
-}
-
-impl core::fmt::Debug for ImportType<'_> {
-    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        f.debug_struct("ImportType")
-            .field("module", &self.module)
-            .field("name", &self.name)
-            .field("kind", &self.kind)
-            .finish()
-    }
-}
-
-impl core::fmt::Debug for ExportType<'_> {
-    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        f.debug_struct("ExportType").field("name", &self.name).field("kind", &self.kind).finish()
-    }
 }
 
 impl core::fmt::Debug for Module {

@@ -1,27 +1,17 @@
-//! [`Table`]: tables of function or host references.
+//! [`TableData`]: a table as its store knows it, and the operations on it.
 //!
 //! Invariants: a table of externrefs counts every slot it holds, once per
 //! element; a reference is counted where it goes before it is uncounted where
 //! it was. Elements move only when the table grows.
 
-use super::func::Func;
-use super::limits;
-use super::store::{AsContext, AsContextMut, StoreId, StoreOpaque};
-use super::value::Val;
-use super::vmctx::RawBox;
-use crate::abi::{NULL_SLOT, Trap, ValRaw, VmFuncRef, VmTable};
-use crate::artifact::{RefType, TableType, ValType};
-use crate::error::{Error, LimitError, Misuse, Result};
+use crate::abi::{NULL_SLOT, Trap, VmFuncRef, VmTable};
+use crate::artifact::{RefType, TableType};
+use crate::error::{Error, LimitError, Result};
+use crate::runtime::limits;
+use crate::runtime::store::StoreOpaque;
+use crate::runtime::vmctx::RawBox;
 use core::alloc::Layout;
 use core::ptr::NonNull;
-
-/// A table of a store. A handle: copying it costs nothing, and using it with
-/// another store is an error.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Table {
-    pub(super) store: StoreId,
-    pub(super) index: u32,
-}
 
 /// A table as its store knows it.
 pub(crate) struct TableData {
@@ -92,14 +82,14 @@ impl Drop for Elements {
     }
 }
 
-fn element_limit(ty: &TableType) -> u64 {
+pub(super) fn element_limit(ty: &TableType) -> u64 {
     ty.maximum.unwrap_or(limits::TABLE_ELEMENTS).min(limits::TABLE_ELEMENTS)
 }
 
 impl TableData {
     /// Makes a table of null references whose [`VmTable`] lies at `place`, or
     /// in a cell of its own, and adds it to the store.
-    pub(super) fn create(
+    pub(in crate::runtime) fn create(
         store: &mut StoreOpaque,
         ty: TableType,
         place: Option<NonNull<VmTable>>,
@@ -132,15 +122,15 @@ impl TableData {
         StoreOpaque::push(&mut store.tables, TableData { vm, _cell: cell, ty, elements })
     }
 
-    pub(super) fn vm(&self) -> NonNull<VmTable> {
+    pub(in crate::runtime) fn vm(&self) -> NonNull<VmTable> {
         self.vm
     }
 
-    pub(super) fn ty(&self) -> &TableType {
+    pub(in crate::runtime) fn ty(&self) -> &TableType {
         &self.ty
     }
 
-    pub(super) fn len(&self) -> u64 {
+    pub(in crate::runtime) fn len(&self) -> u64 {
         // SAFETY: alive as long as the store; generated code is not running.
         unsafe { (*self.vm.as_ptr()).len as u64 }
     }
@@ -152,7 +142,7 @@ impl TableData {
     }
 
     /// Whether `[start, start + len)` are elements.
-    fn check_range(&self, start: u64, len: u64) -> Result<()> {
+    pub(super) fn check_range(&self, start: u64, len: u64) -> Result<()> {
         match start.checked_add(len) {
             Some(end) if end <= self.len() => Ok(()),
             _ => Err(Trap::TableOutOfBounds.into()),
@@ -160,7 +150,7 @@ impl TableData {
     }
 
     /// Reads an element that is known to exist.
-    pub(super) fn get(&self, index: u64) -> RawElement {
+    pub(in crate::runtime) fn get(&self, index: u64) -> RawElement {
         // SAFETY: the element exists.
         unsafe {
             match self.ty.element {
@@ -173,11 +163,11 @@ impl TableData {
     }
 }
 
-fn func_ref(element: RawElement) -> *mut VmFuncRef {
+pub(super) fn func_ref(element: RawElement) -> *mut VmFuncRef {
     core::ptr::with_exposed_provenance_mut(element as usize)
 }
 
-fn table_at(tables: &[TableData], index: u32) -> Result<&TableData> {
+pub(super) fn table_at(tables: &[TableData], index: u32) -> Result<&TableData> {
     tables.get(index as usize).ok_or(Error::Bug("table index without a table"))
 }
 
@@ -205,7 +195,7 @@ fn set(store: &mut StoreOpaque, table: u32, index: u64, value: RawElement) -> Re
 }
 
 /// `table.grow`: the old size, or `None` if it cannot grow.
-pub(super) fn grow(
+pub(in crate::runtime) fn grow(
     store: &mut StoreOpaque,
     index: u32,
     delta: u64,
@@ -245,7 +235,7 @@ pub(super) fn grow(
 }
 
 /// `table.fill`.
-pub(super) fn fill(
+pub(in crate::runtime) fn fill(
     store: &mut StoreOpaque,
     table: u32,
     start: u64,
@@ -257,7 +247,7 @@ pub(super) fn fill(
 }
 
 /// `table.copy`.
-pub(super) fn copy(
+pub(in crate::runtime) fn copy(
     store: &mut StoreOpaque,
     (dst_table, dst): (u32, u64),
     (src_table, src): (u32, u64),
@@ -278,7 +268,7 @@ pub(super) fn copy(
 }
 
 /// `table.init` with elements from elsewhere: `value(i)` is the i-th.
-pub(super) fn init(
+pub(in crate::runtime) fn init(
     store: &mut StoreOpaque,
     table: u32,
     dst: u64,
@@ -290,7 +280,7 @@ pub(super) fn init(
 }
 
 /// Takes every reference out of a table that is being undone.
-pub(super) fn clear(store: &mut StoreOpaque, table: u32) {
+pub(in crate::runtime) fn clear(store: &mut StoreOpaque, table: u32) {
     let Some(data) = store.tables.get(table as usize) else { return };
     let (len, is_extern) = (data.len(), data.ty.element == RefType::Extern);
     if is_extern {
@@ -298,164 +288,4 @@ pub(super) fn clear(store: &mut StoreOpaque, table: u32) {
         let _ = fill(store, table, 0, u64::from(NULL_SLOT), len);
         store.counted_places = store.counted_places.saturating_sub(len);
     }
-}
-
-impl Table {
-    /// A table that the host makes, filled with `init`.
-    ///
-    /// # Errors
-    /// [`Error::Limit`], [`Error::OutOfMemory`], [`Misuse::WrongType`].
-    pub fn new(mut store: impl AsContextMut, ty: TableType, init: Val) -> Result<Self> {
-        let mut store = store.as_context_mut();
-        let store = store.opaque_mut();
-        if ty.maximum.is_some_and(|maximum| maximum < ty.minimum) {
-            return Err(Misuse::WrongType.into());
-        }
-        let init = element_from(store, init, ty.element)?;
-        let index = TableData::create(store, ty, None)?;
-        if init != 0 {
-            fill(store, index, 0, init, ty.minimum)?;
-        }
-        store.call_returned();
-        Ok(Self { store: store.id, index })
-    }
-
-    pub(super) fn check_store(&self, store: &StoreOpaque) -> Result<()> {
-        if self.store == store.id { Ok(()) } else { Err(Misuse::WrongStore.into()) }
-    }
-
-    pub(super) fn data_in<'s>(&self, store: &'s StoreOpaque) -> Result<&'s TableData> {
-        self.check_store(store)?;
-        table_at(&store.tables, self.index)
-    }
-
-    pub(super) fn ty_in(&self, store: &StoreOpaque) -> Result<TableType> {
-        let table = self.data_in(store)?;
-        Ok(TableType { minimum: table.len(), ..table.ty })
-    }
-
-    /// The table's type, with the current size as the minimum.
-    ///
-    /// # Errors
-    /// [`Misuse::WrongStore`].
-    pub fn ty(&self, store: impl AsContext) -> Result<TableType> {
-        self.ty_in(store.as_context().opaque())
-    }
-
-    /// Number of elements.
-    ///
-    /// # Errors
-    /// [`Misuse::WrongStore`].
-    pub fn size(&self, store: impl AsContext) -> Result<u64> {
-        Ok(self.data_in(store.as_context().opaque())?.len())
-    }
-
-    /// An element; a host reference is cloned.
-    ///
-    /// # Errors
-    /// [`Misuse::OutOfBounds`], [`Misuse::WrongStore`].
-    pub fn get(&self, store: impl AsContext, index: u64) -> Result<Val> {
-        let context = store.as_context();
-        let store = context.opaque();
-        let table = self.data_in(store)?;
-        if index >= table.len() {
-            return Err(Misuse::OutOfBounds.into());
-        }
-        let element = table.get(index);
-        let cell = match table.ty.element {
-            RefType::Func => ValRaw::from_func_ref(func_ref(element)),
-            RefType::Extern => ValRaw::from_u32(element as u32),
-        };
-        Val::lift(cell, ValType::from(table.ty.element), store)
-    }
-
-    /// Sets an element.
-    ///
-    /// # Errors
-    /// [`Misuse::OutOfBounds`], [`Misuse::WrongType`], [`Misuse::WrongStore`];
-    /// a trap when the reference arena is full.
-    pub fn set(&self, store: impl AsContextMut, index: u64, value: Val) -> Result<()> {
-        self.fill(store, index, value, 1)
-    }
-
-    /// Sets `len` elements from `start`.
-    ///
-    /// # Errors
-    /// As for [`Self::set`]. Nothing is set then.
-    pub fn fill(
-        &self,
-        mut store: impl AsContextMut,
-        start: u64,
-        value: Val,
-        len: u64,
-    ) -> Result<()> {
-        let mut store = store.as_context_mut();
-        let store = store.opaque_mut();
-        let table = self.data_in(store)?;
-        table.check_range(start, len).map_err(|_| Misuse::OutOfBounds)?;
-        let element = element_from(store, value, table.ty.element)?;
-        let outcome = fill(store, self.index, start, element, len);
-        store.call_returned();
-        outcome
-    }
-
-    /// Grows by `delta` elements that are `init` and returns the old size.
-    ///
-    /// # Errors
-    /// [`Error::Limit`] if the table cannot grow; otherwise as for [`Self::set`].
-    pub fn grow(&self, mut store: impl AsContextMut, delta: u64, init: Val) -> Result<u64> {
-        let mut store = store.as_context_mut();
-        let store = store.opaque_mut();
-        let table = self.data_in(store)?;
-        let refused = LimitError {
-            what: "elements of a table",
-            requested: table.len().saturating_add(delta),
-            limit: element_limit(&table.ty),
-        };
-        let element = element_from(store, init, table.ty.element)?;
-        let old = grow(store, self.index, delta, element);
-        store.call_returned();
-        old.ok_or(Error::Limit(refused))
-    }
-
-    /// Copies `len` elements from one table to another, or within one.
-    ///
-    /// # Errors
-    /// [`Misuse::OutOfBounds`], [`Misuse::WrongType`], [`Misuse::WrongStore`].
-    pub fn copy(
-        mut store: impl AsContextMut,
-        dst_table: &Table,
-        dst_index: u64,
-        src_table: &Table,
-        src_index: u64,
-        len: u64,
-    ) -> Result<()> {
-        let mut store = store.as_context_mut();
-        let store = store.opaque_mut();
-        let (dst, src) = (dst_table.data_in(store)?, src_table.data_in(store)?);
-        if dst.ty.element != src.ty.element {
-            return Err(Misuse::WrongType.into());
-        }
-        let from = (src_table.index, src_index);
-        let outcome = copy(store, (dst_table.index, dst_index), from, len);
-        store.call_returned();
-        match outcome {
-            Err(Error::Trap(Trap::TableOutOfBounds)) => Err(Misuse::OutOfBounds.into()),
-            other => other,
-        }
-    }
-}
-
-/// A value as an element; a host reference gets a slot.
-fn element_from(store: &mut StoreOpaque, value: Val, ty: RefType) -> Result<RawElement> {
-    value.check(ValType::from(ty), store)?;
-    Ok(match value {
-        Val::FuncRef(func) => Func::to_raw(func).expose_provenance() as u64,
-        value => {
-            if value.takes_slot() {
-                store.reserve_references(1)?;
-            }
-            u64::from(value.lower(store)?.u32())
-        }
-    })
 }

@@ -1,0 +1,165 @@
+//! References: owned, borrowed from the running host call, and to functions.
+
+use super::{FromWasm, HostArg, OpaqueStore, ToWasm};
+use crate::abi::{NULL_SLOT, Trap, ValRaw};
+use crate::artifact::ValType;
+use crate::error::Result;
+use crate::gc::ExternRef;
+use crate::runtime::func::Func;
+use crate::runtime::rooted::Rooted;
+use crate::runtime::value;
+
+// SAFETY: a fresh slot that owns the reference; one slot.
+unsafe impl ToWasm for ExternRef {
+    const TYPE: ValType = ValType::ExternRef;
+    const SLOTS: u32 = 1;
+
+    #[inline]
+    fn lower(self, store: &mut OpaqueStore) -> Result<ValRaw> {
+        Ok(ValRaw::from_u32(store.0.heap.intern_reserved(self)?))
+    }
+}
+
+// SAFETY: as for `ExternRef`, or null.
+unsafe impl ToWasm for Option<ExternRef> {
+    const TYPE: ValType = ValType::ExternRef;
+    const SLOTS: u32 = 1;
+
+    #[inline]
+    fn lower(self, store: &mut OpaqueStore) -> Result<ValRaw> {
+        match self {
+            Some(reference) => reference.lower(store),
+            None => Ok(ValRaw::from_u32(NULL_SLOT)),
+        }
+    }
+}
+
+// SAFETY: clones whatever slot Wasm holds.
+unsafe impl FromWasm for Option<ExternRef> {
+    const TYPE: ValType = ValType::ExternRef;
+
+    #[inline]
+    fn lift(cell: ValRaw, store: &OpaqueStore) -> Result<Self> {
+        value::clone_reference(&store.0, cell.u32())
+    }
+}
+
+// SAFETY: as above; null is an error.
+unsafe impl FromWasm for ExternRef {
+    const TYPE: ValType = ValType::ExternRef;
+
+    #[inline]
+    fn lift(cell: ValRaw, store: &OpaqueStore) -> Result<Self> {
+        value::clone_reference(&store.0, cell.u32())?.ok_or(Trap::NullReference.into())
+    }
+}
+
+super::host_arg_from_wasm!(ExternRef);
+super::host_arg_from_wasm!(Option<ExternRef>);
+
+// SAFETY: the slot is a root of the host frame with this serial number.
+unsafe impl HostArg for Rooted {
+    const TYPE: ValType = ValType::ExternRef;
+    const ROOTED: bool = true;
+
+    #[inline]
+    fn lift_arg(cell: ValRaw, store: &OpaqueStore, serial: u64) -> Result<Self> {
+        Option::<Rooted>::lift_arg(cell, store, serial)?.ok_or(Trap::NullReference.into())
+    }
+}
+
+// SAFETY: as above, or null.
+unsafe impl HostArg for Option<Rooted> {
+    const TYPE: ValType = ValType::ExternRef;
+    const ROOTED: bool = true;
+
+    #[inline]
+    fn lift_arg(cell: ValRaw, store: &OpaqueStore, serial: u64) -> Result<Self> {
+        let slot = cell.u32();
+        Ok((slot != NULL_SLOT).then_some(Rooted { slot, serial, store: store.0.id }))
+    }
+}
+
+// SAFETY: the slot is alive, which `check` has made sure of, and Wasm may hold
+// it: whatever keeps it now keeps it until Wasm's frame does.
+unsafe impl ToWasm for Rooted {
+    const TYPE: ValType = ValType::ExternRef;
+
+    #[inline]
+    fn check(&self, store: &OpaqueStore) -> Result<()> {
+        Rooted::check(self, &store.0)
+    }
+
+    #[inline]
+    fn lower(self, _: &mut OpaqueStore) -> Result<ValRaw> {
+        Ok(ValRaw::from_u32(self.slot))
+    }
+}
+
+// SAFETY: as above, or null.
+unsafe impl ToWasm for Option<Rooted> {
+    const TYPE: ValType = ValType::ExternRef;
+
+    #[inline]
+    fn check(&self, store: &OpaqueStore) -> Result<()> {
+        self.as_ref().map_or(Ok(()), |rooted| ToWasm::check(rooted, store))
+    }
+
+    #[inline]
+    fn lower(self, _: &mut OpaqueStore) -> Result<ValRaw> {
+        Ok(ValRaw::from_u32(self.map_or(NULL_SLOT, |rooted| rooted.slot)))
+    }
+}
+
+// SAFETY: a func ref of this store, which `check` has made sure of.
+unsafe impl ToWasm for Func {
+    const TYPE: ValType = ValType::FuncRef;
+
+    #[inline]
+    fn check(&self, store: &OpaqueStore) -> Result<()> {
+        self.check_store(&store.0)
+    }
+
+    #[inline]
+    fn lower(self, _: &mut OpaqueStore) -> Result<ValRaw> {
+        Ok(ValRaw::from_func_ref(Func::to_raw(Some(self))))
+    }
+}
+
+// SAFETY: as above, or null.
+unsafe impl ToWasm for Option<Func> {
+    const TYPE: ValType = ValType::FuncRef;
+
+    #[inline]
+    fn check(&self, store: &OpaqueStore) -> Result<()> {
+        self.as_ref().map_or(Ok(()), |func| func.check_store(&store.0))
+    }
+
+    #[inline]
+    fn lower(self, _: &mut OpaqueStore) -> Result<ValRaw> {
+        Ok(ValRaw::from_func_ref(Func::to_raw(self)))
+    }
+}
+
+// SAFETY: Wasm holds func refs of its own store only.
+unsafe impl FromWasm for Option<Func> {
+    const TYPE: ValType = ValType::FuncRef;
+
+    #[inline]
+    fn lift(cell: ValRaw, store: &OpaqueStore) -> Result<Self> {
+        Ok(Func::from_raw(store.0.id, cell.func_ref()))
+    }
+}
+
+// SAFETY: as above; null is an error.
+unsafe impl FromWasm for Func {
+    const TYPE: ValType = ValType::FuncRef;
+
+    #[inline]
+    fn lift(cell: ValRaw, store: &OpaqueStore) -> Result<Self> {
+        Func::from_raw(store.0.id, cell.func_ref()).ok_or(Trap::NullReference.into())
+    }
+}
+
+super::host_arg_from_wasm!(Func);
+super::host_arg_from_wasm!(Option<Func>);
