@@ -10,10 +10,14 @@ mod fallible;
 mod heap;
 #[cfg(feature = "std")]
 mod mmap;
+mod object;
 
 pub use code_memory::PublishedCode;
 pub use embedder::{CodeMemory, CodeRegion, LinearMemory, MemorySource};
-pub use fallible::{try_box, try_boxed_slice, try_push, try_vec_with_capacity, try_arc_str};
+pub use fallible::{
+    try_arc, try_box, try_boxed_slice, try_push, try_string, try_vec_with_capacity,
+};
 pub use heap::HeapMemorySource;
 #[cfg(feature = "std")]
 pub use mmap::{MmapCodeMemory, MmapMemorySource};
+pub use object::{GLOBAL_OBJECTS, GlobalObjects, ObjectAllocator};

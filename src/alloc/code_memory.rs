@@ -1,0 +1,79 @@
+//! [`PublishedCode`]: machine code written, made executable, and given back
+//! when dropped. Invariant: a `PublishedCode` is executable and immutable.
+
+use super::embedder::{CodeMemory, CodeRegion};
+use crate::error::{Error, Result};
+use std_alloc::sync::Arc;
+
+/// Code that is ready to run.
+pub struct PublishedCode {
+    source: Arc<dyn CodeMemory>,
+    region: Option<CodeRegion>,
+    base: usize,
+    len_bytes: usize,
+}
+
+// SAFETY: published code is read-only, and its source is `Send + Sync`.
+unsafe impl Send for PublishedCode {}
+// SAFETY: as above.
+unsafe impl Sync for PublishedCode {}
+
+impl PublishedCode {
+    /// Copies `code` into memory from `source` and makes it executable.
+    ///
+    /// # Errors
+    /// [`Error::OutOfMemory`], or what the source says.
+    pub fn new(source: Arc<dyn CodeMemory>, code: &[u8]) -> Result<Self> {
+        let region = source.allocate(code.len().max(1))?;
+        let base = region.base.as_ptr();
+        let mut published =
+            Self { source, base: base.addr(), len_bytes: code.len(), region: Some(region) };
+        let region = published.region.as_ref().ok_or(Error::Bug("code region vanished"))?;
+        if region.len_bytes < code.len() {
+            return Err(Error::OutOfMemory { bytes: code.len() });
+        }
+        // SAFETY: the region is writable, long enough, and ours alone.
+        unsafe { core::ptr::copy_nonoverlapping(code.as_ptr(), base, code.len()) };
+        published.source.publish(region)?;
+        // SAFETY: the code is in place and mapped.
+        unsafe { crate::arch::synchronize_code(base.cast_const(), code.len()) };
+        published.base = base.expose_provenance();
+        Ok(published)
+    }
+
+    /// Address of the first byte.
+    pub const fn base(&self) -> usize {
+        self.base
+    }
+
+    /// Bytes of code.
+    pub const fn len(&self) -> usize {
+        self.len_bytes
+    }
+
+    /// Whether there is no code.
+    pub const fn is_empty(&self) -> bool {
+        self.len_bytes == 0
+    }
+
+    /// Address of the code at `offset`.
+    pub fn address(&self, offset: u32) -> *const u8 {
+        core::ptr::with_exposed_provenance(self.base.wrapping_add(offset as usize))
+    }
+}
+
+impl Drop for PublishedCode {
+    fn drop(&mut self) {
+        if let Some(region) = self.region.take() {
+            // SAFETY: the region came from this source; whoever runs the code
+            // keeps this value alive.
+            unsafe { self.source.release(region) };
+        }
+    }
+}
+
+impl core::fmt::Debug for PublishedCode {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        write!(f, "PublishedCode({:#x}, {} bytes)", self.base, self.len_bytes)
+    }
+}

@@ -1,0 +1,96 @@
+//! Fallible allocation: what a guest can cause to be allocated goes through
+//! here, and exhaustion is an error that carries the size asked for.
+
+use crate::error::{Error, Result};
+use core::alloc::Layout;
+use core::ptr::NonNull;
+use std_alloc::{boxed::Box, sync::Arc, vec::Vec};
+
+fn refused(bytes: usize) -> Error {
+    Error::OutOfMemory { bytes }
+}
+
+/// Moves `value` to the heap.
+///
+/// # Errors
+/// [`Error::OutOfMemory`]; the value is dropped.
+pub fn try_box<T>(value: T) -> Result<Box<T>> {
+    let layout = Layout::new::<T>();
+    if layout.size() == 0 {
+        return Ok(Box::new(value));
+    }
+    // SAFETY: the layout has a size.
+    let memory = NonNull::new(unsafe { std_alloc::alloc::alloc(layout) }.cast::<T>())
+        .ok_or_else(|| refused(layout.size()))?;
+    // SAFETY: fresh memory of the layout of `T`, from the allocator that `Box` frees with.
+    unsafe {
+        memory.write(value);
+        Ok(Box::from_raw(memory.as_ptr()))
+    }
+}
+
+/// An empty vector with room for `capacity` items.
+///
+/// # Errors
+/// [`Error::OutOfMemory`].
+pub fn try_vec_with_capacity<T>(capacity: usize) -> Result<Vec<T>> {
+    let mut vec = Vec::new();
+    vec.try_reserve_exact(capacity)
+        .map_err(|_| refused(capacity.saturating_mul(core::mem::size_of::<T>())))?;
+    Ok(vec)
+}
+
+/// Appends an item.
+///
+/// # Errors
+/// [`Error::OutOfMemory`]; the vector is as before.
+pub fn try_push<T>(vec: &mut Vec<T>, item: T) -> Result<()> {
+    vec.try_reserve(1).map_err(|_| refused(core::mem::size_of::<T>()))?;
+    vec.push(item);
+    Ok(())
+}
+
+/// The items as a boxed slice.
+///
+/// # Errors
+/// [`Error::OutOfMemory`] if spare capacity cannot be given back in place.
+pub fn try_boxed_slice<T>(mut vec: Vec<T>) -> Result<Box<[T]>> {
+    if vec.len() != vec.capacity() {
+        let mut exact = try_vec_with_capacity(vec.len())?;
+        exact.append(&mut vec);
+        vec = exact;
+    }
+    Ok(vec.into_boxed_slice())
+}
+
+/// Shares `value`.
+///
+/// # Errors
+/// [`Error::OutOfMemory`].
+///
+/// The standard library has no stable fallible constructor for `Arc`, so room
+/// for it is asked for first; only a competing allocation in between could
+/// still make the real one fail.
+pub fn try_arc<T>(value: T) -> Result<Arc<T>> {
+    let layout = Layout::new::<(usize, usize, T)>();
+    // SAFETY: the layout has a size; the memory is given back unused.
+    unsafe {
+        let probe = std_alloc::alloc::alloc(layout);
+        if probe.is_null() {
+            return Err(refused(layout.size()));
+        }
+        std_alloc::alloc::dealloc(probe, layout);
+    }
+    Ok(Arc::new(value))
+}
+
+/// Copies a string.
+///
+/// # Errors
+/// [`Error::OutOfMemory`].
+pub fn try_string(text: &str) -> Result<std_alloc::string::String> {
+    let mut copy = std_alloc::string::String::new();
+    copy.try_reserve_exact(text.len()).map_err(|_| refused(text.len()))?;
+    copy.push_str(text);
+    Ok(copy)
+}

@@ -1,0 +1,138 @@
+//! Providers for hosts (feature `std`): linear memories that reserve address
+//! space and commit it as they grow, and code memory that is never writable
+//! and executable at once. Through `mmap` and `mprotect`.
+
+use super::embedder::{CodeMemory, CodeRegion, LinearMemory, MemorySource};
+use crate::error::{Error, Result};
+use core::ptr::NonNull;
+
+/// Most address space reserved for one memory.
+const RESERVATION_BYTES: usize = 8 << 30;
+const PAGE_BYTES: usize = 4096;
+
+fn map(bytes: usize, protection: libc::c_int) -> Result<NonNull<u8>> {
+    let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_NORESERVE;
+    // SAFETY: an anonymous mapping at an address of the system's choice
+    // touches no memory that is in use.
+    let base = unsafe { libc::mmap(core::ptr::null_mut(), bytes, protection, flags, -1, 0) };
+    if base == libc::MAP_FAILED {
+        return Err(Error::OutOfMemory { bytes });
+    }
+    NonNull::new(base.cast()).ok_or(Error::OutOfMemory { bytes })
+}
+
+/// # Safety
+/// `[base, base + bytes)` is a mapping of this file's.
+unsafe fn protect(base: NonNull<u8>, bytes: usize, protection: libc::c_int) -> Result<()> {
+    // SAFETY: by this function's contract.
+    match unsafe { libc::mprotect(base.as_ptr().cast(), bytes, protection) } {
+        0 => Ok(()),
+        _ => Err(Error::OutOfMemory { bytes }),
+    }
+}
+
+/// # Safety
+/// `[base, base + bytes)` is a mapping of this file's that nobody uses.
+unsafe fn unmap(base: NonNull<u8>, bytes: usize) {
+    // SAFETY: by this function's contract. Unmapping a whole mapping does not fail.
+    unsafe { libc::munmap(base.as_ptr().cast(), bytes) };
+}
+
+/// Linear memories with their whole maximum (at most 8 GiB) reserved.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct MmapMemorySource;
+
+impl MmapMemorySource {
+    /// A source; it has no state.
+    pub const fn new() -> Self {
+        Self
+    }
+}
+
+fn reservation(capacity_bytes: usize) -> usize {
+    capacity_bytes.next_multiple_of(PAGE_BYTES).max(PAGE_BYTES)
+}
+
+// SAFETY: anonymous mappings are zeroed, exclusive, and stay where they are;
+// the committed part is readable and writable.
+unsafe impl MemorySource for MmapMemorySource {
+    fn reserve(&self, minimum_bytes: usize, maximum_bytes: usize) -> Result<LinearMemory> {
+        let capacity_bytes = maximum_bytes.min(RESERVATION_BYTES.max(minimum_bytes));
+        if capacity_bytes > isize::MAX as usize - PAGE_BYTES {
+            return Err(Error::OutOfMemory { bytes: capacity_bytes });
+        }
+        let base = map(reservation(capacity_bytes), libc::PROT_NONE)?;
+        let mut memory = LinearMemory { base, capacity_bytes, committed_bytes: 0 };
+        if let Err(error) = self.commit(&mut memory, minimum_bytes) {
+            // SAFETY: mapped above, not handed out.
+            unsafe { self.release(memory) };
+            return Err(error);
+        }
+        Ok(memory)
+    }
+
+    fn commit(&self, memory: &mut LinearMemory, new_committed_bytes: usize) -> Result<()> {
+        if new_committed_bytes > memory.capacity_bytes {
+            return Err(Error::OutOfMemory { bytes: new_committed_bytes });
+        }
+        let bytes = new_committed_bytes.next_multiple_of(PAGE_BYTES);
+        if bytes > 0 {
+            // SAFETY: within the mapping that `reserve` made.
+            unsafe { protect(memory.base, bytes, libc::PROT_READ | libc::PROT_WRITE)? };
+        }
+        memory.committed_bytes = new_committed_bytes;
+        Ok(())
+    }
+
+    unsafe fn release(&self, memory: LinearMemory) {
+        // SAFETY: `reserve` mapped this; the caller says nobody uses it.
+        unsafe { unmap(memory.base, reservation(memory.capacity_bytes)) };
+    }
+}
+
+/// Code in mappings of its own.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct MmapCodeMemory;
+
+impl MmapCodeMemory {
+    /// A source; it has no state.
+    pub const fn new() -> Self {
+        Self
+    }
+}
+
+// SAFETY: a fresh mapping is read-write; publishing makes it read-execute.
+unsafe impl CodeMemory for MmapCodeMemory {
+    fn allocate(&self, len_bytes: usize) -> Result<CodeRegion> {
+        let len_bytes = reservation(len_bytes);
+        let base = map(len_bytes, libc::PROT_READ | libc::PROT_WRITE)?;
+        Ok(CodeRegion { base, len_bytes })
+    }
+
+    fn publish(&self, region: &CodeRegion) -> Result<()> {
+        // SAFETY: `allocate` mapped this region.
+        unsafe { protect(region.base, region.len_bytes, libc::PROT_READ | libc::PROT_EXEC) }
+    }
+
+    unsafe fn release(&self, region: CodeRegion) {
+        // SAFETY: `allocate` mapped this; the caller says nobody uses it.
+        unsafe { unmap(region.base, region.len_bytes) };
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn commits_zeroed_pages_where_reserved() {
+        let source = MmapMemorySource;
+        let mut memory = source.reserve(0, 1 << 32).unwrap();
+        source.commit(&mut memory, 1 << 16).unwrap();
+        // SAFETY: committed; released once.
+        unsafe {
+            assert_eq!(memory.base.as_ptr().add(65535).read(), 0);
+            source.release(memory);
+        }
+    }
+}

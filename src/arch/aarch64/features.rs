@@ -1,0 +1,15 @@
+//! Processor features. Kernref uses the Armv8.0 baseline, which has all that
+//! Wasm needs; newer atomics and hashes would speed up nothing it emits.
+
+/// See [`crate::arch::TARGET_TRIPLE`].
+pub const TARGET_TRIPLE: &str = "aarch64-unknown-none";
+
+/// See [`crate::arch::cpu_features`].
+pub fn cpu_features() -> impl Iterator<Item = &'static str> {
+    core::iter::empty()
+}
+
+/// See [`crate::arch::missing_required_features`]: the baseline is enough.
+pub const fn missing_required_features() -> Option<&'static str> {
+    None
+}

@@ -1,0 +1,75 @@
+//! What differs between processors. The only place with `cfg(target_arch)`.
+//!
+//! The private `imp` is the current architecture's folder; the list below is
+//! the whole contract, and an architecture that lacks an item fails to build
+//! at one obvious line. Each folder has the same files:
+//!
+//! | file | owns |
+//! |---|---|
+//! | `entry.rs` | [`enter`], [`unwind`]: into Wasm, and out of it on a trap |
+//! | `frame.rs` | [`RETURN_ADDRESS_OFFSET`], [`FRAME_ALIGN`], [`strip_return_address`], [`stack_pointer`] |
+//! | `features.rs` | [`cpu_features`], [`missing_required_features`], [`TARGET_TRIPLE`] |
+//! | `sync.rs` | [`synchronize_code`] |
+
+#[cfg(target_arch = "x86_64")]
+#[path = "x86_64/mod.rs"]
+mod imp;
+#[cfg(target_arch = "aarch64")]
+#[path = "aarch64/mod.rs"]
+mod imp;
+#[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
+compile_error!("Kernref supports x86_64 and aarch64");
+
+/// `enter(shim, code, context, args, store) -> status`: makes an activation
+/// record on its own frame, links it in the store, and calls
+/// `shim(code, context, args)`. Returns 0, or the status that [`unwind`] was
+/// given. The record's exit frame pointer and return address are restored at
+/// return; while Wasm runs without having left, [`crate::abi::VmStoreContext::exit_fp`]
+/// is stale, and nothing may walk.
+///
+/// # Safety
+/// `shim` is the published entry shim of `code`'s type; `context` belongs to
+/// `code` and to `store`; `args` has room for parameters and results; the
+/// stack below has room down to the store's limit and the margin under it.
+pub use imp::enter;
+
+/// `unwind(store, status) -> !`: ends the newest activation: [`enter`] returns
+/// `status` to its caller.
+///
+/// # Safety
+/// Called by a compiled stub of that activation; between it and [`enter`]
+/// there are compiled frames only.
+pub use imp::unwind;
+
+/// Where a frame keeps its return address, in bytes above its frame pointer;
+/// the caller's frame pointer is at 0.
+pub use imp::RETURN_ADDRESS_OFFSET;
+
+/// What every frame pointer is a multiple of.
+pub use imp::FRAME_ALIGN;
+
+/// A return address without what the processor may have signed into it.
+pub use imp::strip_return_address;
+
+/// The current stack pointer, approximately: that of a frame nearby.
+pub use imp::stack_pointer;
+
+/// Cranelift settings for what this processor has, found at run time.
+pub use imp::cpu_features;
+
+/// What Kernref needs and this processor lacks, if anything.
+pub use imp::missing_required_features;
+
+/// The code generator's name for this architecture without an OS.
+pub use imp::TARGET_TRIPLE;
+
+/// `synchronize_code(base, len)`: makes freshly written code visible to
+/// instruction fetch on this processor. Other processors need an instruction
+/// barrier of their own before they first run it.
+///
+/// # Safety
+/// `[base, base + len)` is mapped.
+pub use imp::synchronize_code;
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,69 @@
+//! Processor features by CPUID (Intel SDM vol. 2, "CPUID"; AMD APM vol. 3).
+
+use core::arch::x86_64::{__cpuid, __cpuid_count};
+
+/// See [`crate::arch::TARGET_TRIPLE`].
+pub const TARGET_TRIPLE: &str = "x86_64-unknown-none";
+
+struct Registers {
+    leaf1_ecx: u32,
+    leaf7_ebx: u32,
+    extended_ecx: u32,
+    /// The system saves and restores the upper halves of vector registers.
+    avx_enabled: bool,
+}
+
+fn read() -> Registers {
+    let highest = __cpuid(0).eax;
+    let leaf1 = __cpuid(1);
+    let leaf7_ebx = if highest >= 7 { __cpuid_count(7, 0).ebx } else { 0 };
+    let extended_ecx =
+        if __cpuid(0x8000_0000).eax >= 0x8000_0001 { __cpuid(0x8000_0001).ecx } else { 0 };
+    let osxsave = leaf1.ecx & 1 << 27 != 0;
+    Registers { leaf1_ecx: leaf1.ecx, leaf7_ebx, extended_ecx, avx_enabled: osxsave && ymm_saved() }
+}
+
+/// Whether XCR0 covers SSE and AVX state. Call only if OSXSAVE is set.
+fn ymm_saved() -> bool {
+    let low: u32;
+    // SAFETY: `xgetbv` is available where OSXSAVE is set; it only reads.
+    unsafe {
+        core::arch::asm!("xgetbv", in("ecx") 0, out("eax") low, out("edx") _, options(nomem, nostack));
+    }
+    low & 0b110 == 0b110
+}
+
+/// See [`crate::arch::cpu_features`].
+pub fn cpu_features() -> impl Iterator<Item = &'static str> {
+    let r = read();
+    let avx = r.avx_enabled;
+    [
+        (r.leaf1_ecx & 1 != 0, "has_sse3"),
+        (r.leaf1_ecx & 1 << 9 != 0, "has_ssse3"),
+        (r.leaf1_ecx & 1 << 13 != 0, "has_cmpxchg16b"),
+        (r.leaf1_ecx & 1 << 19 != 0, "has_sse41"),
+        (r.leaf1_ecx & 1 << 20 != 0, "has_sse42"),
+        (r.leaf1_ecx & 1 << 23 != 0, "has_popcnt"),
+        (avx && r.leaf1_ecx & 1 << 28 != 0, "has_avx"),
+        (avx && r.leaf7_ebx & 1 << 5 != 0, "has_avx2"),
+        (avx && r.leaf1_ecx & 1 << 12 != 0, "has_fma"),
+        (r.leaf7_ebx & 1 << 3 != 0, "has_bmi1"),
+        (r.leaf7_ebx & 1 << 8 != 0, "has_bmi2"),
+        (r.extended_ecx & 1 << 5 != 0, "has_lzcnt"),
+    ]
+    .into_iter()
+    .filter_map(|(present, name)| present.then_some(name))
+}
+
+/// See [`crate::arch::missing_required_features`]. Without SSE4.1 rounding
+/// would need library calls, and vectors need SSSE3.
+pub fn missing_required_features() -> Option<&'static str> {
+    let r = read();
+    [
+        (r.leaf1_ecx & 1, "the processor lacks SSE3"),
+        (r.leaf1_ecx & 1 << 9, "the processor lacks SSSE3"),
+        (r.leaf1_ecx & 1 << 19, "the processor lacks SSE4.1"),
+    ]
+    .into_iter()
+    .find_map(|(bit, missing)| (bit == 0).then_some(missing))
+}

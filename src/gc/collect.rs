@@ -1,0 +1,201 @@
+//! Collecting: mark the precise set, sweep the activations table.
+//!
+//! The mark is O(frames); the sweep is O(table) and can be done in steps. An
+//! entry that has not been swept yet stays in the table, so Wasm may run
+//! between steps: a slot whose count goes to zero meanwhile is marked (G7), and
+//! under `CloneOnRead` a counted slot keeps its entry until no step is under
+//! way, because a frame may have read it without a new entry.
+
+use super::heap::{DeferralPolicy, RefHeap};
+use crate::abi::{NULL_SLOT, SlotFlags, StackMapLookup};
+use crate::error::Result;
+use crate::stack::{self, WalkError};
+
+/// Where a sweep stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Sweep {
+    /// None is under way.
+    Idle,
+    /// Entries below `unswept` have not been looked at.
+    Active { unswept: u32 },
+}
+
+impl Sweep {
+    pub(super) fn is_active(self) -> bool {
+        self != Sweep::Idle
+    }
+}
+
+/// What a step did.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct StepProgress {
+    /// Table entries looked at.
+    pub examined: u32,
+    /// The collection that this step belongs to is complete.
+    pub finished: bool,
+    /// Destructors that wait now.
+    pub queued: u32,
+}
+
+impl RefHeap {
+    /// Collects: afterwards the table holds exactly what frames hold and
+    /// nothing counts, and the dead are queued for release.
+    ///
+    /// # Errors
+    /// A trap if the walk fails; then nothing is released and the table is
+    /// what it was.
+    pub fn collect<L: StackMapLookup + ?Sized>(&mut self, maps: &L) -> Result<()> {
+        // What is left of a stepwise collection is decided anew.
+        self.abandon_sweep();
+        self.mark(maps)?;
+        let len = self.table.len();
+        self.sweep_entries(len, len);
+        self.finish_collection();
+        Ok(())
+    }
+
+    /// Does a bounded part of a collection: starts one with a walk (O(frames))
+    /// if none is under way, and looks at up to `budget` table entries. Wasm
+    /// may run between steps.
+    ///
+    /// # Errors
+    /// As [`RefHeap::collect`].
+    pub fn step<L: StackMapLookup + ?Sized>(
+        &mut self,
+        budget: u32,
+        maps: &L,
+    ) -> Result<StepProgress> {
+        let unswept = match self.sweep {
+            Sweep::Active { unswept } => unswept.min(self.table.len()),
+            Sweep::Idle => {
+                self.mark(maps)?;
+                self.table.len()
+            }
+        };
+        let examined = budget.min(unswept);
+        self.sweep = Sweep::Active { unswept };
+        self.sweep_entries(unswept, examined);
+        let unswept = unswept - examined;
+        self.sweep = Sweep::Active { unswept };
+        if unswept == 0 {
+            self.finish_collection();
+        }
+        Ok(StepProgress { examined, finished: unswept == 0, queued: self.queue.len() })
+    }
+
+    /// The outermost activation has ended: no frame holds anything, so the
+    /// table is emptied without a walk.
+    #[inline]
+    pub fn outermost_returned(&mut self) {
+        if self.table.len() != 0 {
+            self.empty_table();
+        }
+    }
+
+    fn empty_table(&mut self) {
+        self.sweep = Sweep::Idle;
+        let len = self.table.len();
+        for index in 0..len {
+            let Some(slot) = self.table.get(index) else { break };
+            let Some(header) = self.arena.live_mut(slot) else { continue };
+            header.flags &= !(SlotFlags::IN_TABLE | SlotFlags::MARK).bits();
+            if header.count == 0 {
+                self.queue.push(&mut self.arena, slot);
+            }
+        }
+        self.table.clear();
+        self.table.set_threshold(self.base_threshold());
+    }
+
+    /// Walks and marks. Only entries of the table are marked, so that a failed
+    /// walk can be undone by a look at the table.
+    fn mark<L: StackMapLookup + ?Sized>(&mut self, maps: &L) -> Result<()> {
+        let arena = &mut self.arena;
+        let mut mark = |slot: u32| {
+            if slot == NULL_SLOT {
+                return Ok(());
+            }
+            let header = arena.header_mut(slot).ok_or(WalkError::BadReference)?;
+            if header.flags & SlotFlags::IN_TABLE.bits() != 0 {
+                header.flags |= SlotFlags::MARK.bits();
+            }
+            Ok(())
+        };
+        // SAFETY: the runtime collects from host functions and builtins only,
+        // or when no Wasm runs; it links host frames for as long as they live.
+        match unsafe { stack::walk(self.vm.as_ptr(), maps, &mut mark) } {
+            Ok(stats) => {
+                self.totals.frames_walked += stats.frames;
+                self.totals.activations_walked += stats.activations;
+                Ok(())
+            }
+            Err(error) => {
+                self.clear_marks();
+                Err(walk_failed(error))
+            }
+        }
+    }
+
+    /// Looks at `count` entries below `end`, from the top down. Whatever is
+    /// moved into a hole has been looked at, or entered since the walk.
+    fn sweep_entries(&mut self, end: u32, count: u32) {
+        let incremental = self.sweep.is_active();
+        for index in (end - count..end).rev() {
+            let Some(slot) = self.table.get(index) else { continue };
+            let Some(header) = self.arena.live_mut(slot) else {
+                self.table.swap_remove(index);
+                continue;
+            };
+            let marked = header.flags & SlotFlags::MARK.bits() != 0;
+            header.flags &= !SlotFlags::MARK.bits();
+            let counted = header.count != 0;
+            let stays = match self.config.policy {
+                // Any later fall of the count to zero enters it again.
+                DeferralPolicy::ZeroCount => marked && !counted,
+                DeferralPolicy::CloneOnRead => marked || counted && incremental,
+            };
+            if stays {
+                continue;
+            }
+            header.flags &= !SlotFlags::IN_TABLE.bits();
+            self.table.swap_remove(index);
+            if !counted {
+                self.queue.push(&mut self.arena, slot);
+            }
+        }
+    }
+
+    fn finish_collection(&mut self) {
+        self.sweep = Sweep::Idle;
+        self.totals.collections += 1;
+        // Twice the survivors, lest collecting become quadratic.
+        let adapted = self.table.len().saturating_mul(2).saturating_add(1);
+        self.table.set_threshold(self.base_threshold().max(adapted));
+        if self.config.zeal.is_some() {
+            self.clear_marks();
+            self.verify();
+        }
+    }
+
+    fn abandon_sweep(&mut self) {
+        if self.sweep.is_active() {
+            self.sweep = Sweep::Idle;
+            self.clear_marks();
+        }
+    }
+
+    fn clear_marks(&mut self) {
+        for index in 0..self.table.len() {
+            let Some(slot) = self.table.get(index) else { break };
+            if let Some(header) = self.arena.live_mut(slot) {
+                header.flags &= !SlotFlags::MARK.bits();
+            }
+        }
+    }
+}
+
+fn walk_failed(_error: WalkError) -> crate::error::Error {
+    #[cfg(feature = "log")]
+    log::error!("kernref: stack walk failed: {_error:?}; nothing was released");
+    crate::abi::Trap::StackWalkFailed.into()
+}

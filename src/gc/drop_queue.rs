@@ -1,0 +1,125 @@
+//! Destroying host objects that own each other without recursion and without
+//! thread-local storage.
+//!
+//! The outermost destruction on a stack claims an entry of a small static
+//! table and notes where its frame is. A destruction that starts below that
+//! frame, within reach, hands its object to the entry's list instead of
+//! recursing; the outermost one works the list off. A chain of a million
+//! objects thus needs the stack of one.
+//!
+//! "Below, within reach" is judged by address. Where two stacks lie closer
+//! than [`REACH_BYTES`], an object may be destroyed by its neighbour, which is
+//! running destructors at that moment anyway; never lost, never twice. A
+//! destructor that itself uses more stack than that nests one level deeper.
+
+use super::externref::Header;
+use core::ptr::{NonNull, null_mut};
+use core::sync::atomic::{AtomicPtr, AtomicUsize, Ordering};
+
+/// How far below a destruction's frame another still counts as nested in it.
+const REACH_BYTES: usize = 32 << 10;
+
+struct Entry {
+    /// Stack pointer of the destruction that owns the entry.
+    frame: AtomicUsize,
+    /// Objects handed over: a list linked through their headers; `CLOSED`
+    /// while nobody owns the entry.
+    list: AtomicPtr<Header>,
+}
+
+/// A list that takes nothing: a pointer no header can have.
+const CLOSED: *mut Header = core::ptr::without_provenance_mut(1);
+/// A list whose entry has been claimed and is not ready.
+const CLAIMED: *mut Header = core::ptr::without_provenance_mut(2);
+
+static ENTRIES: [Entry; 16] =
+    [const { Entry { frame: AtomicUsize::new(0), list: AtomicPtr::new(CLOSED) } }; 16];
+
+/// Destroys `object`, whose last handle is gone, now or when the destruction
+/// that this one is nested in gets to it.
+pub(super) fn destroy(object: NonNull<Header>) {
+    let here = crate::arch::stack_pointer();
+    if ENTRIES.iter().any(|entry| entry.hand_over(here, object)) {
+        return;
+    }
+    let guard = Guard { entry: ENTRIES.iter().find(|entry| entry.claim(here)) };
+    // SAFETY: the last handle is gone, and this is the only destruction of it.
+    unsafe { Header::destroy(object) };
+    drop(guard);
+}
+
+impl Entry {
+    /// Takes `object` if this entry's destruction encloses the caller.
+    fn hand_over(&self, here: usize, object: NonNull<Header>) -> bool {
+        let frame = self.frame.load(Ordering::Relaxed);
+        if here >= frame || frame - here > REACH_BYTES {
+            return false;
+        }
+        let mut head = self.list.load(Ordering::Acquire);
+        loop {
+            if head == CLOSED || head == CLAIMED {
+                return false;
+            }
+            // SAFETY: the object is dead and unlinked; its link is ours until
+            // the exchange below succeeds.
+            unsafe { object.as_ref() }.link.store(head, Ordering::Relaxed);
+            match self.list.compare_exchange_weak(
+                head,
+                object.as_ptr(),
+                Ordering::AcqRel,
+                Ordering::Acquire,
+            ) {
+                Ok(_) => return true,
+                Err(now) => head = now,
+            }
+        }
+    }
+
+    fn claim(&self, here: usize) -> bool {
+        let claimed = self
+            .list
+            .compare_exchange(CLOSED, CLAIMED, Ordering::Acquire, Ordering::Relaxed)
+            .is_ok();
+        if claimed {
+            self.frame.store(here, Ordering::Relaxed);
+            self.list.store(null_mut(), Ordering::Release);
+        }
+        claimed
+    }
+
+    /// Works the list off and closes it.
+    fn work_off(&self) {
+        loop {
+            let mut object = self.list.swap(null_mut(), Ordering::AcqRel);
+            if object.is_null()
+                && self
+                    .list
+                    .compare_exchange(null_mut(), CLOSED, Ordering::AcqRel, Ordering::Relaxed)
+                    .is_ok()
+            {
+                return;
+            }
+            while let Some(dead) = NonNull::new(object) {
+                // SAFETY: objects on the list are dead and on no other list;
+                // the link is read before the object goes.
+                unsafe {
+                    object = dead.as_ref().link.load(Ordering::Relaxed);
+                    Header::destroy(dead);
+                }
+            }
+        }
+    }
+}
+
+/// Works the list off even if a destructor panics.
+struct Guard {
+    entry: Option<&'static Entry>,
+}
+
+impl Drop for Guard {
+    fn drop(&mut self) {
+        if let Some(entry) = self.entry {
+            entry.work_off();
+        }
+    }
+}

@@ -1,0 +1,289 @@
+//! [`RefHeap`]: a store's slots, activations table and release queue, and what
+//! the runtime asks of them.
+
+use super::arena::Arena;
+use super::collect::Sweep;
+use super::externref::ExternRef;
+use super::release::ReleaseQueue;
+use super::stats::{GcStats, Totals};
+use super::table::ActivationsTable;
+use crate::abi::{NULL_SLOT, Slot, SlotFlags, StackMapLookup, Trap, VmStoreContext};
+use crate::error::{Error, LimitError, Misuse, Result};
+use core::num::NonZeroU32;
+use core::ptr::NonNull;
+
+/// When references in counted places get table entries.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum DeferralPolicy {
+    /// Reading a table or global enters the reference into the table.
+    CloneOnRead,
+    /// Reads are plain loads; the write that takes the last count away enters
+    /// the old reference (Deutsch and Bobrow's zero-count table).
+    #[default]
+    ZeroCount,
+}
+
+/// How a heap behaves.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct HeapConfig {
+    /// The deferral policy; must be what the modules were compiled for.
+    pub policy: DeferralPolicy,
+    /// Table entries at which a collection is wanted; default: half the slots.
+    pub threshold: Option<u32>,
+    /// Most live references; default: the number of slots.
+    pub quota: Option<u32>,
+    /// Zeal: collect at every n-th safepoint, poison freed slots, check all
+    /// invariants at each collection.
+    pub zeal: Option<NonZeroU32>,
+}
+
+/// A store's references.
+pub struct RefHeap {
+    pub(super) vm: NonNull<VmStoreContext>,
+    pub(super) arena: Arena,
+    pub(super) table: ActivationsTable,
+    pub(super) queue: ReleaseQueue,
+    pub(super) sweep: Sweep,
+    pub(super) totals: Totals,
+    pub(super) config: HeapConfig,
+    quota: u32,
+    safepoints: u32,
+}
+
+// SAFETY: the region and context are the heap's (G5), and the objects it owns
+// are `Send + Sync`.
+unsafe impl Send for RefHeap {}
+
+impl RefHeap {
+    /// Bytes of region for `slots` usable slots: 20 each, and the null slot.
+    /// `None` if that overflows.
+    pub const fn region_bytes(slots: u32) -> Option<usize> {
+        let Some(all) = (slots as usize).checked_add(1) else { return None };
+        match (all.checked_mul(size_of::<Slot>()), all.checked_mul(size_of::<u32>())) {
+            (Some(arena), Some(table)) => arena.checked_add(table),
+            _ => None,
+        }
+    }
+
+    /// A heap in `region`, with as many slots as fit. Fills in the slot and
+    /// table pointers of `vm`.
+    ///
+    /// # Errors
+    /// [`Misuse::InvalidConfig`] if the region is misaligned (16) or has no
+    /// room for a single slot.
+    ///
+    /// # Safety
+    /// The region is the heap's alone, and `vm` valid, until the heap is
+    /// dropped; only barriers compiled for the same policy touch them besides.
+    pub unsafe fn new(
+        region: NonNull<[u8]>,
+        vm: NonNull<VmStoreContext>,
+        config: HeapConfig,
+    ) -> Result<Self> {
+        let per_slot = size_of::<Slot>() + size_of::<u32>();
+        let slots = u32::try_from(region.len() / per_slot).unwrap_or(u32::MAX >> 1);
+        let slots = slots.min(u32::MAX >> 1);
+        let base = region.cast::<u8>();
+        if slots < 2 || base.addr().get() % align_of::<Slot>() != 0 {
+            return Err(Misuse::InvalidConfig("reference region too small or misaligned").into());
+        }
+        // SAFETY: the region holds `slots` slots and, behind them, as many
+        // table entries; it is the heap's (G5).
+        let (arena, table) = unsafe {
+            let entries = base.add(slots as usize * size_of::<Slot>()).cast::<u32>();
+            (Arena::new(base.cast(), slots), ActivationsTable::new(entries, slots, vm))
+        };
+        let quota = config.quota.unwrap_or(u32::MAX).min(slots - 1);
+        let mut heap = Self {
+            vm,
+            arena,
+            table,
+            queue: ReleaseQueue::default(),
+            sweep: Sweep::Idle,
+            totals: Totals::default(),
+            config,
+            quota,
+            safepoints: 0,
+        };
+        heap.table.set_threshold(heap.base_threshold());
+        Ok(heap)
+    }
+
+    /// The threshold before any adaptation.
+    pub(super) fn base_threshold(&self) -> u32 {
+        let usable = self.arena.capacity();
+        self.config.threshold.unwrap_or(usable / 2).clamp(1, usable)
+    }
+
+    /// Makes sure that `additional` references can be interned without a
+    /// collection in between (the window rule): collects, and runs destructors,
+    /// if that takes it.
+    ///
+    /// # Errors
+    /// [`Trap::ReferenceArenaFull`]; [`Error::Limit`] for the quota; what a
+    /// failed walk gives.
+    pub fn reserve<L: StackMapLookup + ?Sized>(&mut self, additional: u32, maps: &L) -> Result<()> {
+        let room = self.room();
+        let entries = self.table.len().saturating_add(additional);
+        if additional <= room && entries < self.table.threshold() && self.config.zeal.is_none() {
+            return Ok(());
+        }
+        self.reserve_slow(additional, maps)
+    }
+
+    #[cold]
+    fn reserve_slow<L: StackMapLookup + ?Sized>(
+        &mut self,
+        additional: u32,
+        maps: &L,
+    ) -> Result<()> {
+        let entries = self.table.len().saturating_add(additional);
+        if additional > self.room() || entries >= self.table.threshold() || self.zeal_is_due() {
+            self.collect(maps)?;
+        }
+        let room = self.room();
+        if additional > room {
+            // Freed slots may still wait for their destructors.
+            self.drain((additional - room) as usize);
+        }
+        if additional <= self.room() {
+            return Ok(());
+        }
+        if self.arena.used().saturating_add(additional) > self.quota
+            && self.quota < self.arena.capacity()
+        {
+            return Err(Error::Limit(LimitError {
+                what: "live references per store",
+                requested: u64::from(self.arena.used()) + u64::from(additional),
+                limit: u64::from(self.quota),
+            }));
+        }
+        Err(Trap::ReferenceArenaFull.into())
+    }
+
+    /// References that can be interned right now.
+    fn room(&self) -> u32 {
+        self.quota.saturating_sub(self.arena.used())
+    }
+
+    /// Moves a reference in: gives it a slot with a table entry and no counts.
+    /// Never collects.
+    ///
+    /// # Errors
+    /// [`Trap::ReferenceArenaFull`] if no slot was reserved; the reference is
+    /// dropped.
+    pub fn intern_reserved(&mut self, reference: ExternRef) -> Result<u32> {
+        if self.room() == 0 {
+            return Err(Trap::ReferenceArenaFull.into());
+        }
+        let Some(slot) = self.arena.allocate(reference) else {
+            return Err(Trap::ReferenceArenaFull.into());
+        };
+        self.table.enter(&mut self.arena, slot);
+        Ok(slot)
+    }
+
+    /// The reference behind a slot number. `None` for null, and for numbers
+    /// that name no live slot.
+    #[inline]
+    pub fn borrow(&self, slot: u32) -> Option<&ExternRef> {
+        self.arena.borrow(slot)
+    }
+
+    /// Counts a slot that was stored in a counted place. Null is ignored.
+    #[inline]
+    pub fn increment(&mut self, slot: u32) {
+        if slot != NULL_SLOT {
+            if let Some(slot) = self.arena.live_mut(slot) {
+                slot.count = slot.count.saturating_add(1);
+            }
+        }
+    }
+
+    /// Uncounts a slot that left a counted place. Runs no destructor.
+    #[inline]
+    pub fn decrement(&mut self, slot: u32) {
+        if slot == NULL_SLOT {
+            return;
+        }
+        let Some(header) = self.arena.live_mut(slot) else { return };
+        debug_assert!(header.count > 0, "a place that was not counted is uncounted");
+        header.count = header.count.saturating_sub(1);
+        if header.count == 0 {
+            self.decremented_to_zero(slot);
+        }
+    }
+
+    /// The rest of a write barrier that has taken a count to zero.
+    pub fn decremented_to_zero(&mut self, slot: u32) {
+        let sweeping = self.sweep.is_active();
+        let Some(header) = self.arena.live_mut(slot) else { return };
+        if header.count != 0 {
+            return;
+        }
+        if header.flags & SlotFlags::IN_TABLE.bits() != 0 {
+            if sweeping {
+                // A frame may have read it since the walk (G7).
+                header.flags |= SlotFlags::MARK.bits();
+            }
+            return;
+        }
+        match self.config.policy {
+            DeferralPolicy::CloneOnRead => self.queue.push(&mut self.arena, slot),
+            DeferralPolicy::ZeroCount => self.table.enter(&mut self.arena, slot),
+        }
+    }
+
+    /// The read barrier, where the runtime reads a counted place for Wasm.
+    pub fn note_read(&mut self, slot: u32) {
+        if self.config.policy == DeferralPolicy::CloneOnRead && slot != NULL_SLOT {
+            let in_table = |slot: &mut Slot| slot.flags & SlotFlags::IN_TABLE.bits() != 0;
+            if self.arena.live_mut(slot).is_some_and(|slot| !in_table(slot)) {
+                self.table.enter(&mut self.arena, slot);
+            }
+        }
+    }
+
+    /// Whether the table has reached its threshold.
+    #[inline]
+    pub fn wants_collection(&self) -> bool {
+        self.table.len() >= self.table.threshold()
+    }
+
+    /// Counts a safepoint under zeal; true if it is one to collect at.
+    pub fn zeal_is_due(&mut self) -> bool {
+        let Some(period) = self.config.zeal else { return false };
+        self.safepoints = self.safepoints.wrapping_add(1);
+        self.safepoints % period == 0
+    }
+
+    /// What the heap has done and holds.
+    pub fn stats(&self) -> GcStats {
+        GcStats {
+            table_len: self.table.len(),
+            table_threshold: self.table.threshold(),
+            slots_used: self.arena.used(),
+            slots_capacity: self.arena.capacity(),
+            queued: self.queue.len(),
+            collections: self.totals.collections,
+            frames_walked: self.totals.frames_walked,
+            activations_walked: self.totals.activations_walked,
+            released: self.totals.released,
+        }
+    }
+}
+
+impl Drop for RefHeap {
+    fn drop(&mut self) {
+        // Whatever is live, counted or queued: each slot's reference once (G2).
+        for slot in 1..=self.arena.capacity() {
+            drop(self.arena.take(slot));
+        }
+    }
+}
+
+impl core::fmt::Debug for RefHeap {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        self.stats().fmt(f)
+    }
+}

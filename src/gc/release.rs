@@ -1,0 +1,72 @@
+//! The release queue: slots that are dead and whose destructors have not run.
+//! Linked through the slots' counts, first in first out.
+
+use super::arena::Arena;
+use super::heap::RefHeap;
+use crate::abi::{NULL_SLOT, SlotFlags};
+
+/// The queue of a heap.
+#[derive(Default)]
+pub(super) struct ReleaseQueue {
+    head: u32,
+    tail: u32,
+    len: u32,
+}
+
+impl ReleaseQueue {
+    pub(super) fn len(&self) -> u32 {
+        self.len
+    }
+
+    pub(super) fn head(&self) -> u32 {
+        self.head
+    }
+
+    /// Queues a live slot without counts.
+    pub(super) fn push(&mut self, arena: &mut Arena, slot: u32) {
+        let Some(header) = arena.live_mut(slot) else { return };
+        header.flags = (SlotFlags::EXTERN | SlotFlags::QUEUED).bits();
+        header.count = NULL_SLOT;
+        if self.len == 0 {
+            self.head = slot;
+        } else if let Some(tail) = arena.header_mut(self.tail) {
+            tail.count = slot;
+        }
+        self.tail = slot;
+        self.len += 1;
+    }
+
+    fn pop(&mut self, arena: &mut Arena) -> Option<u32> {
+        if self.len == 0 {
+            return None;
+        }
+        let slot = self.head;
+        self.head = arena.header_mut(slot)?.count;
+        self.len -= 1;
+        Some(slot)
+    }
+}
+
+impl RefHeap {
+    /// Whether destructors wait.
+    #[inline]
+    pub fn has_released(&self) -> bool {
+        self.queue.len != 0
+    }
+
+    /// Runs up to `budget` waiting destructors; returns how many. The slot is
+    /// free before its destructor runs (G6); a destructor cannot reach this
+    /// heap, but may drop and make any other `ExternRef`, and on a host may
+    /// panic: the rest stays queued.
+    pub fn drain(&mut self, budget: usize) -> usize {
+        let mut drained = 0;
+        while drained < budget {
+            let Some(slot) = self.queue.pop(&mut self.arena) else { break };
+            let reference = self.arena.take(slot);
+            self.totals.released += 1;
+            drained += 1;
+            drop(reference);
+        }
+        drained
+    }
+}

@@ -1,0 +1,97 @@
+//! The activations table: a bump table of slot numbers. Its end and threshold
+//! live in the store context, where compiled barriers bump and compare them.
+
+use super::arena::Arena;
+use crate::abi::{SlotFlags, VmStoreContext};
+use core::ptr::NonNull;
+
+/// The table of a heap.
+pub(super) struct ActivationsTable {
+    entries: NonNull<u32>,
+    capacity: u32,
+    vm: NonNull<VmStoreContext>,
+}
+
+impl ActivationsTable {
+    /// # Safety
+    /// `entries` points to room for `capacity` entries, one per slot (G3); the
+    /// slots lie right before them; `vm` is valid while the table lives (G5).
+    pub(super) unsafe fn new(
+        entries: NonNull<u32>,
+        capacity: u32,
+        vm: NonNull<VmStoreContext>,
+    ) -> Self {
+        // SAFETY: by this function's contract.
+        unsafe {
+            let slots = entries.cast::<crate::abi::Slot>().sub(capacity as usize);
+            (*vm.as_ptr()).slots = slots.as_ptr();
+            (*vm.as_ptr()).table_next = entries.as_ptr();
+            (*vm.as_ptr()).table_threshold = entries.add(capacity as usize).as_ptr();
+        }
+        Self { entries, capacity, vm }
+    }
+
+    /// Number of entries.
+    #[inline]
+    pub(super) fn len(&self) -> u32 {
+        // SAFETY: the context is valid (G5).
+        let next = unsafe { (*self.vm.as_ptr()).table_next };
+        (next.addr().wrapping_sub(self.entries.addr().get()) / size_of::<u32>()) as u32
+    }
+
+    /// Entries at which a collection is wanted.
+    #[inline]
+    pub(super) fn threshold(&self) -> u32 {
+        // SAFETY: as above.
+        let threshold = unsafe { (*self.vm.as_ptr()).table_threshold };
+        (threshold.addr().wrapping_sub(self.entries.addr().get()) / size_of::<u32>()) as u32
+    }
+
+    pub(super) fn set_threshold(&mut self, threshold: u32) {
+        let threshold = threshold.min(self.capacity) as usize;
+        // SAFETY: within the table or right behind it; the context is valid (G5).
+        unsafe { (*self.vm.as_ptr()).table_threshold = self.entries.add(threshold).as_ptr() };
+    }
+
+    fn set_len(&mut self, len: u32) {
+        // SAFETY: as above.
+        unsafe { (*self.vm.as_ptr()).table_next = self.entries.add(len as usize).as_ptr() };
+    }
+
+    /// The entry at `index`, which is below [`Self::len`].
+    pub(super) fn get(&self, index: u32) -> Option<u32> {
+        // SAFETY: entries below the length are initialised.
+        (index < self.len()).then(|| unsafe { self.entries.add(index as usize).read() })
+    }
+
+    /// Removes the entry at `index` by moving the last one there.
+    pub(super) fn swap_remove(&mut self, index: u32) {
+        let Some(last) = self.len().checked_sub(1) else { return };
+        if index <= last {
+            // SAFETY: both below the length.
+            unsafe {
+                let moved = self.entries.add(last as usize).read();
+                self.entries.add(index as usize).write(moved);
+            }
+            self.set_len(last);
+        }
+    }
+
+    /// Enters a live slot that is not in the table.
+    pub(super) fn enter(&mut self, arena: &mut Arena, slot: u32) {
+        let len = self.len();
+        let Some(header) = arena.live_mut(slot) else { return };
+        if header.flags & SlotFlags::IN_TABLE.bits() != 0 || len >= self.capacity {
+            debug_assert!(len < self.capacity, "one entry per slot (G3)");
+            return;
+        }
+        header.flags |= SlotFlags::IN_TABLE.bits();
+        // SAFETY: there is room for every slot once (G3).
+        unsafe { self.entries.add(len as usize).write(slot) };
+        self.set_len(len + 1);
+    }
+
+    pub(super) fn clear(&mut self) {
+        self.set_len(0);
+    }
+}

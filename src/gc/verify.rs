@@ -1,0 +1,52 @@
+//! Zeal: checks every invariant that can be checked after a collection. A
+//! broken one is a bug in Kernref; it stops the program at its cause.
+
+use super::arena::POISON;
+use super::heap::RefHeap;
+use crate::abi::{NULL_SLOT, SlotFlags};
+
+impl RefHeap {
+    /// Checks slots, table, free list and queue against each other.
+    ///
+    /// # Panics
+    /// If an invariant is broken. Only called under zeal.
+    pub(super) fn verify(&mut self) {
+        let known = self.arena.known_len();
+        let (mut in_table, mut queued, mut owning) = (0, 0, 0);
+        for slot in 1..known {
+            let Some(header) = self.arena.header_mut(slot) else { continue };
+            let flags = SlotFlags::from_bits_retain(header.flags);
+            if !flags.contains(SlotFlags::EXTERN) {
+                assert!(flags.is_empty(), "G2: a free slot has flags");
+                assert!(header.payload == POISON, "G2: a free slot was written to");
+                continue;
+            }
+            owning += 1;
+            in_table += u32::from(flags.contains(SlotFlags::IN_TABLE));
+            queued += u32::from(flags.contains(SlotFlags::QUEUED));
+            assert!(!flags.contains(SlotFlags::MARK), "G7: a mark is left");
+            assert!(
+                header.count > 0 || flags.intersects(SlotFlags::IN_TABLE | SlotFlags::QUEUED),
+                "G1: a slot is lost: not counted, not in the table, not queued"
+            );
+        }
+        assert!(owning == self.arena.used(), "G2: owners are miscounted");
+        assert!(queued == self.queue.len(), "G6: the release queue is miscounted");
+        assert!(in_table == self.table.len(), "G3: flags and table disagree");
+        for index in 0..self.table.len() {
+            let entry = self.table.get(index);
+            let header = entry.and_then(|slot| self.arena.live_mut(slot));
+            assert!(
+                header.is_some_and(|header| header.flags & SlotFlags::IN_TABLE.bits() != 0),
+                "G3: an entry names a slot that is not in the table"
+            );
+        }
+        let (mut free, mut length) = (self.arena.free_head(), 0);
+        while free != NULL_SLOT && length <= known {
+            free = self.arena.header_mut(free).map_or(NULL_SLOT, |header| header.count);
+            length += 1;
+        }
+        assert!(length + owning + 1 == known, "G2: the free list is broken");
+        assert!(self.queue.len() == 0 || self.queue.head() != NULL_SLOT, "G6: the queue is broken");
+    }
+}

@@ -1,0 +1,29 @@
+//! Walking the frames of running Wasm code, architecture-neutral.
+//!
+//! ```text
+//! high   arch::enter      fp = record.entry_fp: the walk of an activation ends here
+//!        entry shim       saved fp → entry_fp; its call has a map
+//!        Wasm frame …     [fp] caller's fp, [fp + 8] return address into the caller
+//!        exit stub        fp = exit_fp, returns to exit_pc: the walk starts here
+//! low    host code, perhaps with another activation below
+//! ```
+//!
+//! Fails closed: a link that is misaligned, out of order or outside its
+//! activation, or a return address without an exact map, ends the walk with a
+//! [`WalkError`]. Return addresses and links are data on a stack that compiled
+//! code wrote; nothing else about them is believed.
+//!
+//! Invariants:
+//! - **S1** Between two accesses nothing else runs that changes the walked
+//!   frames: the walker is called by the thread whose frames they are.
+//! - **S2** Every address read lies between a recorded exit frame pointer and
+//!   the entry frame pointer of the same activation.
+
+mod cursor;
+mod walk;
+
+pub use cursor::WalkError;
+pub use walk::{WalkStats, backtrace, walk};
+
+#[cfg(test)]
+mod tests;
