@@ -28,7 +28,12 @@ pub mod runtime;
 #[expect(unsafe_code, reason = "walks native frames")]
 pub mod stack;
 
+pub use abi::Trap;
+pub use artifact::{ExternType, FuncType, GlobalType, MemoryType, RefType, TableType, ValType};
+#[cfg(feature = "compile")]
+pub use compile::{OptLevel, WasmFeatures};
 pub use error::{Error, LimitError, LinkError, LinkReason, Misuse, Result};
+pub use gc::{DeferralPolicy, ExternRef, GcStats, StepProgress};
 pub use runtime::{
     AsContext, AsContextMut, Caller, Config, Engine, Extern, Func, Global, Instance, IntoFunc,
     Linker, Memory, Module, ResourceLimiter, Rooted, Store, StoreContext, StoreContextMut,

@@ -4,7 +4,7 @@
 use super::access::field;
 use super::op;
 use super::signature::{POINTER, value_type};
-use super::translator::{Local, ModuleEnv, Translator};
+use super::translator::{ModuleEnv, Translator};
 use crate::abi::{Builtin, FuncIndex, Trap, TypeIndex, VmStoreContext};
 use crate::artifact::ValType;
 use crate::error::{Error, LimitError, Result};
@@ -93,7 +93,7 @@ fn declare_local(t: &mut Translator<'_, '_>, ty: ValType, value: cranelift_codeg
         t.builder.declare_var_needs_stack_map(variable);
     }
     t.builder.def_var(variable, value);
-    t.locals.push(Local { variable, ty });
+    t.locals.push(variable);
 }
 
 /// Declares the body's own locals, all zero: one constant per run of a type.

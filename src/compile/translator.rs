@@ -29,13 +29,6 @@ pub(super) struct ModuleEnv<'a> {
     pub(super) settings: &'a CompileSettings,
 }
 
-/// A local variable.
-#[derive(Clone, Copy)]
-pub(super) struct Local {
-    pub(super) variable: Variable,
-    pub(super) ty: ValType,
-}
-
 /// Code after which control cannot continue; the number is Cranelift's to
 /// report and never reaches users.
 const NEVER_REACHED: TrapCode = TrapCode::unwrap_user(1);
@@ -49,7 +42,7 @@ pub(super) struct Translator<'f, 'm> {
     pub(super) context: Value,
     pub(super) stack: Vec<Value>,
     pub(super) control: Vec<ControlFrame>,
-    pub(super) locals: Vec<Local>,
+    pub(super) locals: Vec<Variable>,
     pub(super) reachable: bool,
     /// Whether the body makes calls other than to raise traps; then it needs
     /// a stack check.

@@ -282,9 +282,11 @@ unsafe extern "C" fn zeal_safepoint(context: *mut VmContext) -> i64 {
     // No destructors here: generated code may be between a load and its use.
     // SAFETY: generated code passes its own context and has left the store alone.
     unsafe {
-        fallible(context, |store, _| match store.heap.wants_collection() {
-            true => store.heap.collect(&store.code),
-            false => Ok(()),
+        fallible(context, |store, _| {
+            if store.heap.zeal_is_due() || store.heap.wants_collection() {
+                store.heap.collect(&store.code)?;
+            }
+            Ok(())
         })
     }
 }

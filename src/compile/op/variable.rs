@@ -12,16 +12,16 @@ use wasmparser::Operator;
 pub(super) fn translate(t: &mut Translator<'_, '_>, op: &Operator<'_>) -> bool {
     match *op {
         Operator::LocalGet { local_index } => {
-            let value = t.builder.use_var(t.locals[local_index as usize].variable);
+            let value = t.builder.use_var(t.locals[local_index as usize]);
             t.push(value);
         }
         Operator::LocalSet { local_index } => {
             let value = t.pop();
-            t.builder.def_var(t.locals[local_index as usize].variable, value);
+            t.builder.def_var(t.locals[local_index as usize], value);
         }
         Operator::LocalTee { local_index } => {
             let value = t.pop();
-            t.builder.def_var(t.locals[local_index as usize].variable, value);
+            t.builder.def_var(t.locals[local_index as usize], value);
             t.push(value);
         }
         Operator::GlobalGet { global_index } => global_get(t, GlobalIndex(global_index)),

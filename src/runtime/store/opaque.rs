@@ -197,22 +197,10 @@ impl StoreOpaque {
         }
     }
 
-    /// Makes room for `additional` references (invariant: before any of them
-    /// is interned, so that interning cannot collect).
+    /// Makes room for `additional` references, before any of them is interned
+    /// (the window rule). Collects, and runs destructors, if that takes it.
     #[inline]
     pub(crate) fn reserve_references(&mut self, additional: u32) -> Result<()> {
-        match self.heap.reserve(additional, &self.code) {
-            Ok(()) => Ok(()),
-            Err(error) => self.reserve_after_draining(additional, error),
-        }
-    }
-
-    #[cold]
-    fn reserve_after_draining(&mut self, additional: u32, error: Error) -> Result<()> {
-        if !self.auto_drain || !self.heap.has_released() {
-            return Err(error);
-        }
-        self.heap.drain(usize::MAX);
         self.heap.reserve(additional, &self.code)
     }
 

@@ -1,0 +1,2 @@
+//! Kernref's chores.
+fn main() {}
