@@ -1,0 +1,143 @@
+//! Calls from the host: types, arities, dynamic values.
+
+use crate::support::{each_engine, instance, module};
+use kernref::{Error, Func, Instance, Misuse, Store, Val};
+
+#[test]
+fn scalars_cross_unchanged() {
+    each_engine(|engine| {
+        let (mut store, instance) = instance(
+            engine,
+            r#"(module
+                (func (export "i32") (param i32) (result i32) local.get 0)
+                (func (export "i64") (param i64) (result i64) local.get 0)
+                (func (export "f32") (param f32) (result f32) local.get 0)
+                (func (export "f64") (param f64) (result f64) local.get 0)
+                (func (export "v128") (param v128) (result v128) local.get 0)
+                (func (export "sum") (param i32 i64 f32 f64) (result f64)
+                    (f64.add (f64.add (f64.convert_i32_s (local.get 0)) (f64.convert_i64_s (local.get 1)))
+                             (f64.add (f64.promote_f32 (local.get 2)) (local.get 3)))))"#,
+        );
+        macro_rules! identity {
+            ($name:literal, $ty:ty, $value:expr) => {{
+                let func = instance.get_typed_func::<$ty, $ty>(&mut store, $name).unwrap();
+                assert_eq!(func.call(&mut store, $value).unwrap(), $value);
+            }};
+        }
+        identity!("i32", i32, -7);
+        identity!("i32", u32, u32::MAX);
+        identity!("i64", i64, i64::MIN);
+        identity!("i64", u64, u64::MAX - 1);
+        identity!("f32", f32, -0.25);
+        identity!("f64", f64, 1e300);
+        identity!("v128", u128, 0x0123_4567_89ab_cdef_0011_2233_4455_6677);
+        let sum = instance.get_typed_func::<(i32, i64, f32, f64), f64>(&mut store, "sum").unwrap();
+        assert_eq!(sum.call(&mut store, (1, 2, 0.5, 0.25)).unwrap(), 3.75);
+        // A NaN's payload survives, because floats cross as bits.
+        let nan = f64::from_bits(0x7ff8_0000_dead_beef);
+        let f64s = instance.get_typed_func::<f64, f64>(&mut store, "f64").unwrap();
+        assert_eq!(f64s.call(&mut store, nan).unwrap().to_bits(), nan.to_bits());
+    });
+}
+
+#[test]
+fn several_results() {
+    each_engine(|engine| {
+        let (mut store, instance) = instance(
+            engine,
+            r#"(module (func (export "swap") (param i32 i64) (result i64 i32 f32)
+                local.get 1 local.get 0 f32.const 1.5))"#,
+        );
+        let swap =
+            instance.get_typed_func::<(i32, i64), (i64, i32, f32)>(&mut store, "swap").unwrap();
+        assert_eq!(swap.call(&mut store, (1, 2)).unwrap(), (2, 1, 1.5));
+        let mut results = [Val::I32(0), Val::I32(0), Val::I32(0)];
+        swap.func().call(&mut store, &[Val::I32(3), Val::I64(4)], &mut results).unwrap();
+        assert_eq!((results[0].i64(), results[1].i32()), (Some(4), Some(3)));
+        assert_eq!(results[2].f32(), Some(1.5));
+    });
+}
+
+#[test]
+fn sixteen_and_more_parameters() {
+    each_engine(|engine| {
+        let (mut store, instance) = instance(
+            engine,
+            r#"(module
+                (func (export "last16") (param i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i64) (result i64)
+                    local.get 15)
+                (func (export "ends") (param i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32) (result i32 i32)
+                    local.get 0 local.get 19))"#,
+        );
+        type Sixteen =
+            (i32, i32, i32, i32, i32, i32, i32, i32, i32, i32, i32, i32, i32, i32, i32, i64);
+        let last = instance.get_typed_func::<Sixteen, i64>(&mut store, "last16").unwrap();
+        let args = (1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, -16);
+        assert_eq!(last.call(&mut store, args).unwrap(), -16);
+        let ends = instance.get_func(&mut store, "ends").unwrap();
+        let params: Vec<Val> = (100..120).map(Val::I32).collect();
+        let mut results = [Val::I32(0), Val::I32(0)];
+        ends.call(&mut store, &params, &mut results).unwrap();
+        assert_eq!((results[0].i32(), results[1].i32()), (Some(100), Some(119)));
+    });
+}
+
+#[test]
+fn types_are_checked_before_the_call() {
+    each_engine(|engine| {
+        let (mut store, instance) = instance(
+            engine,
+            r#"(module (func (export "f") (param i32) (result i64) i64.const 1))"#,
+        );
+        let func = instance.get_func(&mut store, "f").unwrap();
+        let arity = func.typed::<(), i64>(&store).map(|_| ());
+        assert!(matches!(arity, Err(Error::Misuse(Misuse::WrongArity))));
+        let ty = func.typed::<i64, i64>(&store).map(|_| ());
+        assert!(matches!(ty, Err(Error::Misuse(Misuse::WrongType))));
+        let mut one = [Val::I32(0)];
+        let wrong = func.call(&mut store, &[Val::I64(0)], &mut one);
+        assert!(matches!(wrong, Err(Error::Misuse(Misuse::WrongType))));
+        let few = func.call(&mut store, &[], &mut one);
+        assert!(matches!(few, Err(Error::Misuse(Misuse::WrongArity))));
+        let none = func.call(&mut store, &[Val::I32(0)], &mut []);
+        assert!(matches!(none, Err(Error::Misuse(Misuse::WrongArity))));
+        assert_eq!(func.ty(&store).unwrap().to_string(), "(func (param i32) (result i64))");
+    });
+}
+
+#[test]
+fn handles_of_another_store_are_refused() {
+    each_engine(|engine| {
+        let (mut store, instance) = instance(engine, r#"(module (func (export "f")))"#);
+        let func = instance.get_typed_func::<(), ()>(&mut store, "f").unwrap();
+        let mut other = Store::new(engine, ()).unwrap();
+        assert!(matches!(func.call(&mut other, ()), Err(Error::Misuse(Misuse::WrongStore))));
+        assert!(instance.get_export(&mut other, "f").is_none());
+        let passing = Func::wrap(&mut other, |_: Option<Func>| ()).unwrap();
+        let passing = passing.typed::<Option<Func>, ()>(&other).unwrap();
+        let outcome = passing.call(&mut other, Some(*func.func()));
+        assert!(matches!(outcome, Err(Error::Misuse(Misuse::WrongStore))));
+        drop(store);
+        assert!(matches!(func.call(&mut other, ()), Err(Error::Misuse(Misuse::WrongStore))));
+    });
+}
+
+#[test]
+fn modules_of_another_engine_are_refused() {
+    each_engine(|engine| {
+        let other = kernref::Engine::new(engine.config()).unwrap();
+        let module = module(engine, "(module)");
+        let mut store = Store::new(&other, ()).unwrap();
+        let outcome = Instance::new(&mut store, &module, &[]);
+        assert!(matches!(outcome, Err(Error::Misuse(Misuse::WrongEngine))));
+    });
+}
+
+#[test]
+fn a_store_gives_its_data_back() {
+    each_engine(|engine| {
+        let mut store = Store::new(engine, String::from("a")).unwrap();
+        store.data_mut().push('b');
+        assert_eq!(store.into_data(), "ab");
+    });
+}

@@ -1,0 +1,88 @@
+//! Modules that do not compile, and configurations that make no engine.
+
+use crate::support::module;
+use kernref::artifact::ExternType;
+use kernref::{Config, Engine, Error, Misuse, Module};
+
+#[test]
+fn malformed_and_invalid_modules() {
+    let engine = Engine::new(&Config::new()).unwrap();
+    assert!(matches!(Module::new(&engine, b"\0asm"), Err(Error::Malformed { .. })));
+    assert!(matches!(Module::new(&engine, b"nonsense"), Err(Error::Malformed { .. })));
+    let invalid = wat::parse_str("(module (func (result i32) i64.const 0))").unwrap();
+    match Module::new(&engine, invalid) {
+        Err(Error::Malformed { offset, message }) => {
+            assert!(offset > 0 && message.contains("type mismatch"), "{offset} {message}");
+        }
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn switched_off_features_are_named() {
+    let wat = [
+        ("SIMD", "(module (func (result v128) (v128.const i64x2 0 0)))"),
+        ("tail calls", "(module (func $f (return_call $f)))"),
+        ("64-bit memories", "(module (memory i64 1))"),
+        ("multiple memories", "(module (memory 1) (memory 1))"),
+    ];
+    let mut config = Config::new();
+    config.wasm_simd(false).wasm_tail_call(false).wasm_memory64(false).wasm_multi_memory(false);
+    let engine = Engine::new(&config).unwrap();
+    for (name, text) in wat {
+        match Module::new(&engine, wat::parse_str(text).unwrap()) {
+            Err(Error::Unsupported { feature, .. }) => {
+                assert!(feature.starts_with(name), "{feature}");
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
+#[test]
+fn configurations_are_checked() {
+    let refused = |config: &Config| {
+        matches!(Engine::new(config), Err(Error::Misuse(Misuse::InvalidConfig(_))))
+    };
+    assert!(refused(Config::new().reference_slots(0)));
+    assert!(refused(Config::new().max_wasm_stack(100)));
+}
+
+#[test]
+fn modules_tell_what_they_declare() {
+    let engine = Engine::new(&Config::new()).unwrap();
+    let module = module(
+        &engine,
+        r#"(module $shape
+            (import "a" "f" (func $imported (param i32)))
+            (import "a" "g" (global (mut f32)))
+            (memory (export "m") 1 2)
+            (func $named (export "e") (result i64) i64.const 0)
+            (func (export "x")))"#,
+    );
+    assert_eq!(module.name(), Some("shape"));
+    assert_eq!(module.function_name(0), Some("imported"));
+    assert_eq!(module.function_name(1), Some("named"));
+    assert_eq!(module.function_name(9), None);
+    let imports: Vec<_> = module
+        .imports()
+        .map(|import| format!("{}::{} {}", import.module(), import.name(), import.ty().unwrap()))
+        .collect();
+    assert_eq!(imports, ["a::f (func (param i32))", "a::g (global (mut f32))"]);
+    let exports: Vec<_> = module
+        .exports()
+        .map(|export| format!("{} {}", export.name(), export.ty().unwrap()))
+        .collect();
+    assert_eq!(exports, ["m (memory 1 2)", "e (func (result i64))", "x (func)"]);
+    assert!(matches!(module.get_export("m").unwrap(), Some(ExternType::Memory(_))));
+    assert!(module.get_export("nothing").unwrap().is_none());
+    assert!(module.code_size() > 0);
+}
+
+#[test]
+fn missing_exports_are_named() {
+    let engine = Engine::new(&Config::new()).unwrap();
+    let (mut store, instance) = crate::support::instance(&engine, "(module $m)");
+    let error = instance.get_typed_func::<(), ()>(&mut store, "f").unwrap_err();
+    assert!(error.to_string().contains("m::f"), "{error}");
+}

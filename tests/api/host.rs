@@ -1,0 +1,287 @@
+//! Host functions: wrapped closures, dynamic ones, callers, errors, panics.
+
+use crate::support::{each_engine, linked, module};
+use kernref::abi::Trap;
+use kernref::artifact::{FuncType, ValType};
+use kernref::{Caller, Error, Extern, Func, Instance, Linker, Misuse, Store, Val};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+#[test]
+fn wrapped_closures_with_every_kind_of_result() {
+    each_engine(|engine| {
+        let mut linker = Linker::<u32>::new(engine);
+        linker.func_wrap("h", "none", || ()).unwrap();
+        linker.func_wrap("h", "one", |a: i32, b: i64| i64::from(a) + b).unwrap();
+        linker.func_wrap("h", "two", |a: f32, b: f64| (b, a)).unwrap();
+        linker.func_wrap("h", "ok", |a: u32| -> kernref::Result<u32> { Ok(a + 1) }).unwrap();
+        linker
+            .func_wrap("h", "data", |mut caller: Caller<'_, u32>, add: u32| {
+                *caller.data_mut() += add;
+                *caller.data()
+            })
+            .unwrap();
+        linker.func_wrap("h", "v128", |v: u128| !v).unwrap();
+        let (mut store, instance) = linked(
+            &linker,
+            40,
+            r#"(module
+                (import "h" "none" (func $none))
+                (import "h" "one" (func $one (param i32 i64) (result i64)))
+                (import "h" "two" (func $two (param f32 f64) (result f64 f32)))
+                (import "h" "ok" (func $ok (param i32) (result i32)))
+                (import "h" "data" (func $data (param i32) (result i32)))
+                (import "h" "v128" (func $v128 (param v128) (result v128)))
+                (func (export "run") (result i64 f64 f32 i32 i32)
+                    call $none
+                    i32.const -1 i64.const 43 call $one
+                    f32.const 1.5 f64.const 2.5 call $two
+                    i32.const 6 call $ok
+                    i32.const 2 call $data)
+                (func (export "not") (param v128) (result v128) local.get 0 call $v128))"#,
+        );
+        let run = instance.get_typed_func::<(), (i64, f64, f32, i32, i32)>(&mut store, "run");
+        assert_eq!(run.unwrap().call(&mut store, ()).unwrap(), (42, 2.5, 1.5, 7, 42));
+        assert_eq!(*store.data(), 42);
+        let not = instance.get_typed_func::<u128, u128>(&mut store, "not").unwrap();
+        assert_eq!(not.call(&mut store, 1 << 100).unwrap(), !(1 << 100));
+    });
+}
+
+#[test]
+fn sixteen_parameters_and_results() {
+    each_engine(|engine| {
+        let mut linker = Linker::<()>::new(engine);
+        type Four = (i32, i32, i32, i32);
+        linker
+            .func_wrap(
+                "h",
+                "f",
+                |a: i32,
+                 _: i64,
+                 _: f32,
+                 _: f64,
+                 b: i32,
+                 _: i32,
+                 _: i32,
+                 _: i32,
+                 c: i32,
+                 _: i32,
+                 _: i32,
+                 _: i32,
+                 _: i32,
+                 _: i32,
+                 _: i32,
+                 d: i32|
+                 -> Four { (a, b, c, d) },
+            )
+            .unwrap();
+        let (mut store, instance) = linked(
+            &linker,
+            (),
+            r#"(module
+                (import "h" "f" (func $f
+                    (param i32 i64 f32 f64 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32)
+                    (result i32 i32 i32 i32)))
+                (func (export "run") (result i32 i32 i32 i32)
+                    i32.const 1 i64.const 2 f32.const 3 f64.const 4
+                    i32.const 5 i32.const 6 i32.const 7 i32.const 8
+                    i32.const 9 i32.const 10 i32.const 11 i32.const 12
+                    i32.const 13 i32.const 14 i32.const 15 i32.const 16
+                    call $f))"#,
+        );
+        let run = instance.get_typed_func::<(), Four>(&mut store, "run").unwrap();
+        assert_eq!(run.call(&mut store, ()).unwrap(), (1, 5, 9, 16));
+    });
+}
+
+#[test]
+fn dynamic_functions() {
+    each_engine(|engine| {
+        let mut linker = Linker::<()>::new(engine);
+        let ty = FuncType::new([ValType::I32, ValType::F64], [ValType::F64, ValType::I32]).unwrap();
+        linker
+            .func_new("h", "swap", ty.try_clone().unwrap(), |_, params, results| {
+                results.clone_from_slice(&[params[1].clone(), params[0].clone()]);
+                Ok(())
+            })
+            .unwrap();
+        linker.func_new("h", "bad", ty, |_, _, _| Ok(())).unwrap();
+        let wrong = FuncType::new([], [ValType::I32]).unwrap();
+        linker
+            .func_new("h", "wrong", wrong, |_, _, results| {
+                results[0] = Val::I64(1);
+                Ok(())
+            })
+            .unwrap();
+        let (mut store, instance) = linked(
+            &linker,
+            (),
+            r#"(module
+                (import "h" "swap" (func $swap (param i32 f64) (result f64 i32)))
+                (import "h" "bad" (func $bad (param i32 f64) (result f64 i32)))
+                (import "h" "wrong" (func $wrong (result i32)))
+                (func (export "swap") (result f64 i32) i32.const 3 f64.const 0.5 call $swap)
+                (func (export "zeros") (result f64 i32) i32.const 3 f64.const 0.5 call $bad)
+                (func (export "wrong") (result i32) call $wrong))"#,
+        );
+        let swap = instance.get_typed_func::<(), (f64, i32)>(&mut store, "swap").unwrap();
+        assert_eq!(swap.call(&mut store, ()).unwrap(), (0.5, 3));
+        let zeros = instance.get_typed_func::<(), (f64, i32)>(&mut store, "zeros").unwrap();
+        assert_eq!(zeros.call(&mut store, ()).unwrap(), (0.0, 0));
+        let wrong = instance.get_typed_func::<(), i32>(&mut store, "wrong").unwrap();
+        let outcome = wrong.call(&mut store, ());
+        assert!(matches!(outcome, Err(Error::Misuse(Misuse::WrongType))));
+    });
+}
+
+#[test]
+fn callers_see_the_importing_instance() {
+    each_engine(|engine| {
+        let mut linker = Linker::<()>::new(engine);
+        linker
+            .func_wrap("h", "peek", |mut caller: Caller<'_, ()>| -> i32 {
+                let memory = caller.get_export("mem").and_then(Extern::into_memory).unwrap();
+                memory.data(&caller).unwrap()[0].into()
+            })
+            .unwrap();
+        let text = |byte: u8| {
+            format!(
+                r#"(module
+                    (import "h" "peek" (func $peek (result i32)))
+                    (memory (export "mem") 1)
+                    (data (i32.const 0) "\{byte:02x}")
+                    (export "peek" (func $peek))
+                    (func (export "run") (result i32) call $peek))"#
+            )
+        };
+        let mut store = Store::new(engine, ()).unwrap();
+        for byte in [7, 9] {
+            let instance = linker.instantiate(&mut store, &module(engine, &text(byte))).unwrap();
+            for name in ["run", "peek"] {
+                let run = instance.get_typed_func::<(), i32>(&mut store, name).unwrap();
+                assert_eq!(run.call(&mut store, ()).unwrap(), byte.into());
+            }
+        }
+    });
+}
+
+#[test]
+fn the_host_can_call_its_own_functions() {
+    each_engine(|engine| {
+        let mut store = Store::new(engine, 1_u64).unwrap();
+        let func = Func::wrap(&mut store, |mut caller: Caller<'_, u64>, x: u64| {
+            assert!(caller.instance().is_none() && caller.get_export("x").is_none());
+            *caller.data_mut() += x;
+            *caller.data()
+        })
+        .unwrap();
+        let typed = func.typed::<u64, u64>(&store).unwrap();
+        assert_eq!(typed.call(&mut store, 2).unwrap(), 3);
+        let mut results = [Val::I64(0)];
+        func.call(&mut store, &[Val::I64(4)], &mut results).unwrap();
+        assert_eq!(results[0].i64(), Some(7));
+        let failing =
+            Func::wrap(&mut store, || -> kernref::Result<()> { Err(Trap::NullReference.into()) });
+        let failing = failing.unwrap().typed::<(), ()>(&store).unwrap();
+        assert_eq!(failing.call(&mut store, ()).unwrap_err().as_trap(), Some(Trap::NullReference));
+    });
+}
+
+#[test]
+fn functions_made_before_and_after_a_stub_exists() {
+    // A host function needs an exit stub of its type before Wasm can call it.
+    each_engine(|engine| {
+        let mut store = Store::new(engine, ()).unwrap();
+        let early = Func::wrap(&mut store, |x: i32| x + 1).unwrap();
+        let text = r#"(module
+            (type $t (func (param i32) (result i32)))
+            (table (export "t") 2 funcref)
+            (func (export "run") (param i32) (result i32)
+                (call_indirect (type $t) (i32.const 5) (local.get 0))))"#;
+        let instance = Instance::new(&mut store, &module(engine, text), &[]).unwrap();
+        let late = Func::wrap(&mut store, |x: i32| x + 2).unwrap();
+        let table = instance.get_table(&mut store, "t").unwrap();
+        table.set(&mut store, 0, early.into()).unwrap();
+        table.set(&mut store, 1, late.into()).unwrap();
+        let run = instance.get_typed_func::<i32, i32>(&mut store, "run").unwrap();
+        assert_eq!(run.call(&mut store, 0).unwrap(), 6);
+        assert_eq!(run.call(&mut store, 1).unwrap(), 7);
+    });
+}
+
+#[derive(Debug, PartialEq)]
+struct Refusal(u32);
+
+impl std::fmt::Display for Refusal {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "refused with {}", self.0)
+    }
+}
+
+impl std::error::Error for Refusal {}
+
+#[test]
+fn errors_of_host_functions_come_back_as_they_are() {
+    each_engine(|engine| {
+        let mut linker = Linker::<()>::new(engine);
+        linker
+            .func_wrap("h", "fail", |code: u32| -> kernref::Result<()> {
+                Err(Error::host(Refusal(code)))
+            })
+            .unwrap();
+        linker
+            .func_wrap("h", "trap", || -> kernref::Result<()> { Err(Trap::OutOfFuel.into()) })
+            .unwrap();
+        let (mut store, instance) = linked(
+            &linker,
+            (),
+            r#"(module
+                (import "h" "fail" (func $fail (param i32)))
+                (import "h" "trap" (func $trap))
+                (func (export "fail") (param i32) local.get 0 call $fail)
+                (func (export "trap") call $trap))"#,
+        );
+        let fail = instance.get_typed_func::<u32, ()>(&mut store, "fail").unwrap();
+        for code in [5, 6] {
+            match fail.call(&mut store, code) {
+                Err(Error::Host(error)) => {
+                    assert_eq!(error.downcast_ref::<Refusal>(), Some(&Refusal(code)));
+                }
+                other => panic!("{other:?}"),
+            }
+        }
+        let trap = instance.get_typed_func::<(), ()>(&mut store, "trap").unwrap();
+        assert_eq!(trap.call(&mut store, ()).unwrap_err().as_trap(), Some(Trap::OutOfFuel));
+    });
+}
+
+#[test]
+fn panics_go_around_wasm() {
+    each_engine(|engine| {
+        let mut linker = Linker::<u32>::new(engine);
+        linker
+            .func_wrap("h", "panic", |mut caller: Caller<'_, u32>| -> () {
+                *caller.data_mut() += 1;
+                panic!("out of the host function")
+            })
+            .unwrap();
+        linker.func_wrap("h", "fine", || 5).unwrap();
+        let (mut store, instance) = linked(
+            &linker,
+            0,
+            r#"(module
+                (import "h" "panic" (func $panic))
+                (import "h" "fine" (func $fine (result i32)))
+                (func (export "panic") call $panic)
+                (func (export "fine") (result i32) call $fine))"#,
+        );
+        let bad = instance.get_typed_func::<(), ()>(&mut store, "panic").unwrap();
+        let fine = instance.get_typed_func::<(), i32>(&mut store, "fine").unwrap();
+        for round in 1..3 {
+            let payload = catch_unwind(AssertUnwindSafe(|| bad.call(&mut store, ()))).unwrap_err();
+            assert_eq!(payload.downcast_ref::<&str>(), Some(&"out of the host function"));
+            assert_eq!(*store.data(), round);
+            assert_eq!(fine.call(&mut store, ()).unwrap(), 5);
+        }
+    });
+}

@@ -1,0 +1,143 @@
+//! Host → Wasm → host → Wasm: every activation of the store counts.
+
+use crate::support::{Census, each_engine, linked, number};
+use kernref::gc::ExternRef;
+use kernref::{Caller, Extern, Func, Linker, Rooted};
+
+#[test]
+fn references_of_every_activation_survive_a_collection() {
+    each_engine(|engine| {
+        let census = Census::default();
+        let mut linker = Linker::<Census>::new(engine);
+        linker
+            .func_wrap(
+                "h",
+                "nest",
+                |mut caller: Caller<'_, Census>,
+                 depth: u32,
+                 held: Rooted|
+                 -> kernref::Result<u32> {
+                    if depth == 0 {
+                        caller.gc()?;
+                        return Ok(caller.data().alive() as u32);
+                    }
+                    let run = caller.get_export("run").and_then(Extern::into_func).unwrap();
+                    let fresh = caller.data().object(depth);
+                    let run = run.typed::<(u32, ExternRef), u32>(&caller)?;
+                    let alive = run.call(&mut caller, (depth - 1, fresh))?;
+                    caller.gc()?;
+                    // Borrowed before the nested call, good after it.
+                    assert_eq!(number(held.get(&caller)?), depth + 1);
+                    Ok(alive)
+                },
+            )
+            .unwrap();
+        let (mut store, instance) = linked(
+            &linker,
+            census.clone(),
+            r#"(module
+                (import "h" "nest" (func $nest (param i32 externref) (result i32)))
+                (func (export "run") (param i32 externref) (result i32)
+                    (local $n i32)
+                    (local.set $n (call $nest (local.get 0) (local.get 1)))
+                    (drop (call $nest (i32.const 0) (local.get 1)))
+                    local.get $n))"#,
+        );
+        let run = instance.get_typed_func::<(u32, ExternRef), u32>(&mut store, "run").unwrap();
+        for depth in [0, 1, 5, 9] {
+            let object = census.object(depth + 1);
+            assert_eq!(run.call(&mut store, (depth, object)).unwrap(), depth + 1);
+            assert_eq!(census.alive(), 0);
+        }
+    });
+}
+
+#[test]
+fn a_borrowed_argument_can_be_passed_on() {
+    each_engine(|engine| {
+        let census = Census::default();
+        let mut linker = Linker::<()>::new(engine);
+        linker
+            .func_wrap("h", "relay", |mut caller: Caller<'_, ()>, object: Rooted| {
+                let count = object.get(&caller)?.strong_count();
+                let inner = caller.get_export("inner").and_then(Extern::into_func).unwrap();
+                let back = inner.typed::<Rooted, ExternRef>(&caller)?.call(&mut caller, object)?;
+                assert!(back.ptr_eq(object.get(&caller)?));
+                assert_eq!(back.strong_count(), count + 1);
+                caller.gc()?;
+                kernref::Result::Ok(object)
+            })
+            .unwrap();
+        let (mut store, instance) = linked(
+            &linker,
+            (),
+            r#"(module
+                (import "h" "relay" (func $relay (param externref) (result externref)))
+                (func (export "inner") (param externref) (result externref) local.get 0)
+                (func (export "outer") (param externref) (result externref)
+                    local.get 0 call $relay))"#,
+        );
+        let outer = instance.get_typed_func::<ExternRef, ExternRef>(&mut store, "outer").unwrap();
+        let back = outer.call(&mut store, census.object(4)).unwrap();
+        assert_eq!((number(&back), back.strong_count()), (4, 1));
+    });
+}
+
+#[test]
+fn a_host_function_called_by_the_host_roots_its_arguments() {
+    each_engine(|engine| {
+        let census = Census::default();
+        let mut linker = Linker::<Option<Func>>::new(engine);
+        linker.func_wrap("h", "noop", || ()).unwrap();
+        let (mut store, instance) = linked(
+            &linker,
+            None,
+            r#"(module (import "h" "noop" (func $noop)) (func (export "f") call $noop))"#,
+        );
+        *store.data_mut() = instance.get_func(&mut store, "f");
+        let func = Func::wrap(
+            &mut store,
+            |mut caller: Caller<'_, Option<Func>>, object: Rooted| -> kernref::Result<u32> {
+                // An outermost activation returns while the object is borrowed.
+                let inner = caller.data().unwrap().typed::<(), ()>(&caller)?;
+                inner.call(&mut caller, ())?;
+                caller.gc()?;
+                Ok(number(object.get(&caller)?))
+            },
+        )
+        .unwrap();
+        let func = func.typed::<ExternRef, u32>(&store).unwrap();
+        assert_eq!(func.call(&mut store, census.object(6)).unwrap(), 6);
+        assert_eq!(census.alive(), 0);
+    });
+}
+
+#[test]
+fn panics_unwind_through_nested_activations() {
+    each_engine(|engine| {
+        let census = Census::default();
+        let mut linker = Linker::<()>::new(engine);
+        linker
+            .func_wrap("h", "nest", |mut caller: Caller<'_, ()>, depth: u32, object: Rooted| {
+                assert!(depth > 0, "deep enough");
+                let run = caller.get_export("run").and_then(Extern::into_func).unwrap();
+                let run = run.typed::<(u32, Rooted), ()>(&caller)?;
+                run.call(&mut caller, (depth - 1, object))
+            })
+            .unwrap();
+        let (mut store, instance) = linked(
+            &linker,
+            (),
+            r#"(module
+                (import "h" "nest" (func $nest (param i32 externref)))
+                (func (export "run") (param i32 externref) local.get 0 local.get 1 call $nest))"#,
+        );
+        let run = instance.get_typed_func::<(u32, ExternRef), ()>(&mut store, "run").unwrap();
+        let object = census.object(0);
+        let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+            run.call(&mut store, (4, object))
+        }));
+        assert!(outcome.is_err());
+        assert_eq!(census.alive(), 0);
+    });
+}

@@ -1,0 +1,192 @@
+//! Tables: bulk operations and growth, on references that count.
+
+use crate::support::{Census, each_engine, instance, module, number};
+use kernref::abi::Trap;
+use kernref::artifact::{GlobalType, RefType, TableType, ValType};
+use kernref::gc::ExternRef;
+use kernref::{Error, Func, Global, Instance, Misuse, Store, Table, Val};
+
+const BULK: &str = r#"(module
+    (table $a (export "a") 10 20 externref)
+    (table $b (export "b") 10 externref)
+    (func (export "fill") (param i32 externref i32)
+        (table.fill $a (local.get 0) (local.get 1) (local.get 2)))
+    (func (export "copy") (param i32 i32 i32)
+        (table.copy $a $a (local.get 0) (local.get 1) (local.get 2)))
+    (func (export "across") (param i32 i32 i32)
+        (table.copy $b $a (local.get 0) (local.get 1) (local.get 2)))
+    (func (export "grow") (param i32 externref) (result i32)
+        (table.grow $a (local.get 1) (local.get 0)))
+    (func (export "size") (result i32) (table.size $a)))"#;
+
+fn numbers(store: &Store<()>, table: Table) -> Vec<Option<u32>> {
+    let len = table.size(store).unwrap();
+    (0..len)
+        .map(|at| match table.get(store, at).unwrap() {
+            Val::ExternRef(reference) => reference.as_ref().map(number),
+            other => panic!("{other:?}"),
+        })
+        .collect()
+}
+
+#[test]
+fn bulk_operations_count() {
+    each_engine(|engine| {
+        let census = Census::default();
+        let (mut store, instance) = instance(engine, BULK);
+        let a = instance.get_table(&mut store, "a").unwrap();
+        let b = instance.get_table(&mut store, "b").unwrap();
+        for at in 0..10 {
+            a.set(&mut store, at, census.object(at as u32).into()).unwrap();
+        }
+        type Three = (u32, u32, u32);
+        let copy = instance.get_typed_func::<Three, ()>(&mut store, "copy").unwrap();
+        let across = instance.get_typed_func::<Three, ()>(&mut store, "across").unwrap();
+        copy.call(&mut store, (2, 0, 6)).unwrap();
+        let expect = |found: Vec<Option<u32>>, wanted: &[u32]| {
+            assert_eq!(found, wanted.iter().map(|n| Some(*n)).collect::<Vec<_>>());
+        };
+        expect(numbers(&store, a), &[0, 1, 0, 1, 2, 3, 4, 5, 8, 9]);
+        assert_eq!(census.alive(), 8, "6 and 7 are gone");
+        copy.call(&mut store, (0, 4, 6)).unwrap();
+        expect(numbers(&store, a), &[2, 3, 4, 5, 8, 9, 4, 5, 8, 9]);
+        assert_eq!(census.alive(), 6);
+        across.call(&mut store, (0, 0, 10)).unwrap();
+        expect(numbers(&store, b), &[2, 3, 4, 5, 8, 9, 4, 5, 8, 9]);
+        let fill = instance
+            .get_typed_func::<(u32, Option<ExternRef>, u32), ()>(&mut store, "fill")
+            .unwrap();
+        fill.call(&mut store, (0, Some(census.object(50)), 10)).unwrap();
+        assert_eq!(census.alive(), 7);
+        across.call(&mut store, (0, 0, 10)).unwrap();
+        assert_eq!(census.alive(), 1);
+        for (name, args) in [("copy", (5, 0, 6)), ("copy", (0, 5, 6)), ("across", (11, 0, 0))] {
+            let func = instance.get_typed_func::<Three, ()>(&mut store, name).unwrap();
+            let error = func.call(&mut store, args).unwrap_err();
+            assert_eq!(error.as_trap(), Some(Trap::TableOutOfBounds));
+        }
+        fill.call(&mut store, (0, None, 10)).unwrap();
+        Table::copy(&mut store, &b, 0, &a, 0, 10).unwrap();
+        assert_eq!(census.alive(), 0);
+        let outside = Table::copy(&mut store, &b, 1, &a, 0, 10);
+        assert!(matches!(outside, Err(Error::Misuse(Misuse::OutOfBounds))));
+    });
+}
+
+#[test]
+fn growing_counts() {
+    each_engine(|engine| {
+        let census = Census::default();
+        let (mut store, instance) = instance(engine, BULK);
+        let a = instance.get_table(&mut store, "a").unwrap();
+        let grow = instance.get_typed_func::<(i32, Option<ExternRef>), i32>(&mut store, "grow");
+        let grow = grow.unwrap();
+        assert_eq!(grow.call(&mut store, (3, Some(census.object(1)))).unwrap(), 10);
+        assert_eq!(grow.call(&mut store, (8, Some(census.object(2)))).unwrap(), -1);
+        assert_eq!(census.alive(), 1);
+        assert_eq!(grow.call(&mut store, (-1, None)).unwrap(), -1);
+        assert_eq!(a.grow(&mut store, 7, Val::ExternRef(None)).unwrap(), 13);
+        assert!(matches!(a.grow(&mut store, 1, Val::ExternRef(None)), Err(Error::Limit(_))));
+        let size = instance.get_typed_func::<(), i32>(&mut store, "size").unwrap();
+        assert_eq!(size.call(&mut store, ()).unwrap(), 20);
+        let found = numbers(&store, a);
+        assert_eq!(found.iter().flatten().count(), 3);
+        a.fill(&mut store, 10, Val::ExternRef(None), 3).unwrap();
+        assert_eq!(census.alive(), 0);
+    });
+}
+
+#[test]
+fn segments_of_references() {
+    each_engine(|engine| {
+        let census = Census::default();
+        let mut store = Store::new(engine, ()).unwrap();
+        let ty = GlobalType { content: ValType::ExternRef, mutable: false };
+        let global = Global::new(&mut store, ty, census.object(3).into()).unwrap();
+        let text = r#"(module
+            (import "" "g" (global $g externref))
+            (table $t (export "t") 6 externref)
+            (global (export "copy") externref (global.get $g))
+            (elem (table $t) (i32.const 0) externref (global.get $g) (ref.null extern))
+            (elem $later externref (global.get $g) (global.get $g))
+            (func (export "init") (param i32 i32 i32)
+                (table.init $t $later (local.get 0) (local.get 1) (local.get 2)))
+            (func (export "dropped") (elem.drop $later)))"#;
+        let instance = Instance::new(&mut store, &module(engine, text), &[global.into()]).unwrap();
+        let t = instance.get_table(&mut store, "t").unwrap();
+        assert_eq!(numbers(&store, t), [Some(3), None, None, None, None, None]);
+        let init = instance.get_typed_func::<(u32, u32, u32), ()>(&mut store, "init").unwrap();
+        init.call(&mut store, (2, 0, 2)).unwrap();
+        assert_eq!(numbers(&store, t), [Some(3), None, Some(3), Some(3), None, None]);
+        assert!(init.call(&mut store, (0, 1, 2)).is_err());
+        assert!(init.call(&mut store, (5, 0, 2)).is_err());
+        let dropped = instance.get_typed_func::<(), ()>(&mut store, "dropped").unwrap();
+        dropped.call(&mut store, ()).unwrap();
+        init.call(&mut store, (0, 0, 0)).unwrap();
+        let error = init.call(&mut store, (0, 0, 1)).unwrap_err();
+        assert_eq!(error.as_trap(), Some(Trap::TableOutOfBounds));
+        assert_eq!(census.alive(), 1);
+    });
+}
+
+#[test]
+fn tables_of_functions() {
+    each_engine(|engine| {
+        let (mut store, instance) = instance(
+            engine,
+            r#"(module
+                (type $i (func (result i32)))
+                (table $t (export "t") 4 funcref)
+                (elem (i32.const 0) func $one $two)
+                (elem $expr funcref (ref.func $two) (ref.null func))
+                (elem declare func $one)
+                (func $one (type $i) i32.const 1)
+                (func $two (type $i) i32.const 2)
+                (func (export "call") (param i32) (result i32)
+                    (call_indirect (type $i) (local.get 0)))
+                (func (export "init") (table.init $t $expr (i32.const 0) (i32.const 0) (i32.const 2)))
+                (func (export "one") (result funcref) (ref.func $one)))"#,
+        );
+        let t = instance.get_table(&mut store, "t").unwrap();
+        let call = instance.get_typed_func::<i32, i32>(&mut store, "call").unwrap();
+        assert_eq!(call.call(&mut store, 0).unwrap(), 1);
+        assert_eq!(call.call(&mut store, 1).unwrap(), 2);
+        let init = instance.get_typed_func::<(), ()>(&mut store, "init").unwrap();
+        init.call(&mut store, ()).unwrap();
+        assert_eq!(call.call(&mut store, 0).unwrap(), 2);
+        let error = call.call(&mut store, 1).unwrap_err();
+        assert_eq!(error.as_trap(), Some(Trap::IndirectCallToNull));
+        let one = instance.get_typed_func::<(), Func>(&mut store, "one").unwrap();
+        let one = one.call(&mut store, ()).unwrap();
+        t.set(&mut store, 3, Val::FuncRef(Some(one))).unwrap();
+        assert_eq!(call.call(&mut store, 3).unwrap(), 1);
+        let Val::FuncRef(Some(found)) = t.get(&store, 3).unwrap() else { panic!() };
+        assert_eq!(found.typed::<(), i32>(&store).unwrap().call(&mut store, ()).unwrap(), 1);
+        t.grow(&mut store, 100, Val::FuncRef(Some(one))).unwrap();
+        assert_eq!(call.call(&mut store, 103).unwrap(), 1);
+    });
+}
+
+#[test]
+fn tables_that_the_host_makes() {
+    each_engine(|engine| {
+        let census = Census::default();
+        let mut store = Store::new(engine, ()).unwrap();
+        let ty = TableType { element: RefType::Extern, minimum: 3, maximum: None, table64: false };
+        let table = Table::new(&mut store, ty, census.object(1).into()).unwrap();
+        assert_eq!(numbers(&store, table), [Some(1); 3]);
+        let text = r#"(module
+            (import "" "t" (table $t 2 externref))
+            (func (export "get") (param i32) (result externref) (table.get $t (local.get 0)))
+            (func (export "grow") (result i32) (table.grow $t (ref.null extern) (i32.const 1000))))"#;
+        let instance = Instance::new(&mut store, &module(engine, text), &[table.into()]).unwrap();
+        let get = instance.get_typed_func::<u32, Option<ExternRef>>(&mut store, "get").unwrap();
+        let grow = instance.get_typed_func::<(), i32>(&mut store, "grow").unwrap();
+        assert_eq!(grow.call(&mut store, ()).unwrap(), 3);
+        assert_eq!(table.size(&store).unwrap(), 1003);
+        assert_eq!(get.call(&mut store, 2).unwrap().as_ref().map(number), Some(1));
+        assert!(get.call(&mut store, 1002).unwrap().is_none());
+        let huge = TableType { minimum: 1 << 40, ..ty };
+        assert!(matches!(Table::new(&mut store, huge, Val::ExternRef(None)), Err(Error::Limit(_))));
+    });
+}
