@@ -16,9 +16,7 @@ mod vmcontext;
 
 pub use activation::{ActivationRecord, HostFrame, StackMapLookup};
 pub use builtins::{Builtin, BuiltinType, VmBuiltins};
-pub use index::{
-    DataIndex, ElemIndex, FuncIndex, GlobalIndex, MemoryIndex, TableIndex, TypeIndex,
-};
+pub use index::{DataIndex, ElemIndex, FuncIndex, GlobalIndex, MemoryIndex, TableIndex, TypeIndex};
 pub use offsets::{ContextCounts, VmOffsets};
 pub use raw::ValRaw;
 pub use reference::{NULL_SLOT, Slot, SlotFlags};

@@ -54,8 +54,7 @@ impl VmOffsets {
         let imported_globals = end(imported_memories, counts.imported_memories, 8)?;
         let defined_memories = end(imported_globals, counts.imported_globals, 8)?;
         let defined_tables = end(defined_memories, counts.defined_memories, 16)?;
-        let defined_globals =
-            end(defined_tables, counts.defined_tables, 16)?.next_multiple_of(16);
+        let defined_globals = end(defined_tables, counts.defined_tables, 16)?.next_multiple_of(16);
         let func_refs = end(defined_globals, counts.defined_globals, 16)?;
         let size = end(func_refs, counts.escaping_funcs, 32)?;
         Some(Self {

@@ -9,8 +9,8 @@ mod stack_map;
 mod types;
 
 pub use module::{
-    Artifact, ConstExpr, ConstOp, DataSegment, ElemItems, ElemMode, ElemSegment, Export,
-    ExportKind, FunctionCode, Global, Import, ImportKind, ModuleInfo, NO_ESCAPE, ShimCode, DataMode,
+    Artifact, ConstExpr, ConstOp, DataMode, DataSegment, ElemItems, ElemMode, ElemSegment, Export,
+    ExportKind, FunctionCode, Global, Import, ImportKind, ModuleInfo, NO_ESCAPE, ShimCode,
 };
 pub use stack_map::{StackMapBuilder, StackMaps};
 pub use types::{

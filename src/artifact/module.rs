@@ -4,8 +4,8 @@
 //! reader): every index is within its index space; types of constant
 //! expressions fit their place; code ranges lie inside `code`.
 
-use super::types::{FuncType, GlobalType, MemoryType, RefType, TableType};
 use super::stack_map::StackMaps;
+use super::types::{FuncType, GlobalType, MemoryType, RefType, TableType};
 use crate::abi::{
     ContextCounts, ElemIndex, FuncIndex, GlobalIndex, MemoryIndex, TableIndex, TypeIndex, VmOffsets,
 };

@@ -57,9 +57,7 @@ impl StackMaps {
             && self.return_offsets.iter().all(|offset| {
                 self.lookup(*offset).is_some_and(|(frame_bytes, distances)| {
                     distances.is_sorted_by(|a, b| a < b)
-                        && distances
-                            .iter()
-                            .all(|d| d % 4 == 0 && *d >= 4 && *d <= frame_bytes)
+                        && distances.iter().all(|d| d % 4 == 0 && *d >= 4 && *d <= frame_bytes)
                 })
             })
     }

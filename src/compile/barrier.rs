@@ -32,13 +32,9 @@ impl Translator<'_, '_> {
         let context = trusted(self.regions.context);
         let slot = self.slot_address(reference);
         let flags = self.builder.ins().load(types::I32, slots, slot, field!(Slot, flags));
-        let in_table =
-            self.builder.ins().band_imm_u(flags, i64::from(SlotFlags::IN_TABLE.bits()));
-        let (enter, full, done) = (
-            self.builder.create_block(),
-            self.builder.create_block(),
-            self.builder.create_block(),
-        );
+        let in_table = self.builder.ins().band_imm_u(flags, i64::from(SlotFlags::IN_TABLE.bits()));
+        let (enter, full, done) =
+            (self.builder.create_block(), self.builder.create_block(), self.builder.create_block());
         self.builder.set_cold_block(full);
         self.builder.ins().brif(in_table, done, &[], enter, &[]);
 

@@ -251,9 +251,7 @@ impl Declarations {
                 Operator::I64Const { value } => ConstOp::I64(value),
                 Operator::F32Const { value } => ConstOp::F32(value.bits()),
                 Operator::F64Const { value } => ConstOp::F64(value.bits()),
-                Operator::V128Const { value } => {
-                    ConstOp::V128(u128::from_le_bytes(*value.bytes()))
-                }
+                Operator::V128Const { value } => ConstOp::V128(u128::from_le_bytes(*value.bytes())),
                 Operator::RefNull { hty } => {
                     let ty = wasmparser::RefType::new(true, hty).ok_or(UNREPRESENTABLE)?;
                     ConstOp::RefNull(ref_type(ty)?)

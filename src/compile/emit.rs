@@ -84,8 +84,9 @@ impl CodeBuffer {
         let end = start.saturating_add(code.len());
         if end > CODE_BYTES {
             let (requested, limit) = (end as u64, CODE_BYTES as u64);
-            return Err(LimitError { what: "bytes of machine code per module", requested, limit }
-                .into());
+            return Err(
+                LimitError { what: "bytes of machine code per module", requested, limit }.into()
+            );
         }
         self.bytes.resize(start, 0);
         self.bytes.extend_from_slice(code);

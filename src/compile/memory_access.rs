@@ -76,8 +76,8 @@ impl Translator<'_, '_> {
         }
         let ty = &self.env.info.memories[memory.index()];
         if let Some(constant) = self.constant(index) {
-            let end = if is_64 { constant as u64 } else { u64::from(constant as u32) }
-                .checked_add(reach);
+            let end =
+                if is_64 { constant as u64 } else { u64::from(constant as u32) }.checked_add(reach);
             let minimum = ty.minimum.saturating_mul(WASM_PAGE_BYTES);
             if end.is_some_and(|end| end <= minimum) {
                 return;

@@ -9,8 +9,8 @@ use crate::abi::{Builtin, FuncIndex, STACK_MARGIN_BYTES, TypeIndex};
 use crate::artifact::{Artifact, FunctionCode, ImportKind, ModuleInfo, NO_ESCAPE, ShimCode};
 use crate::error::{Error, LimitError, Result};
 use cranelift_codegen::control::ControlPlane;
-use cranelift_codegen::isa::{CallConv, OwnedTargetIsa};
 use cranelift_codegen::ir::{Function, Signature, UserFuncName};
+use cranelift_codegen::isa::{CallConv, OwnedTargetIsa};
 use cranelift_codegen::{CodegenError, CompileError, Context};
 use cranelift_frontend::FunctionBuilderContext;
 use std_alloc::vec::Vec;
@@ -117,7 +117,8 @@ impl Compiler<'_> {
     /// Begins a function in the context.
     fn start(&mut self, key: CodeKey, signature: Signature) {
         self.context.clear();
-        self.context.func = Function::with_name_signature(UserFuncName::User(key.into()), signature);
+        self.context.func =
+            Function::with_name_signature(UserFuncName::User(key.into()), signature);
     }
 
     /// Compiles and appends what is in the context.

@@ -27,7 +27,8 @@ pub(super) fn read(section: NameSectionReader<'_>, info: &mut ModuleInfo) {
                 for naming in map {
                     let Ok(naming) = naming else { break };
                     if (naming.index as usize) < info.funcs.len() {
-                        info.func_names.push((FuncIndex(naming.index), Box::from(clip(naming.name))));
+                        info.func_names
+                            .push((FuncIndex(naming.index), Box::from(clip(naming.name))));
                     }
                 }
                 info.func_names.sort_by_key(|(index, _)| *index);

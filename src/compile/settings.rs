@@ -40,7 +40,8 @@ pub struct CompileSettings {
     pub verify: bool,
 }
 
-const TARGET: &str = if cfg!(target_pointer_width = "64") { crate::arch::TARGET_TRIPLE } else { "" };
+const TARGET: &str =
+    if cfg!(target_pointer_width = "64") { crate::arch::TARGET_TRIPLE } else { "" };
 
 /// The Cranelift target for this machine.
 pub(super) fn isa(settings: &CompileSettings) -> Result<OwnedTargetIsa> {

@@ -12,11 +12,11 @@ use super::translator::builtin_signature;
 use crate::abi::{Builtin, ValRaw, VmContext, VmHostContext, VmStoreContext};
 use crate::artifact::{FuncType, ValType};
 use cranelift_codegen::ir::condcodes::IntCC;
+use cranelift_codegen::ir::{ExtFuncData, ExternalName};
 use cranelift_codegen::ir::{
     Function, InstBuilder, Signature, StackSlotData, StackSlotKind, TrapCode, UserExternalName,
     Value, types,
 };
-use cranelift_codegen::ir::{ExtFuncData, ExternalName};
 use cranelift_codegen::isa::{CallConv, TargetFrontendConfig};
 use cranelift_frontend::{FunctionBuilder, FunctionBuilderContext};
 use std_alloc::vec::Vec;
@@ -194,7 +194,8 @@ pub(super) fn large_frame_wrapper(
     let vm = shim.params[0];
     let (read, change) = (constant(shim.regions.context), trusted(shim.regions.context));
     let store = shim.builder.ins().load(POINTER, read, vm, field!(VmContext, store));
-    let limit = shim.builder.ins().load(POINTER, change, store, field!(VmStoreContext, stack_limit));
+    let limit =
+        shim.builder.ins().load(POINTER, change, store, field!(VmStoreContext, stack_limit));
     let lowest = shim.builder.ins().iadd_imm_u(limit, i64::from(frame_bytes));
     let pointer = shim.builder.ins().get_stack_pointer(POINTER);
     let exhausted = shim.builder.ins().icmp(IntCC::UnsignedLessThan, pointer, lowest);

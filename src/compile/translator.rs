@@ -60,11 +60,7 @@ pub(super) struct Translator<'f, 'm> {
 }
 
 impl<'f, 'm> Translator<'f, 'm> {
-    pub(super) fn new(
-        builder: FunctionBuilder<'f>,
-        env: ModuleEnv<'m>,
-        context: Value,
-    ) -> Self {
+    pub(super) fn new(builder: FunctionBuilder<'f>, env: ModuleEnv<'m>, context: Value) -> Self {
         let regions = Regions::new(builder.func);
         Self {
             builder,

@@ -71,7 +71,8 @@ impl Header {
                 // SAFETY: the value is gone and the box is used no more; it was
                 // allocated by this allocator with this layout.
                 unsafe {
-                    let (allocator, layout) = (self.0.as_ref().allocator, self.0.as_ref().ty.layout);
+                    let (allocator, layout) =
+                        (self.0.as_ref().allocator, self.0.as_ref().ty.layout);
                     allocator.deallocate(self.0.cast(), layout);
                 }
             }

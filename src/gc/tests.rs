@@ -53,10 +53,8 @@ impl Fixture {
             epoch_deadline: 0,
             fuel: 0,
         });
-        let bytes = NonNull::slice_from_raw_parts(
-            NonNull::new(region.cast::<u8>()).unwrap(),
-            bytes,
-        );
+        let bytes =
+            NonNull::slice_from_raw_parts(NonNull::new(region.cast::<u8>()).unwrap(), bytes);
         // SAFETY: the fixture keeps region and context until the heap is gone.
         let heap = unsafe { RefHeap::new(bytes, NonNull::from(&mut *vm), config) }.unwrap();
         let host = Box::new(HostFrame {

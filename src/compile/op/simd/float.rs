@@ -3,7 +3,7 @@
 use super::{binary, unary, zero};
 use crate::compile::translator::Translator;
 use cranelift_codegen::ir::condcodes::FloatCC;
-use cranelift_codegen::ir::{InstBuilder, MemFlagsData, Endianness, Type, types};
+use cranelift_codegen::ir::{Endianness, InstBuilder, MemFlagsData, Type, types};
 use wasmparser::Operator;
 
 pub(super) fn translate(t: &mut Translator<'_, '_>, op: &Operator<'_>) -> bool {
