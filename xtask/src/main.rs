@@ -1,2 +1,53 @@
-//! Kernref's chores.
-fn main() {}
+//! `./x`: the chores of this repository. Each command is a module; what they
+//! share is in `cargo`, `qemu`, `payload` and `paths`.
+#![forbid(unsafe_code)]
+
+mod cargo;
+mod demo;
+mod layers;
+mod paths;
+mod payload;
+mod qemu;
+mod tally;
+mod test;
+
+use clap::{Parser, Subcommand};
+use std::process::ExitCode;
+
+/// Result whose error is a message for the user.
+type Result<T, E = String> = std::result::Result<T, E>;
+
+#[derive(Parser)]
+#[command(name = "x", bin_name = "./x", about = "Kernref's chores", arg_required_else_help = true)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Boot the demonstration kernel in QEMU and run a WebAssembly module in it.
+    ///
+    /// Exit status: 0 success, 1 the guest trapped, 2 the guest or the request
+    /// was refused, 3 the kernel failed, 4 the deadline passed.
+    Run(demo::Args),
+    /// Everything that CI runs. The last line is `N passed, M failed`.
+    Test(test::Args),
+    /// Check that each layer of the crate uses only the layers below it.
+    Layers,
+}
+
+fn main() -> ExitCode {
+    let outcome = match Cli::parse().command {
+        Command::Run(args) => demo::run(&args),
+        Command::Test(args) => test::run(&args),
+        Command::Layers => layers::check().map(|()| {
+            println!("layers: in order");
+            ExitCode::SUCCESS
+        }),
+    };
+    outcome.unwrap_or_else(|message| {
+        eprintln!("error: {message}");
+        ExitCode::from(2)
+    })
+}

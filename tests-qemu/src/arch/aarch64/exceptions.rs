@@ -1,0 +1,187 @@
+//! The vector table and the way from an exception or interrupt to Rust.
+//!
+//! Rust code here uses vector registers, so the stub saves them with their
+//! status and control: interrupted Wasm finds all as it was.
+
+use super::timer;
+use crate::exceptions;
+use aarch64_cpu::asm::barrier;
+use aarch64_cpu::registers::{ESR_EL1, FAR_EL1, Readable, VBAR_EL1, Writeable};
+
+core::arch::global_asm!(
+    r#"
+    .section .text.vectors, "ax", @progbits
+    .macro vector kind
+    .balign 128
+    sub sp, sp, #800
+    stp x0, x1, [sp]
+    mov x1, #\kind
+    b exception_common
+    .endm
+
+    .balign 2048
+    .global exception_vectors
+exception_vectors:
+    vector 0
+    vector 1
+    vector 2
+    vector 3
+    vector 4
+    vector 5
+    vector 6
+    vector 7
+    vector 8
+    vector 9
+    vector 10
+    vector 11
+    vector 12
+    vector 13
+    vector 14
+    vector 15
+
+exception_common:
+    stp x2, x3, [sp, #16]
+    stp x4, x5, [sp, #32]
+    stp x6, x7, [sp, #48]
+    stp x8, x9, [sp, #64]
+    stp x10, x11, [sp, #80]
+    stp x12, x13, [sp, #96]
+    stp x14, x15, [sp, #112]
+    stp x16, x17, [sp, #128]
+    stp x18, x19, [sp, #144]
+    stp x20, x21, [sp, #160]
+    stp x22, x23, [sp, #176]
+    stp x24, x25, [sp, #192]
+    stp x26, x27, [sp, #208]
+    stp x28, x29, [sp, #224]
+    mrs x2, elr_el1
+    stp x30, x2, [sp, #240]
+    mrs x2, spsr_el1
+    mrs x3, sp_el0
+    stp x2, x3, [sp, #256]
+    mrs x2, fpsr
+    mrs x3, fpcr
+    stp x2, x3, [sp, #272]
+    add x2, sp, #288
+    stp q0, q1, [x2]
+    stp q2, q3, [x2, #32]
+    stp q4, q5, [x2, #64]
+    stp q6, q7, [x2, #96]
+    stp q8, q9, [x2, #128]
+    stp q10, q11, [x2, #160]
+    stp q12, q13, [x2, #192]
+    stp q14, q15, [x2, #224]
+    stp q16, q17, [x2, #256]
+    stp q18, q19, [x2, #288]
+    stp q20, q21, [x2, #320]
+    stp q22, q23, [x2, #352]
+    stp q24, q25, [x2, #384]
+    stp q26, q27, [x2, #416]
+    stp q28, q29, [x2, #448]
+    stp q30, q31, [x2, #480]
+    mov x0, sp
+    bl {handle}
+    add x2, sp, #288
+    ldp q0, q1, [x2]
+    ldp q2, q3, [x2, #32]
+    ldp q4, q5, [x2, #64]
+    ldp q6, q7, [x2, #96]
+    ldp q8, q9, [x2, #128]
+    ldp q10, q11, [x2, #160]
+    ldp q12, q13, [x2, #192]
+    ldp q14, q15, [x2, #224]
+    ldp q16, q17, [x2, #256]
+    ldp q18, q19, [x2, #288]
+    ldp q20, q21, [x2, #320]
+    ldp q22, q23, [x2, #352]
+    ldp q24, q25, [x2, #384]
+    ldp q26, q27, [x2, #416]
+    ldp q28, q29, [x2, #448]
+    ldp q30, q31, [x2, #480]
+    ldp x2, x3, [sp, #272]
+    msr fpsr, x2
+    msr fpcr, x3
+    ldp x2, x3, [sp, #256]
+    msr spsr_el1, x2
+    msr sp_el0, x3
+    ldp x30, x2, [sp, #240]
+    msr elr_el1, x2
+    ldp x28, x29, [sp, #224]
+    ldp x26, x27, [sp, #208]
+    ldp x24, x25, [sp, #192]
+    ldp x22, x23, [sp, #176]
+    ldp x20, x21, [sp, #160]
+    ldp x18, x19, [sp, #144]
+    ldp x16, x17, [sp, #128]
+    ldp x14, x15, [sp, #112]
+    ldp x12, x13, [sp, #96]
+    ldp x10, x11, [sp, #80]
+    ldp x8, x9, [sp, #64]
+    ldp x6, x7, [sp, #48]
+    ldp x4, x5, [sp, #32]
+    ldp x2, x3, [sp, #16]
+    ldp x0, x1, [sp]
+    add sp, sp, #800
+    eret
+    "#,
+    handle = sym handle,
+);
+
+unsafe extern "C" {
+    static exception_vectors: u8;
+}
+
+/// What the stub leaves on the exception stack, from the lowest address up.
+#[repr(C)]
+struct Frame {
+    general: [u64; 31],
+    elr: u64,
+    spsr: u64,
+    sp: u64,
+    fpsr: u64,
+    fpcr: u64,
+    vectors: [u128; 32],
+}
+const _: () = assert!(size_of::<Frame>() == 800);
+
+/// Vectors as the table orders them: from the kernel's stack come 0 to 3.
+const SYNCHRONOUS: u64 = 0;
+const INTERRUPT: u64 = 1;
+
+extern "C" fn handle(frame: &mut Frame, kind: u64) {
+    if kind == INTERRUPT {
+        timer::interrupt();
+        return;
+    }
+    let address = FAR_EL1.get() as usize;
+    let pc = frame.elr as usize;
+    if kind == SYNCHRONOUS
+        && let Some((pc, sp)) = exceptions::resume_after(pc, address)
+    {
+        frame.elr = pc as u64;
+        frame.sp = sp as u64;
+        return;
+    }
+    let syndrome = ESR_EL1.get();
+    let class = match syndrome >> 26 & 63 {
+        0x00 => "undefined instruction",
+        0x07 => "floating point off",
+        0x15 => "system call",
+        0x20 | 0x21 => "instruction abort",
+        0x22 => "pc alignment",
+        0x24 | 0x25 => "data abort",
+        0x26 => "stack alignment",
+        0x2f => "SError",
+        0x3c => "breakpoint",
+        _ => "exception",
+    };
+    let sp = frame.sp;
+    exceptions::fatal(class, pc, address, format_args!("vector {kind}, syndrome {syndrome:#x}, stack {sp:#x}"))
+}
+
+/// Loads the vector table, sets up interrupts and the clock.
+pub fn init_exceptions() {
+    VBAR_EL1.set((&raw const exception_vectors).addr() as u64);
+    barrier::isb(barrier::SY);
+    timer::init();
+}

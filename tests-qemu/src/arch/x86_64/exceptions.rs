@@ -1,0 +1,200 @@
+//! Descriptor tables and the way from an exception or interrupt to Rust.
+//!
+//! Stable Rust has no `x86-interrupt` calling convention, so each vector has a
+//! stub that saves the general registers. Kernel code is soft-float and never
+//! touches vector registers, which therefore stay as the interrupted Wasm left
+//! them. #PF and #DF have a stack of their own: they are what a stack that
+//! ran into its guard page raises.
+
+use super::timer;
+use crate::exceptions;
+use spin::Once;
+use x86_64::VirtAddr;
+use x86_64::instructions::segmentation::{CS, DS, ES, SS, Segment};
+use x86_64::instructions::tables::load_tss;
+use x86_64::registers::control::Cr2;
+use x86_64::structures::gdt::{Descriptor, GlobalDescriptorTable};
+use x86_64::structures::idt::InterruptDescriptorTable;
+use x86_64::structures::tss::TaskStateSegment;
+
+const VECTORS: usize = 48;
+/// Where the interrupt controllers' lines begin.
+pub(super) const FIRST_LINE: u8 = 32;
+
+core::arch::global_asm!(
+    r#"
+    .altmacro
+    .macro stub vector
+    .balign 16
+    .if (\vector == 8) || ((\vector >= 10) && (\vector <= 14)) || (\vector == 17) || (\vector == 21) || (\vector == 29) || (\vector == 30)
+    .else
+    push 0
+    .endif
+    push \vector
+    jmp exception_common
+    .endm
+
+    .section .text.vectors, "ax", @progbits
+    .balign 16
+    .global exception_stubs
+exception_stubs:
+    .set vector, 0
+    .rept 48
+    stub %vector
+    .set vector, vector + 1
+    .endr
+
+exception_common:
+    push rax
+    push rcx
+    push rdx
+    push rbx
+    push rbp
+    push rsi
+    push rdi
+    push r8
+    push r9
+    push r10
+    push r11
+    push r12
+    push r13
+    push r14
+    push r15
+    cld
+    mov rdi, rsp
+    call {handle}
+    pop r15
+    pop r14
+    pop r13
+    pop r12
+    pop r11
+    pop r10
+    pop r9
+    pop r8
+    pop rdi
+    pop rsi
+    pop rbp
+    pop rbx
+    pop rdx
+    pop rcx
+    pop rax
+    add rsp, 16
+    iretq
+    "#,
+    handle = sym handle,
+);
+
+const STUB_BYTES: usize = 16;
+
+unsafe extern "C" {
+    static exception_stubs: u8;
+}
+
+/// What a stub leaves on the stack, from the lowest address up.
+#[repr(C)]
+struct Frame {
+    general: [u64; 15],
+    vector: u64,
+    error: u64,
+    rip: u64,
+    cs: u64,
+    rflags: u64,
+    rsp: u64,
+    ss: u64,
+}
+
+const NAMES: [&str; 22] = [
+    "divide error", "debug", "NMI", "breakpoint", "overflow", "bound range", "invalid opcode",
+    "no device", "double fault", "coprocessor overrun", "invalid TSS", "segment not present",
+    "stack segment", "general protection", "page fault", "reserved", "x87 error",
+    "alignment check", "machine check", "SIMD error", "virtualization", "control protection",
+];
+
+extern "C" fn handle(frame: &mut Frame) {
+    let vector = frame.vector as usize;
+    if vector >= usize::from(FIRST_LINE) {
+        timer::interrupt(vector as u8);
+        return;
+    }
+    let address = match vector {
+        14 => Cr2::read_raw() as usize,
+        _ => 0,
+    };
+    if let Some((pc, sp)) = exceptions::resume_after(frame.rip as usize, address) {
+        frame.rip = pc as u64;
+        frame.rsp = sp as u64;
+        return;
+    }
+    let name = NAMES.get(vector).copied().unwrap_or("exception");
+    let (error, sp) = (frame.error, frame.rsp);
+    exceptions::fatal(name, frame.rip as usize, address, format_args!("error code {error:#x}, stack {sp:#x}"))
+}
+
+const STACK_BYTES: usize = 32 << 10;
+#[repr(align(16))]
+struct Stack(#[expect(dead_code, reason = "used by the processor")] [u8; STACK_BYTES]);
+static mut FAULT_STACKS: [Stack; 2] = [const { Stack([0; STACK_BYTES]) }; 2];
+
+static TSS: Once<TaskStateSegment> = Once::new();
+static GDT: Once<GlobalDescriptorTable> = Once::new();
+static IDT: Once<InterruptDescriptorTable> = Once::new();
+
+/// Loads the descriptor tables and the clock.
+pub fn init_exceptions() {
+    let tss = TSS.call_once(|| {
+        let mut tss = TaskStateSegment::new();
+        for at in 0..2 {
+            let end = (&raw const FAULT_STACKS).addr() + (at + 1) * STACK_BYTES;
+            tss.interrupt_stack_table[at] = VirtAddr::new(end as u64);
+        }
+        tss
+    });
+    let mut table = GlobalDescriptorTable::new();
+    let code = table.append(Descriptor::kernel_code_segment());
+    let data = table.append(Descriptor::kernel_data_segment());
+    let task = table.append(Descriptor::tss_segment(tss));
+    GDT.call_once(|| table).load();
+    // SAFETY: the selectors name the segments just made, flat as the boot code's.
+    unsafe {
+        CS::set_reg(code);
+        SS::set_reg(data);
+        DS::set_reg(data);
+        ES::set_reg(data);
+        load_tss(task);
+    }
+    IDT.call_once(interrupt_table).load();
+    timer::init();
+}
+
+fn interrupt_table() -> InterruptDescriptorTable {
+    let mut idt = InterruptDescriptorTable::new();
+    let base = (&raw const exception_stubs).addr();
+    let stub = |vector: usize| VirtAddr::new((base + vector * STUB_BYTES) as u64);
+    // SAFETY: each stub saves what it changes and returns by `iretq`; the
+    // stacks are used by one exception each.
+    unsafe {
+        idt.divide_error.set_handler_addr(stub(0));
+        idt.debug.set_handler_addr(stub(1));
+        idt.non_maskable_interrupt.set_handler_addr(stub(2));
+        idt.breakpoint.set_handler_addr(stub(3));
+        idt.overflow.set_handler_addr(stub(4));
+        idt.bound_range_exceeded.set_handler_addr(stub(5));
+        idt.invalid_opcode.set_handler_addr(stub(6));
+        idt.device_not_available.set_handler_addr(stub(7));
+        idt.double_fault.set_handler_addr(stub(8)).set_stack_index(0);
+        idt.invalid_tss.set_handler_addr(stub(10));
+        idt.segment_not_present.set_handler_addr(stub(11));
+        idt.stack_segment_fault.set_handler_addr(stub(12));
+        idt.general_protection_fault.set_handler_addr(stub(13));
+        idt.page_fault.set_handler_addr(stub(14)).set_stack_index(1);
+        idt.x87_floating_point.set_handler_addr(stub(16));
+        idt.alignment_check.set_handler_addr(stub(17));
+        idt.machine_check.set_handler_addr(stub(18));
+        idt.simd_floating_point.set_handler_addr(stub(19));
+        idt.virtualization.set_handler_addr(stub(20));
+        for vector in usize::from(FIRST_LINE)..VECTORS {
+            idt[vector as u8].set_handler_addr(stub(vector));
+        }
+    }
+    idt
+}

@@ -1,0 +1,14 @@
+//! Ending the run through QEMU's `isa-debug-exit` device.
+
+use x86_64::instructions::{hlt, interrupts, port::PortWriteOnly};
+
+/// Ends the run. QEMU's exit status is `(code + 16) * 2 + 1`: none that QEMU
+/// gives of its own accord, a triple fault's zero least of all.
+pub fn exit(code: u8) -> ! {
+    interrupts::disable();
+    // SAFETY: the device is the runner's; writing to it ends the machine.
+    unsafe { PortWriteOnly::new(0xf4).write(u32::from(code) + 16) };
+    loop {
+        hlt();
+    }
+}

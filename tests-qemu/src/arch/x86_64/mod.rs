@@ -1,0 +1,25 @@
+//! QEMU's `q35` machine.
+
+mod boot;
+pub mod entry;
+mod exceptions;
+mod exit;
+mod probe;
+mod serial;
+mod timer;
+
+pub use entry::{flush_tlb, set_root_table};
+pub use exceptions::init_exceptions;
+pub use exit::exit;
+pub use probe::{probe_call, probe_read, probe_write};
+pub use serial::{init_serial, serial_write};
+pub use timer::{now_ns, start_timer, stop_timer};
+
+/// The architecture's name as `./x` spells it.
+pub const NAME: &str = "x86_64";
+/// First address of RAM.
+pub const RAM_START: usize = 0;
+/// Bytes of RAM that the kernel uses.
+pub const RAM_BYTES: usize = 1 << 30;
+/// 2 MiB blocks with device registers: none, all are behind ports.
+pub const DEVICES: &[usize] = &[];

@@ -1,0 +1,167 @@
+//! The demonstration kernel: compiles the module that the host passed in,
+//! gives it the host module `kernel`, runs it, and says what happened.
+//!
+//! Requests are `key=value`: `invoke=NAME`, `arg=VALUE` (repeated),
+//! `policy=zero-count|clone-on-read`, `zeal=1`, `timeout=SECONDS`.
+#![no_std]
+#![no_main]
+
+extern crate alloc;
+
+mod host;
+mod objects;
+mod report;
+mod request;
+mod values;
+
+use alloc::vec::Vec;
+use core::num::NonZeroU32;
+use core::sync::atomic::{AtomicU32, Ordering};
+use kernref::{DeferralPolicy, Engine, Error, Extern, Func, Instance, Linker, Module, Store, Val};
+use kernref_qemu::{Verdict, embedder, payload, println, timer};
+use request::Request;
+use spin::Once;
+
+kernref_qemu::entry!(main);
+
+/// Timer interrupts a second; each advances the epoch.
+const HERTZ: u32 = 100;
+
+static ENGINE: Once<Engine> = Once::new();
+static TICKS_LEFT: AtomicU32 = AtomicU32::new(0);
+
+/// Runs in interrupt context: atomics only.
+fn tick() {
+    let left = TICKS_LEFT.load(Ordering::Relaxed).saturating_sub(1);
+    TICKS_LEFT.store(left, Ordering::Relaxed);
+    if left == 0
+        && let Some(engine) = ENGINE.get()
+    {
+        engine.increment_epoch();
+    }
+}
+
+fn main() -> Verdict {
+    let payload = payload::read();
+    let verdict = match Request::parse(&payload) {
+        Ok(request) => serve(&request),
+        Err(message) => {
+            println!("refused: {message}");
+            Verdict::Refused
+        }
+    };
+    report::objects();
+    println!("[kernel] shutting down");
+    verdict
+}
+
+fn engine(request: &Request) -> kernref::Result<Engine> {
+    let mut config = embedder::config();
+    config.epoch_interruption(true).deferral_policy(match request.clone_on_read {
+        true => DeferralPolicy::CloneOnRead,
+        false => DeferralPolicy::ZeroCount,
+    });
+    config.gc_zeal(NonZeroU32::new(u32::from(request.zeal)));
+    // Small, so that a guest of modest size sees collections.
+    config.reference_slots(4096).gc_threshold(Some(64));
+    Engine::new(&config)
+}
+
+fn serve(request: &Request) -> Verdict {
+    let (name, bytes) = request.module;
+    let outcome = (|| {
+        let engine = engine(request)?;
+        ENGINE.call_once(|| engine.clone());
+        let started = timer::now_ns();
+        let module = Module::new(&engine, bytes)?;
+        let milliseconds = (timer::now_ns() - started) / 1_000_000;
+        println!(
+            "[kernel] {} compiled {name}: {} bytes of Wasm to {} bytes of code in {milliseconds} ms",
+            kernref_qemu::arch::NAME,
+            bytes.len(),
+            module.code_size(),
+        );
+        let mut linker = Linker::new(&engine);
+        host::define(&mut linker)?;
+        Ok::<_, Error>((Store::new(&engine, ())?, module, linker))
+    })();
+    let (mut store, module, linker) = match outcome {
+        Ok(parts) => parts,
+        Err(error) => return report::refusal(name, &error),
+    };
+    store.set_epoch_deadline(1);
+    TICKS_LEFT.store(request.timeout_seconds.saturating_mul(HERTZ), Ordering::Relaxed);
+    timer::set_hook(Some(tick));
+    timer::start(HERTZ);
+    let verdict = run(request, &mut store, &module, &linker);
+    timer::stop();
+    report::statistics("at the end", &store);
+    match store.gc() {
+        Ok(()) => report::statistics("after a collection", &store),
+        Err(error) => println!("collection failed: {error}"),
+    }
+    drop(store);
+    host::forget_counters();
+    verdict
+}
+
+fn run(request: &Request, store: &mut Store<()>, module: &Module, linker: &Linker<()>) -> Verdict {
+    let instance = match linker.instantiate(&mut *store, module) {
+        Ok(instance) => instance,
+        Err(error @ Error::Trap(_)) => return report::trap("instantiation", store, &error),
+        Err(error) => return report::refusal(request.module.0, &error),
+    };
+    let (name, func) = match choose(request, store, instance) {
+        Ok(Some(chosen)) => chosen,
+        Ok(None) => {
+            println!("no `run` or `_start`, and no --invoke: instantiated only");
+            report::exports(module);
+            return Verdict::Success;
+        }
+        Err(()) => {
+            report::exports(module);
+            return Verdict::Refused;
+        }
+    };
+    let Ok(ty) = func.ty(&*store) else { return Verdict::Refused };
+    let args = match values::parse_all(&request.args, &ty) {
+        Ok(args) => args,
+        Err(message) => {
+            println!("refused: {name}: {message}");
+            return Verdict::Refused;
+        }
+    };
+    let mut results: Vec<Val> = ty.results().iter().map(|ty| Val::default_for_ty(*ty)).collect();
+    match func.call(&mut *store, &args, &mut results) {
+        Ok(()) => {
+            println!("{name}({}) = {}", request.args.join(", "), values::Shown(&results));
+            Verdict::Success
+        }
+        Err(error) => report::trap(name, store, &error),
+    }
+}
+
+/// The function to call: the one asked for, else `run`, else `_start`.
+fn choose<'r>(
+    request: &'r Request,
+    store: &mut Store<()>,
+    instance: Instance,
+) -> Result<Option<(&'r str, Func)>, ()> {
+    let Some(name) = request.invoke else {
+        let found = ["run", "_start"]
+            .into_iter()
+            .find_map(|name| Some((name, instance.get_func(&mut *store, name)?)));
+        return Ok(found);
+    };
+    match instance.get_export(&mut *store, name) {
+        Some(Extern::Func(func)) => Ok(Some((name, func))),
+        Some(_) => {
+            println!("refused: the export `{name}` is not a function");
+            Err(())
+        }
+        None => {
+            println!("refused: the module exports nothing named `{name}`");
+            Err(())
+        }
+    }
+}

@@ -1,0 +1,188 @@
+//! The kernel objects that guests hold. Each says on the console when it is
+//! handed out and when it is released.
+
+use alloc::string::String;
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use core::sync::atomic::{AtomicI64, AtomicU32, Ordering};
+use kernref_qemu::frames::{self, FRAME_BYTES};
+use kernref_qemu::println;
+use spin::Mutex;
+
+static MADE: AtomicU32 = AtomicU32::new(0);
+static RELEASED: AtomicU32 = AtomicU32::new(0);
+
+/// Objects handed out and released so far.
+pub fn census() -> (u32, u32) {
+    (MADE.load(Ordering::Relaxed), RELEASED.load(Ordering::Relaxed))
+}
+
+/// A number and a kind that tell when they go.
+struct Tag {
+    kind: &'static str,
+    number: u32,
+}
+
+impl Tag {
+    fn new(kind: &'static str) -> Self {
+        let number = MADE.fetch_add(1, Ordering::Relaxed) + 1;
+        println!("[kernel] + {kind} #{number}");
+        Self { kind, number }
+    }
+}
+
+impl Drop for Tag {
+    fn drop(&mut self) {
+        RELEASED.fetch_add(1, Ordering::Relaxed);
+        println!("[kernel] - {} #{} released", self.kind, self.number);
+    }
+}
+
+/// The right to write to the console.
+pub struct Console(#[expect(dead_code, reason = "tells when it is dropped")] Tag);
+
+impl Console {
+    pub fn new() -> Self {
+        Self(Tag::new("console"))
+    }
+
+    pub fn write(&self, text: &str) {
+        kernref_qemu::print!("{text}");
+    }
+}
+
+/// The right to read the clock.
+pub struct Clock(#[expect(dead_code, reason = "tells when it is dropped")] Tag);
+
+impl Clock {
+    pub fn new() -> Self {
+        Self(Tag::new("clock"))
+    }
+
+    pub fn now_ns(&self) -> i64 {
+        kernref_qemu::timer::now_ns() as i64
+    }
+}
+
+/// Some physical memory, in page frames.
+pub struct Block {
+    frames: Mutex<Vec<usize>>,
+    len_bytes: usize,
+    #[expect(dead_code, reason = "tells when it is dropped")]
+    tag: Tag,
+}
+
+/// Most that one block may have.
+const BLOCK_LIMIT_BYTES: usize = 16 << 20;
+
+impl Block {
+    /// `None` when there is not enough memory.
+    pub fn new(len_bytes: usize) -> Option<Self> {
+        let count = len_bytes.div_ceil(FRAME_BYTES);
+        if len_bytes > BLOCK_LIMIT_BYTES || count > frames::available() {
+            return None;
+        }
+        let mut list = Vec::new();
+        list.try_reserve_exact(count).ok()?;
+        for _ in 0..count {
+            match frames::allocate() {
+                Some(frame) => list.push(frame),
+                None => {
+                    free(&list);
+                    return None;
+                }
+            }
+        }
+        Some(Self { frames: Mutex::new(list), len_bytes, tag: Tag::new("block") })
+    }
+
+    pub fn len_bytes(&self) -> usize {
+        self.len_bytes
+    }
+
+    /// Whether `[offset, offset + len)` lies inside.
+    pub fn contains(&self, offset: usize, len: usize) -> bool {
+        offset.checked_add(len).is_some_and(|end| end <= self.len_bytes)
+    }
+
+    /// Hands pieces of `[offset, offset + len)` to `visit`: where the piece
+    /// begins, counted from `offset`, and its bytes. Call when [`contains`] says so.
+    ///
+    /// [`contains`]: Self::contains
+    pub fn for_each_piece<E>(
+        &self,
+        offset: usize,
+        len: usize,
+        mut visit: impl FnMut(usize, &mut [u8]) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let frames = self.frames.lock();
+        let mut done = 0;
+        while done < len {
+            let at = offset + done;
+            let (Some(frame), inside) = (frames.get(at / FRAME_BYTES), at % FRAME_BYTES) else {
+                break;
+            };
+            let piece = (FRAME_BYTES - inside).min(len - done);
+            let start = (*frame + inside) as *mut u8;
+            // SAFETY: the frame is this block's alone, the lock is held, and
+            // the piece ends inside it.
+            visit(done, unsafe { core::slice::from_raw_parts_mut(start, piece) })?;
+            done += piece;
+        }
+        Ok(())
+    }
+}
+
+fn free(list: &[usize]) {
+    for frame in list {
+        // SAFETY: the block's own, and nobody can reach the block any more.
+        unsafe { frames::release(*frame) };
+    }
+}
+
+impl Drop for Block {
+    fn drop(&mut self) {
+        free(self.frames.get_mut());
+    }
+}
+
+/// A handle to a counter that all who open its name share.
+pub struct Counter {
+    value: Arc<AtomicI64>,
+    #[expect(dead_code, reason = "tells when it is dropped")]
+    tag: Tag,
+}
+
+/// A counter's name and value.
+type Named = (String, Arc<AtomicI64>);
+static COUNTERS: Mutex<Vec<Named>> = Mutex::new(Vec::new());
+const COUNTERS_LIMIT: usize = 64;
+
+impl Counter {
+    /// `None` when there are too many names.
+    pub fn open(name: &str) -> Option<Self> {
+        let mut counters = COUNTERS.lock();
+        let found = counters.iter().find(|(known, _)| known == name);
+        let value = match found {
+            Some((_, value)) => Arc::clone(value),
+            None if counters.len() < COUNTERS_LIMIT => {
+                let value = Arc::new(AtomicI64::new(0));
+                counters.push((name.into(), Arc::clone(&value)));
+                value
+            }
+            None => return None,
+        };
+        Some(Self { value, tag: Tag::new("counter") })
+    }
+
+    pub fn add(&self, amount: i64) -> i64 {
+        self.value.fetch_add(amount, Ordering::Relaxed).wrapping_add(amount)
+    }
+}
+
+/// Prints and drops the counters.
+pub fn forget_counters() {
+    for (name, value) in core::mem::take(&mut *COUNTERS.lock()) {
+        println!("[kernel] counter `{name}` stands at {}", value.load(Ordering::Relaxed));
+    }
+}

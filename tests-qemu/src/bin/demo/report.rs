@@ -1,0 +1,59 @@
+//! What is told on the console when a run ends.
+
+use crate::objects;
+use kernref::{Error, ExternType, Module, Store};
+use kernref_qemu::{Verdict, println};
+
+/// A module that was not run.
+pub fn refusal(name: &str, error: &Error) -> Verdict {
+    println!("refused: {name}: {error}");
+    Verdict::Refused
+}
+
+/// A call that did not end well.
+pub fn trap(what: &str, store: &Store<()>, error: &Error) -> Verdict {
+    match error {
+        Error::Trap(trap) => println!("trap in {what}: {trap}"),
+        Error::Misuse(_) => {
+            println!("refused: {what}: {error}");
+            return Verdict::Refused;
+        }
+        other => println!("error in {what}: {other}"),
+    }
+    if let Some(backtrace) = store.last_backtrace() {
+        println!("backtrace of Wasm functions, innermost first:");
+        kernref_qemu::print!("{backtrace}");
+    }
+    Verdict::Failure
+}
+
+/// The collector's numbers.
+pub fn statistics(when: &str, store: &Store<()>) {
+    let stats = store.gc_stats();
+    println!(
+        "[gc] {when}: {} of {} slots used, {} in the activations table, {} collections \
+         ({} activations, {} frames walked), {} released",
+        stats.slots_used,
+        stats.slots_capacity,
+        stats.table_len,
+        stats.collections,
+        stats.activations_walked,
+        stats.frames_walked,
+        stats.released,
+    );
+}
+
+/// What a module offers.
+pub fn exports(module: &Module) {
+    for export in module.exports() {
+        if let Ok(ExternType::Func(ty)) = export.ty() {
+            println!("  exports {} {ty}", export.name());
+        }
+    }
+}
+
+/// The balance of kernel objects, which must come out even.
+pub fn objects() {
+    let (made, released) = objects::census();
+    println!("[kernel] objects: {made} handed out, {released} released");
+}

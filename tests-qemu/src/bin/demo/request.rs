@@ -1,0 +1,53 @@
+//! What the host asks for.
+
+use alloc::string::String;
+use alloc::vec::Vec;
+use kernref_qemu::payload::Payload;
+
+/// A module and what to do with it.
+pub struct Request {
+    /// File name and bytes.
+    pub module: (&'static str, &'static [u8]),
+    /// Export to call.
+    pub invoke: Option<&'static str>,
+    /// Arguments, as text.
+    pub args: Vec<&'static str>,
+    /// The other deferral policy.
+    pub clone_on_read: bool,
+    /// Collect at every safepoint.
+    pub zeal: bool,
+    /// After this the guest is interrupted.
+    pub timeout_seconds: u32,
+}
+
+impl Request {
+    /// Reads a payload; the error is for the user.
+    pub fn parse(payload: &Payload) -> Result<Self, String> {
+        let Some(module) = payload.files.first().copied() else {
+            return Err("nothing to run: the host passed no module".into());
+        };
+        let mut request = Request {
+            module,
+            invoke: None,
+            args: Vec::new(),
+            clone_on_read: false,
+            zeal: false,
+            timeout_seconds: 60,
+        };
+        for pair in &payload.args {
+            let wrong = || alloc::format!("unknown request `{pair}`");
+            match pair.split_once('=').ok_or_else(wrong)? {
+                ("invoke", name) => request.invoke = Some(name),
+                ("arg", value) => request.args.push(value),
+                ("policy", "zero-count") => request.clone_on_read = false,
+                ("policy", "clone-on-read") => request.clone_on_read = true,
+                ("zeal", "1") => request.zeal = true,
+                ("timeout", seconds) => {
+                    request.timeout_seconds = seconds.parse().map_err(|_| wrong())?;
+                }
+                _ => return Err(wrong()),
+            }
+        }
+        Ok(request)
+    }
+}

@@ -1,0 +1,77 @@
+//! A small kernel for QEMU's `q35` (x86_64) and `virt` (aarch64) machines:
+//! enough of one to embed Kernref as a real kernel would.
+//!
+//! Memory, from the start of RAM (1 GiB): the kernel image, at 32 MiB a heap, at
+//! 352 MiB page frames, at 896 MiB what the host passes in ([`payload`]).
+//! Invariants: nothing is writable and executable; page 0 is not mapped; the
+//! page below the boot stack is not mapped.
+#![no_std]
+
+extern crate alloc;
+
+pub mod arch;
+pub mod console;
+pub mod embedder;
+pub mod exceptions;
+pub mod frames;
+pub mod heap;
+pub mod paging;
+pub mod payload;
+pub mod probe;
+pub mod timer;
+pub mod vspace;
+
+use core::sync::atomic::{AtomicBool, Ordering};
+
+/// How a run of the kernel ends, as the host's runner sees it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Verdict {
+    /// All went well.
+    Success = 0,
+    /// The guest trapped, or a test failed.
+    Failure = 1,
+    /// The guest was refused, or the request made no sense.
+    Refused = 2,
+    /// The kernel panicked.
+    Panic = 3,
+    /// The processor raised an exception that nobody expected.
+    Exception = 4,
+}
+
+/// Sets the machine up, runs `main`, and ends the run with its verdict.
+pub fn run(main: fn() -> Verdict) -> ! {
+    console::init();
+    heap::init();
+    paging::init();
+    arch::init_exceptions();
+    let verdict = main();
+    exit(verdict)
+}
+
+/// Ends the run.
+pub fn exit(verdict: Verdict) -> ! {
+    arch::exit(verdict as u8)
+}
+
+static PANICKING: AtomicBool = AtomicBool::new(false);
+
+#[panic_handler]
+fn panic(info: &core::panic::PanicInfo<'_>) -> ! {
+    if !PANICKING.swap(true, Ordering::SeqCst) {
+        println!("kernel panic: {info}");
+    }
+    exit(Verdict::Panic)
+}
+
+/// Defines the entry point that the boot code calls.
+#[macro_export]
+macro_rules! entry {
+    ($main:path) => {
+        /// Called by the boot code on the boot stack.
+        #[unsafe(no_mangle)]
+        extern "C" fn kernel_main() -> ! {
+            $crate::run($main)
+        }
+    };
+}

@@ -1,0 +1,49 @@
+//! Accesses that are allowed to fault: tests of page protection.
+
+use core::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+
+/// Where to resume if the running probe faults.
+pub static RESUME_PC: AtomicUsize = AtomicUsize::new(0);
+/// The stack pointer to resume with.
+pub static RESUME_SP: AtomicUsize = AtomicUsize::new(0);
+static ACTIVE: AtomicBool = AtomicBool::new(false);
+
+pub(crate) fn caught(_pc: usize, _address: usize) -> Option<(usize, usize)> {
+    ACTIVE
+        .swap(false, Ordering::SeqCst)
+        .then(|| (RESUME_PC.load(Ordering::SeqCst), RESUME_SP.load(Ordering::SeqCst)))
+}
+
+fn run(probe: unsafe extern "C" fn(usize) -> u64, address: usize) -> bool {
+    ACTIVE.store(true, Ordering::SeqCst);
+    // SAFETY: the access either succeeds, which callers allow, or faults, and
+    // then the exception handler resumes where the probe says.
+    let faulted = unsafe { probe(address) } != 0;
+    ACTIVE.store(false, Ordering::SeqCst);
+    faulted
+}
+
+/// Whether writing back the byte that is at `address` faults.
+///
+/// # Safety
+/// If it does not fault, the byte may be written.
+pub unsafe fn write_faults(address: usize) -> bool {
+    run(crate::arch::probe_write, address)
+}
+
+/// Whether reading the byte at `address` faults.
+///
+/// # Safety
+/// Reading has no side effects.
+pub unsafe fn read_faults(address: usize) -> bool {
+    run(crate::arch::probe_read, address)
+}
+
+/// Whether calling `address` faults.
+///
+/// # Safety
+/// If it does not fault, the code there is a function without parameters that
+/// returns.
+pub unsafe fn call_faults(address: usize) -> bool {
+    run(crate::arch::probe_call, address)
+}

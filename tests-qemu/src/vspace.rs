@@ -1,0 +1,82 @@
+//! Virtual address space above RAM: ranges that are reserved first and backed
+//! with zeroed frames as they are needed.
+
+use crate::frames::{self, FRAME_BYTES};
+use crate::paging::{self, Access};
+use alloc::vec::Vec;
+use spin::Mutex;
+
+const START: usize = 0x1000_0000_0000;
+const END: usize = 0x7000_0000_0000;
+
+struct Space {
+    fresh: usize,
+    /// Ranges given back: start and length.
+    free: Vec<(usize, usize)>,
+}
+
+static SPACE: Mutex<Space> = Mutex::new(Space { fresh: START, free: Vec::new() });
+
+/// Reserves `bytes` of address space (rounded up to pages), followed by a
+/// page that is never mapped. Its address, or `None` when space runs out.
+pub fn reserve(bytes: usize) -> Option<usize> {
+    let bytes = bytes.max(1).checked_next_multiple_of(FRAME_BYTES)?.checked_add(FRAME_BYTES)?;
+    let mut space = SPACE.lock();
+    if let Some(at) = space.free.iter().position(|(_, len)| *len == bytes) {
+        return Some(space.free.swap_remove(at).0);
+    }
+    let start = space.fresh;
+    space.fresh = start.checked_add(bytes).filter(|end| *end <= END)?;
+    Some(start)
+}
+
+/// Gives a range back; its pages must have been unmapped.
+pub fn unreserve(start: usize, bytes: usize) {
+    let bytes = bytes.max(1).next_multiple_of(FRAME_BYTES) + FRAME_BYTES;
+    let mut space = SPACE.lock();
+    if space.free.try_reserve(1).is_ok() {
+        space.free.push((start, bytes));
+    }
+}
+
+/// Backs `[start, end)` (page-aligned) with zeroed frames. On failure nothing
+/// of it stays mapped.
+#[must_use]
+pub fn commit(start: usize, end: usize) -> bool {
+    for page in (start..end).step_by(FRAME_BYTES) {
+        let mapped = frames::allocate().is_some_and(|frame| {
+            let mapped = paging::map(page, frame, Access::ReadWrite);
+            if !mapped {
+                // SAFETY: just allocated, and mapped nowhere.
+                unsafe { frames::release(frame) };
+            }
+            mapped
+        });
+        if !mapped {
+            // SAFETY: these pages were mapped just now and are unused.
+            unsafe { decommit(start, page) };
+            return false;
+        }
+    }
+    true
+}
+
+/// Unmaps `[start, end)` and frees its frames.
+///
+/// # Safety
+/// Nobody uses the range.
+pub unsafe fn decommit(start: usize, end: usize) {
+    for page in (start..end).step_by(FRAME_BYTES) {
+        if let Some(frame) = paging::unmap(page) {
+            // SAFETY: the only mapping of the frame is gone.
+            unsafe { frames::release(frame) };
+        }
+    }
+}
+
+/// Changes what the pages of `[start, end)` may be used for.
+pub fn protect(start: usize, end: usize, access: Access) -> bool {
+    (start..end).step_by(FRAME_BYTES).all(|page| {
+        paging::frame_of(page).is_some_and(|frame| paging::map(page, frame, access))
+    })
+}

@@ -1,0 +1,46 @@
+//! Calls of cargo.
+
+use crate::qemu::Arch;
+use crate::{Result, paths};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+/// `cargo ARGS` in `folder`, with the shared target directory.
+pub fn command(folder: &Path, args: &[&str]) -> Command {
+    let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    command.current_dir(folder).args(args).env("CARGO_TARGET_DIR", paths::target());
+    command
+}
+
+/// Runs it; its messages go to the terminal.
+pub fn run(folder: &Path, args: &[&str]) -> Result<()> {
+    let status = command(folder, args)
+        .stdin(Stdio::null())
+        .status()
+        .map_err(|error| format!("cargo cannot be started: {error}"))?;
+    match status.success() {
+        true => Ok(()),
+        false => Err(format!("`cargo {}` failed", args.join(" "))),
+    }
+}
+
+/// Runs it and gives its standard output, which is also shown; the flag says
+/// whether it succeeded.
+pub fn capture(folder: &Path, args: &[&str]) -> Result<(String, bool)> {
+    let output = command(folder, args)
+        .stdin(Stdio::null())
+        .stderr(Stdio::inherit())
+        .output()
+        .map_err(|error| format!("cargo cannot be started: {error}"))?;
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    print!("{text}");
+    Ok((text, output.status.success()))
+}
+
+/// Builds a kernel of `tests-qemu` and gives its path.
+pub fn kernel(arch: Arch, name: &str) -> Result<PathBuf> {
+    let folder = paths::root().join("tests-qemu");
+    let args = ["build", "--locked", "--release", "--target", arch.target(), "--bin", name];
+    run(&folder, &args)?;
+    Ok(paths::target().join(arch.target()).join("release").join(name))
+}

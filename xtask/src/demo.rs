@@ -1,0 +1,130 @@
+//! `./x run`: one module in the demonstration kernel.
+
+use crate::qemu::{self, Arch, Boot, End};
+use crate::{Result, cargo, paths};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::time::Duration;
+
+/// Arguments of `./x run`.
+#[derive(clap::Args)]
+pub struct Args {
+    /// The machine.
+    #[arg(long, value_enum, default_value = "x86_64")]
+    arch: Arch,
+    /// Call this export instead of `run` or `_start`.
+    #[arg(long, value_name = "NAME")]
+    invoke: Option<String>,
+    /// When the runtime counts references: see docs/gc.md.
+    #[arg(long, value_parser = ["zero-count", "clone-on-read"], default_value = "zero-count")]
+    policy: String,
+    /// Collect at every safepoint and check the collector's invariants.
+    #[arg(long)]
+    zeal: bool,
+    /// Interrupt the guest after this many seconds.
+    #[arg(long, value_name = "SECONDS", default_value_t = 60)]
+    timeout: u32,
+    /// QEMU's accelerator: tcg, or kvm where it works.
+    #[arg(long, default_value = "tcg")]
+    accel: String,
+    /// A .wasm or .wat file; without it, the bundled demonstration.
+    file: Option<PathBuf>,
+    /// Arguments of the function: numbers; for externrefs null, console,
+    /// clock, block:BYTES or counter:NAME.
+    #[arg(allow_hyphen_values = true, trailing_var_arg = true)]
+    args: Vec<String>,
+}
+
+/// The demonstration that comes with the repository.
+pub fn bundled() -> PathBuf {
+    paths::root().join("examples/guests/demo/demo.wat")
+}
+
+/// A module's bytes; text is assembled.
+pub fn load(path: &Path) -> Result<Vec<u8>> {
+    let bytes = std::fs::read(path).map_err(|error| format!("{}: {error}", path.display()))?;
+    match path.extension().is_some_and(|extension| extension == "wat") {
+        true => wat::Parser::new()
+            .parse_bytes(Some(path), &bytes)
+            .map(|b| b.into_owned())
+            .map_err(|error| format!("{error}")),
+        false => Ok(bytes),
+    }
+}
+
+/// Options of [`run`] may stand after the file as well; what is not one is
+/// an argument of the function.
+fn hoist(args: &Args) -> Result<(Args, Vec<String>)> {
+    let mut hoisted = Args {
+        invoke: args.invoke.clone(),
+        policy: args.policy.clone(),
+        accel: args.accel.clone(),
+        file: args.file.clone(),
+        args: Vec::new(),
+        ..*args
+    };
+    let mut rest = Vec::new();
+    let mut words = args.args.iter();
+    while let Some(word) = words.next() {
+        let (flag, mut value) = match word.split_once('=') {
+            Some((flag, value)) if flag.starts_with("--") => (flag, Some(value.to_string())),
+            _ => (word.as_str(), None),
+        };
+        let mut operand = || {
+            value.take().or_else(|| words.next().cloned()).ok_or(format!("{flag} wants a value"))
+        };
+        match flag {
+            "--arch" => {
+                let name = operand()?;
+                hoisted.arch = <Arch as clap::ValueEnum>::from_str(&name, false)
+                    .map_err(|_| format!("no machine is called `{name}`"))?;
+            }
+            "--invoke" => hoisted.invoke = Some(operand()?),
+            "--policy" => hoisted.policy = operand()?,
+            "--accel" => hoisted.accel = operand()?,
+            "--timeout" => {
+                hoisted.timeout =
+                    operand()?.parse().map_err(|_| "--timeout wants seconds".to_string())?;
+            }
+            "--zeal" => hoisted.zeal = true,
+            "--" => rest.extend(words.by_ref().cloned()),
+            _ if flag.starts_with("--") => return Err(format!("unknown option {flag}")),
+            _ => rest.push(word.clone()),
+        }
+    }
+    Ok((hoisted, rest))
+}
+
+/// Runs the command.
+pub fn run(args: &Args) -> Result<ExitCode> {
+    let (args, values) = hoist(args)?;
+    let file = args.file.clone().unwrap_or_else(bundled);
+    let bytes = load(&file)?;
+    let kernel = cargo::kernel(args.arch, "demo")?;
+    let mut requests = vec![format!("policy={}", args.policy), format!("timeout={}", args.timeout)];
+    requests.extend(args.zeal.then(|| "zeal=1".to_string()));
+    requests.extend(args.invoke.iter().map(|name| format!("invoke={name}")));
+    requests.extend(values.iter().map(|value| format!("arg={value}")));
+    let name = file.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    let boot = Boot {
+        arch: args.arch,
+        kernel: &kernel,
+        args: &requests,
+        files: &[(name, bytes)],
+        deadline: Duration::from_secs(u64::from(args.timeout) + 60),
+        accel: &args.accel,
+        extra: &[],
+    };
+    Ok(ExitCode::from(match boot.run(qemu::show)? {
+        End::Verdict(code @ 0..=2) => code,
+        End::Verdict(_) => 3,
+        End::Lost(status) => {
+            eprintln!("error: the kernel ended without a verdict (QEMU's status {status:?})");
+            3
+        }
+        End::Deadline => {
+            eprintln!("error: the kernel did not end in time");
+            4
+        }
+    }))
+}
