@@ -2,7 +2,7 @@
 
 use crate::error::Error;
 use bitflags::bitflags;
-use std_alloc::{boxed::Box, string::ToString};
+use std_alloc::{boxed::Box, vec::Vec};
 
 bitflags! {
     /// WebAssembly proposals that can be switched. Those of Wasm 1.0, and
@@ -98,6 +98,10 @@ pub(super) fn refusal(error: &wasmparser::Error, bytes: &[u8], enabled: WasmFeat
     };
     match missing {
         Some((_, feature)) => Error::Unsupported { offset, feature },
-        None => Error::Malformed { offset, message: Box::new(error.message().to_string()) },
+        None => {
+            // The validator prints lists over several lines.
+            let words: Vec<&str> = error.message().split_whitespace().collect();
+            Error::Malformed { offset, message: Box::new(words.join(" ")) }
+        }
     }
 }

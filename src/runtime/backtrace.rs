@@ -53,6 +53,11 @@ impl<'s> WasmBacktrace<'s> {
             Some(FrameInfo { module, func_index: func.0, code_offset: offset - start })
         })
     }
+
+    /// Whether there may have been more frames than are kept.
+    pub fn is_truncated(&self) -> bool {
+        self.store.backtrace.len == BACKTRACE_FRAMES
+    }
 }
 
 /// One frame of a [`WasmBacktrace`].
@@ -64,6 +69,11 @@ pub struct FrameInfo<'s> {
 }
 
 impl<'s> FrameInfo<'s> {
+    fn same_place(&self, other: &Self) -> bool {
+        self.module.same(other.module)
+            && (self.func_index, self.code_offset) == (other.func_index, other.code_offset)
+    }
+
     /// The module the function belongs to.
     pub fn module(&self) -> &'s Module {
         self.module
@@ -102,10 +112,25 @@ impl core::fmt::Display for FrameInfo<'_> {
     }
 }
 
+/// One line per frame; equal frames in a row, as a recursion leaves them,
+/// share a line.
 impl core::fmt::Display for WasmBacktrace<'_> {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        for (depth, frame) in self.frames().enumerate() {
-            writeln!(f, "{depth:>4}: {frame}")?;
+        let mut frames = self.frames().enumerate().peekable();
+        while let Some((depth, frame)) = frames.next() {
+            let mut last = depth;
+            while let Some((at, _)) = frames.next_if(|(_, next)| next.same_place(&frame)) {
+                last = at;
+            }
+            match last == depth {
+                true => writeln!(f, "{depth:>4}: {frame}")?,
+                false => {
+                    writeln!(f, "{depth:>4}: {frame} ({} times, to {last})", last - depth + 1)?
+                }
+            }
+        }
+        if self.is_truncated() {
+            writeln!(f, "   ...: only the innermost {BACKTRACE_FRAMES} frames are kept")?;
         }
         Ok(())
     }

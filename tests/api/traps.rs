@@ -59,6 +59,22 @@ fn backtraces_name_functions() {
         let first = trace.frames().next().unwrap();
         assert_eq!((first.module_name(), first.func_index()), (Some("guest"), 0));
         assert!(trace.to_string().contains("guest!middle+0x"));
+        assert!(!trace.is_truncated());
+    });
+}
+
+#[test]
+fn a_long_backtrace_is_told_shortly() {
+    each_engine(|engine| {
+        let (mut store, instance) =
+            instance(engine, r#"(module (func $deep (export "run") call $deep))"#);
+        let run = instance.get_typed_func::<(), ()>(&mut store, "run").unwrap();
+        assert!(run.call(&mut store, ()).is_err());
+        let trace = store.last_backtrace().unwrap();
+        assert!(trace.is_truncated());
+        let text = trace.to_string();
+        assert_eq!(text.lines().count(), 3, "{text}");
+        assert!(text.contains("deep+") && text.contains("times, to 31"), "{text}");
     });
 }
 
