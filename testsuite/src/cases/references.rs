@@ -1,11 +1,15 @@
 //! Host references: who holds them, and when they are let go.
 
-use crate::support::{Census, each_config, each_engine, instance, linked, number};
+use crate::support::{Census, Setup, instance, linked, number};
+use alloc::boxed::Box;
+use alloc::sync::Arc;
+use alloc::vec;
+use core::mem::MaybeUninit;
 use kernref::abi::Trap;
 use kernref::artifact::{GlobalType, ValType};
 use kernref::gc::ExternRef;
 use kernref::{Caller, Error, Global, Instance, Linker, Misuse, Rooted, Store, Val};
-use std::sync::Mutex;
+use spin::Mutex;
 
 const KEEPER: &str = r#"(module
     (table $t (export "t") 10 externref)
@@ -19,9 +23,8 @@ const KEEPER: &str = r#"(module
     (func (export "drop") (param i32) (table.set $t (local.get 0) (ref.null extern)))
     (func (export "is_null") (param externref) (result i32) (ref.is_null (local.get 0))))"#;
 
-#[test]
-fn an_argument_that_is_not_kept_is_released_at_return() {
-    each_engine(|engine| {
+pub fn an_argument_that_is_not_kept_is_released_at_return(setup: Setup) {
+    setup.each_engine(|engine| {
         let census = Census::default();
         let (mut store, instance) = instance(engine, KEEPER);
         let nothing = instance.get_typed_func::<ExternRef, ()>(&mut store, "nothing").unwrap();
@@ -35,9 +38,8 @@ fn an_argument_that_is_not_kept_is_released_at_return() {
     });
 }
 
-#[test]
-fn what_comes_back_is_the_same_object() {
-    each_engine(|engine| {
+pub fn what_comes_back_is_the_same_object(setup: Setup) {
+    setup.each_engine(|engine| {
         let census = Census::default();
         let (mut store, instance) = instance(engine, KEEPER);
         type Maybe = Option<ExternRef>;
@@ -58,9 +60,8 @@ fn what_comes_back_is_the_same_object() {
     });
 }
 
-#[test]
-fn tables_and_globals_keep_references() {
-    each_engine(|engine| {
+pub fn tables_and_globals_keep_references(setup: Setup) {
+    setup.each_engine(|engine| {
         let census = Census::default();
         let (mut store, instance) = instance(engine, KEEPER);
         let put = instance.get_typed_func::<(i32, ExternRef), ()>(&mut store, "put").unwrap();
@@ -91,9 +92,8 @@ fn tables_and_globals_keep_references() {
     });
 }
 
-#[test]
-fn the_host_reads_and_writes_places_directly() {
-    each_engine(|engine| {
+pub fn the_host_reads_and_writes_places_directly(setup: Setup) {
+    setup.each_engine(|engine| {
         let census = Census::default();
         let (mut store, instance) = instance(engine, KEEPER);
         let table = instance.get_table(&mut store, "t").unwrap();
@@ -125,21 +125,20 @@ fn the_host_reads_and_writes_places_directly() {
     });
 }
 
-#[test]
-fn borrowed_arguments_cost_no_count_and_do_not_outlive_the_call() {
-    static STALE: Mutex<Option<Rooted>> = Mutex::new(None);
-    each_engine(|engine| {
-        *STALE.lock().unwrap() = None;
+pub fn borrowed_arguments_cost_no_count_and_do_not_outlive_the_call(setup: Setup) {
+    setup.each_engine(|engine| {
+        let stale = Arc::new(Mutex::new(None::<Rooted>));
+        let shared = (Arc::clone(&stale), stale);
         let census = Census::default();
         let mut linker = Linker::<()>::new(engine);
         linker
-            .func_wrap("h", "look", |mut caller: Caller<'_, ()>, object: Rooted| {
+            .func_wrap("h", "look", move |mut caller: Caller<'_, ()>, object: Rooted| {
                 let before = object.get(&caller)?.strong_count();
                 caller.gc()?;
                 let found = object.get(&caller)?;
                 assert_eq!((found.strong_count(), before), (1, 1));
                 let answer = number(found);
-                if let Some(stale) = STALE.lock().unwrap().replace(object) {
+                if let Some(stale) = shared.0.lock().replace(object) {
                     let refused = stale.get(&caller).map(|_| ());
                     assert!(matches!(
                         refused,
@@ -150,7 +149,7 @@ fn borrowed_arguments_cost_no_count_and_do_not_outlive_the_call() {
             })
             .unwrap();
         linker.func_wrap("h", "back", |object: Option<Rooted>| object).unwrap();
-        linker.func_wrap("h", "stale", || STALE.lock().unwrap().take()).unwrap();
+        linker.func_wrap("h", "stale", move || shared.1.lock().take()).unwrap();
         let (mut store, instance) = linked(
             &linker,
             (),
@@ -178,9 +177,8 @@ fn borrowed_arguments_cost_no_count_and_do_not_outlive_the_call() {
     });
 }
 
-#[test]
-fn host_functions_take_and_give_references() {
-    each_engine(|engine| {
+pub fn host_functions_take_and_give_references(setup: Setup) {
+    setup.each_engine(|engine| {
         let census = Census::default();
         let mut linker = Linker::<Census>::new(engine);
         linker
@@ -225,9 +223,8 @@ fn host_functions_take_and_give_references() {
     });
 }
 
-#[test]
-fn wasm_frames_keep_what_they_hold_and_nothing_else() {
-    each_engine(|engine| {
+pub fn wasm_frames_keep_what_they_hold_and_nothing_else(setup: Setup) {
+    setup.each_engine(|engine| {
         let census = Census::default();
         let mut linker = Linker::<Census>::new(engine);
         linker
@@ -274,12 +271,11 @@ fn wasm_frames_keep_what_they_hold_and_nothing_else() {
     });
 }
 
-#[test]
-fn a_full_arena_collects_and_then_refuses() {
+pub fn a_full_arena_collects_and_then_refuses(setup: Setup) {
     let few = |config: &mut kernref::Config| {
         config.reference_slots(16);
     };
-    each_config(few, |engine| {
+    setup.each_config(few, |engine| {
         let census = Census::default();
         let mut linker = Linker::<Census>::new(engine);
         linker
@@ -313,9 +309,8 @@ fn a_full_arena_collects_and_then_refuses() {
     });
 }
 
-#[test]
-fn draining_can_be_left_to_the_embedder() {
-    each_engine(|engine| {
+pub fn draining_can_be_left_to_the_embedder(setup: Setup) {
+    setup.each_engine(|engine| {
         let census = Census::default();
         let (mut store, instance) = instance(engine, KEEPER);
         store.set_auto_drain(false);
@@ -331,9 +326,8 @@ fn draining_can_be_left_to_the_embedder() {
     });
 }
 
-#[test]
-fn references_are_released_after_a_trap() {
-    each_engine(|engine| {
+pub fn references_are_released_after_a_trap(setup: Setup) {
+    setup.each_engine(|engine| {
         let census = Census::default();
         let (mut store, instance) =
             instance(engine, r#"(module (func (export "f") (param externref) unreachable))"#);
@@ -345,13 +339,9 @@ fn references_are_released_after_a_trap() {
     });
 }
 
-#[test]
-fn a_given_region_is_used() {
-    each_engine(|engine| {
-        let region: &'static mut [u128] = Box::leak(vec![0_u128; 64].into_boxed_slice());
-        let bytes = size_of_val(region);
-        // SAFETY: any bytes are `MaybeUninit` bytes.
-        let region = unsafe { core::slice::from_raw_parts_mut(region.as_mut_ptr().cast(), bytes) };
+pub fn a_given_region_is_used(setup: Setup) {
+    setup.each_engine(|engine| {
+        let region = Box::leak(vec![MaybeUninit::<u8>::uninit(); 1024].into_boxed_slice());
         let mut store = Store::with_reference_region(engine, (), region).unwrap();
         let module = crate::support::module(engine, KEEPER);
         let instance = Instance::new(&mut store, &module, &[]).unwrap();

@@ -1,6 +1,7 @@
 //! Epochs and fuel.
 
-use crate::support::{each_config, instance, module};
+use crate::support::{Setup, instance, module};
+use alloc::vec::Vec;
 use kernref::abi::Trap;
 use kernref::{Caller, Config, Engine, Error, Instance, Linker, Misuse, Store, UpdateDeadline};
 
@@ -17,30 +18,8 @@ fn with_epochs(config: &mut Config) {
     config.epoch_interruption(true);
 }
 
-#[test]
-fn an_endless_loop_is_interrupted() {
-    each_config(with_epochs, |engine| {
-        let (mut store, instance) = instance(engine, SPIN);
-        let spin = instance.get_typed_func::<(), ()>(&mut store, "spin").unwrap();
-        let count = instance.get_typed_func::<i32, i32>(&mut store, "count").unwrap();
-        assert_eq!(count.call(&mut store, 10).unwrap(), 10, "no deadline by default");
-        store.set_epoch_deadline(1);
-        let ticker = engine.clone();
-        let timer = std::thread::spawn(move || {
-            std::thread::sleep(std::time::Duration::from_millis(5));
-            ticker.increment_epoch();
-        });
-        let error = spin.call(&mut store, ()).unwrap_err();
-        assert_eq!(error.as_trap(), Some(Trap::Interrupt));
-        timer.join().unwrap();
-        store.set_epoch_deadline(1);
-        assert_eq!(count.call(&mut store, 10).unwrap(), 10);
-    });
-}
-
-#[test]
-fn a_callback_extends_the_deadline() {
-    each_config(with_epochs, |engine| {
+pub fn a_callback_extends_the_deadline(setup: Setup) {
+    setup.each_config(with_epochs, |engine| {
         let mut store = Store::new(engine, 0_u32).unwrap();
         let instance = Instance::new(&mut store, &module(engine, SPIN), &[]).unwrap();
         let spin = instance.get_typed_func::<(), ()>(&mut store, "spin").unwrap();
@@ -71,9 +50,8 @@ fn with_fuel(config: &mut Config) {
     config.consume_fuel(true);
 }
 
-#[test]
-fn fuel_runs_out_deterministically() {
-    each_config(with_fuel, |engine| {
+pub fn fuel_runs_out_deterministically(setup: Setup) {
+    setup.each_config(with_fuel, |engine| {
         let (mut store, instance) = instance(engine, SPIN);
         let count = instance.get_typed_func::<i32, i32>(&mut store, "count").unwrap();
         assert_eq!(count.call(&mut store, 5).unwrap_err().as_trap(), Some(Trap::OutOfFuel));
@@ -93,9 +71,8 @@ fn fuel_runs_out_deterministically() {
     });
 }
 
-#[test]
-fn host_functions_see_and_set_fuel() {
-    each_config(with_fuel, |engine| {
+pub fn host_functions_see_and_set_fuel(setup: Setup) {
+    setup.each_config(with_fuel, |engine| {
         let mut linker = Linker::<u64>::new(engine);
         linker
             .func_wrap("h", "refuel", |mut caller: Caller<'_, u64>| -> kernref::Result<()> {
@@ -114,9 +91,8 @@ fn host_functions_see_and_set_fuel() {
     });
 }
 
-#[test]
-fn fuel_needs_the_switch() {
-    let mut store = Store::new(&Engine::new(&Config::new()).unwrap(), ()).unwrap();
+pub fn fuel_needs_the_switch(setup: Setup) {
+    let mut store = Store::new(&Engine::new(&setup.config()).unwrap(), ()).unwrap();
     assert!(matches!(store.set_fuel(1), Err(Error::Misuse(Misuse::InvalidConfig(_)))));
     assert!(matches!(store.get_fuel(), Err(Error::Misuse(Misuse::InvalidConfig(_)))));
 }

@@ -1,7 +1,10 @@
 //! Imports by name and by order, shared entities, instantiation in full or
 //! not at all.
 
-use crate::support::{Census, each_engine, linked, module};
+use crate::support::{Census, Setup, linked, module};
+use alloc::format;
+use alloc::string::ToString;
+use alloc::vec::Vec;
 use kernref::abi::Trap;
 use kernref::artifact::{GlobalType, MemoryType, RefType, TableType, ValType};
 use kernref::{
@@ -15,9 +18,8 @@ const EXPORTER: &str = r#"(module
     (global (export "v") (mut i64) (i64.const 8))
     (func (export "add") (param i32 i32) (result i32) (i32.add (local.get 0) (local.get 1))))"#;
 
-#[test]
-fn instances_share_what_they_export() {
-    each_engine(|engine| {
+pub fn instances_share_what_they_export(setup: Setup) {
+    setup.each_engine(|engine| {
         let mut linker = Linker::<()>::new(engine);
         let mut store = Store::new(engine, ()).unwrap();
         linker.module(&mut store, "a", &module(engine, EXPORTER)).unwrap();
@@ -54,9 +56,8 @@ fn instances_share_what_they_export() {
     });
 }
 
-#[test]
-fn errors_name_both_types() {
-    each_engine(|engine| {
+pub fn errors_name_both_types(setup: Setup) {
+    setup.each_engine(|engine| {
         let mut store = Store::new(engine, ()).unwrap();
         let mut linker = Linker::<()>::new(engine);
         linker.module(&mut store, "a", &module(engine, EXPORTER)).unwrap();
@@ -98,9 +99,8 @@ fn errors_name_both_types() {
     });
 }
 
-#[test]
-fn names_are_defined_once_unless_shadowing_is_allowed() {
-    each_engine(|engine| {
+pub fn names_are_defined_once_unless_shadowing_is_allowed(setup: Setup) {
+    setup.each_engine(|engine| {
         let mut linker = Linker::<()>::new(engine);
         linker.func_wrap("h", "f", || 1).unwrap();
         let Err(Error::Link(error)) = linker.func_wrap("h", "f", || 2).map(|_| ()) else {
@@ -120,9 +120,8 @@ fn names_are_defined_once_unless_shadowing_is_allowed() {
     });
 }
 
-#[test]
-fn unknown_imports_as_traps() {
-    each_engine(|engine| {
+pub fn unknown_imports_as_traps(setup: Setup) {
+    setup.each_engine(|engine| {
         let mut linker = Linker::<()>::new(engine);
         let text = r#"(module
             (import "x" "y" (func $y (param i32) (result i64)))
@@ -134,9 +133,8 @@ fn unknown_imports_as_traps() {
     });
 }
 
-#[test]
-fn imports_by_order() {
-    each_engine(|engine| {
+pub fn imports_by_order(setup: Setup) {
+    setup.each_engine(|engine| {
         let mut store = Store::new(engine, ()).unwrap();
         let func = Func::wrap(&mut store, |x: i32| x * 2).unwrap();
         let memory =
@@ -171,9 +169,8 @@ fn imports_by_order() {
     });
 }
 
-#[test]
-fn start_functions_run() {
-    each_engine(|engine| {
+pub fn start_functions_run(setup: Setup) {
+    setup.each_engine(|engine| {
         let mut linker = Linker::<u32>::new(engine);
         linker
             .func_wrap("h", "started", |mut caller: kernref::Caller<'_, u32>| {
@@ -194,11 +191,10 @@ fn start_functions_run() {
     });
 }
 
-#[test]
-fn a_failed_segment_leaves_what_came_before() {
+pub fn a_failed_segment_leaves_what_came_before(setup: Setup) {
     // Specification 2.0: writes before the trap persist, and functions already
     // put into shared tables stay callable.
-    each_engine(|engine| {
+    setup.each_engine(|engine| {
         let mut store = Store::new(engine, ()).unwrap();
         let mut linker = Linker::<()>::new(engine);
         linker.module(&mut store, "a", &module(engine, EXPORTER)).unwrap();
@@ -219,9 +215,8 @@ fn a_failed_segment_leaves_what_came_before() {
     });
 }
 
-#[test]
-fn a_refused_instance_leaves_nothing() {
-    each_engine(|engine| {
+pub fn a_refused_instance_leaves_nothing(setup: Setup) {
+    setup.each_engine(|engine| {
         let census = Census::default();
         let mut store = Store::new(engine, ()).unwrap();
         let ty = GlobalType { content: ValType::ExternRef, mutable: false };
@@ -245,9 +240,8 @@ fn a_refused_instance_leaves_nothing() {
     });
 }
 
-#[test]
-fn constant_expressions_with_arithmetic() {
-    each_engine(|engine| {
+pub fn constant_expressions_with_arithmetic(setup: Setup) {
+    setup.each_engine(|engine| {
         let mut store = Store::new(engine, ()).unwrap();
         let ty = GlobalType { content: ValType::I32, mutable: false };
         let base = Global::new(&mut store, ty, 40.into()).unwrap();
@@ -268,9 +262,8 @@ fn constant_expressions_with_arithmetic() {
     });
 }
 
-#[test]
-fn many_instances_and_modules_of_one_store() {
-    each_engine(|engine| {
+pub fn many_instances_and_modules_of_one_store(setup: Setup) {
+    setup.each_engine(|engine| {
         let mut store = Store::new(engine, ()).unwrap();
         let mut linker = Linker::<()>::new(engine);
         linker.func_wrap("h", "f", |x: i32| x).unwrap();

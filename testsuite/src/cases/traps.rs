@@ -1,12 +1,15 @@
 //! Traps, their backtraces, and stack exhaustion.
 
-use crate::support::{each_engine, instance, linked};
+use crate::support::{Setup, instance, linked};
+use alloc::borrow::ToOwned;
+use alloc::format;
+use alloc::string::ToString;
+use alloc::vec::Vec;
 use kernref::abi::Trap;
 use kernref::{Caller, Error, Extern, Linker};
 
-#[test]
-fn every_kind_of_trap() {
-    each_engine(|engine| {
+pub fn every_kind_of_trap(setup: Setup) {
+    setup.each_engine(|engine| {
         let (mut store, instance) = instance(
             engine,
             r#"(module
@@ -40,9 +43,8 @@ fn every_kind_of_trap() {
     });
 }
 
-#[test]
-fn backtraces_name_functions() {
-    each_engine(|engine| {
+pub fn backtraces_name_functions(setup: Setup) {
+    setup.each_engine(|engine| {
         let (mut store, instance) = instance(
             engine,
             r#"(module $guest
@@ -63,9 +65,8 @@ fn backtraces_name_functions() {
     });
 }
 
-#[test]
-fn a_long_backtrace_is_told_shortly() {
-    each_engine(|engine| {
+pub fn a_long_backtrace_is_told_shortly(setup: Setup) {
+    setup.each_engine(|engine| {
         let (mut store, instance) =
             instance(engine, r#"(module (func $deep (export "run") call $deep))"#);
         let run = instance.get_typed_func::<(), ()>(&mut store, "run").unwrap();
@@ -78,9 +79,8 @@ fn a_long_backtrace_is_told_shortly() {
     });
 }
 
-#[test]
-fn a_trap_keeps_the_innermost_backtrace_on_its_way_out() {
-    each_engine(|engine| {
+pub fn a_trap_keeps_the_innermost_backtrace_on_its_way_out(setup: Setup) {
+    setup.each_engine(|engine| {
         let mut linker = Linker::<bool>::new(engine);
         linker
             .func_wrap("h", "again", |mut caller: Caller<'_, bool>| -> kernref::Result<()> {
@@ -107,9 +107,8 @@ fn a_trap_keeps_the_innermost_backtrace_on_its_way_out() {
     });
 }
 
-#[test]
-fn stack_overflow_in_nested_activations() {
-    each_engine(|engine| {
+pub fn stack_overflow_in_nested_activations(setup: Setup) {
+    setup.each_engine(|engine| {
         let mut linker = Linker::<u32>::new(engine);
         linker
             .func_wrap("h", "again", |mut caller: Caller<'_, u32>| -> kernref::Result<()> {
@@ -134,9 +133,8 @@ fn stack_overflow_in_nested_activations() {
     });
 }
 
-#[test]
-fn a_fixed_stack_limit_is_kept() {
-    each_engine(|engine| {
+pub fn a_fixed_stack_limit_is_kept(setup: Setup) {
+    setup.each_engine(|engine| {
         let (mut store, instance) = instance(engine, r#"(module (func (export "f")))"#);
         let func = instance.get_typed_func::<(), ()>(&mut store, "f").unwrap();
         store.set_stack_limit(Some(usize::MAX));

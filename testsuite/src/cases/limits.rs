@@ -1,6 +1,7 @@
 //! The embedder's limiter, and Kernref's own limits.
 
-use crate::support::{each_engine, module};
+use crate::support::{Setup, module};
+use alloc::vec::Vec;
 use kernref::{Error, Instance, ResourceLimiter, Store, StoreLimits, StoreLimitsBuilder, Val};
 
 const GROWER: &str = r#"(module
@@ -10,9 +11,8 @@ const GROWER: &str = r#"(module
     (func (export "table") (param i32) (result i32)
         (table.grow (ref.null extern) (local.get 0))))"#;
 
-#[test]
-fn fixed_limits() {
-    each_engine(|engine| {
+pub fn fixed_limits(setup: Setup) {
+    setup.each_engine(|engine| {
         let limits = StoreLimitsBuilder::new()
             .memory_size(3 << 16)
             .table_elements(10)
@@ -59,9 +59,8 @@ impl ResourceLimiter for Asked {
     }
 }
 
-#[test]
-fn a_limiter_of_the_embedder() {
-    each_engine(|engine| {
+pub fn a_limiter_of_the_embedder(setup: Setup) {
+    setup.each_engine(|engine| {
         let mut store = Store::new(engine, Asked::default()).unwrap();
         store.limiter(|asked| asked).unwrap();
         let text = r#"(module
@@ -85,9 +84,8 @@ fn a_limiter_of_the_embedder() {
     });
 }
 
-#[test]
-fn kernrefs_own_limits() {
-    each_engine(|engine| {
+pub fn kernrefs_own_limits(setup: Setup) {
+    setup.each_engine(|engine| {
         let mut store = Store::new(engine, ()).unwrap();
         for text in ["(module (table 10000001 funcref))", "(module (memory i64 1048577))"] {
             let error = Instance::new(&mut store, &module(engine, text), &[]).unwrap_err();

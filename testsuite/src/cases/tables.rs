@@ -1,6 +1,7 @@
 //! Tables: bulk operations and growth, on references that count.
 
-use crate::support::{Census, each_engine, instance, module, number};
+use crate::support::{Census, Setup, instance, module, number};
+use alloc::vec::Vec;
 use kernref::abi::Trap;
 use kernref::artifact::{GlobalType, RefType, TableType, ValType};
 use kernref::gc::ExternRef;
@@ -29,9 +30,8 @@ fn numbers(store: &Store<()>, table: Table) -> Vec<Option<u32>> {
         .collect()
 }
 
-#[test]
-fn bulk_operations_count() {
-    each_engine(|engine| {
+pub fn bulk_operations_count(setup: Setup) {
+    setup.each_engine(|engine| {
         let census = Census::default();
         let (mut store, instance) = instance(engine, BULK);
         let a = instance.get_table(&mut store, "a").unwrap();
@@ -73,9 +73,8 @@ fn bulk_operations_count() {
     });
 }
 
-#[test]
-fn growing_counts() {
-    each_engine(|engine| {
+pub fn growing_counts(setup: Setup) {
+    setup.each_engine(|engine| {
         let census = Census::default();
         let (mut store, instance) = instance(engine, BULK);
         let a = instance.get_table(&mut store, "a").unwrap();
@@ -96,9 +95,8 @@ fn growing_counts() {
     });
 }
 
-#[test]
-fn segments_of_references() {
-    each_engine(|engine| {
+pub fn segments_of_references(setup: Setup) {
+    setup.each_engine(|engine| {
         let census = Census::default();
         let mut store = Store::new(engine, ()).unwrap();
         let ty = GlobalType { content: ValType::ExternRef, mutable: false };
@@ -129,9 +127,8 @@ fn segments_of_references() {
     });
 }
 
-#[test]
-fn tables_of_functions() {
-    each_engine(|engine| {
+pub fn tables_of_functions(setup: Setup) {
+    setup.each_engine(|engine| {
         let (mut store, instance) = instance(
             engine,
             r#"(module
@@ -167,9 +164,8 @@ fn tables_of_functions() {
     });
 }
 
-#[test]
-fn tables_that_the_host_makes() {
-    each_engine(|engine| {
+pub fn tables_that_the_host_makes(setup: Setup) {
+    setup.each_engine(|engine| {
         let census = Census::default();
         let mut store = Store::new(engine, ()).unwrap();
         let ty = TableType { element: RefType::Extern, minimum: 3, maximum: None, table64: false };

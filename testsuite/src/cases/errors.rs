@@ -1,12 +1,15 @@
 //! Modules that do not compile, and configurations that make no engine.
 
 use crate::support::module;
+use crate::support::{Setup, assemble};
+use alloc::format;
+use alloc::string::ToString;
+use alloc::vec::Vec;
 use kernref::artifact::ExternType;
 use kernref::{Config, Engine, Error, Misuse, Module};
 
-#[test]
-fn malformed_and_invalid_modules() {
-    let engine = Engine::new(&Config::new()).unwrap();
+pub fn malformed_and_invalid_modules(setup: Setup) {
+    let engine = Engine::new(&setup.config()).unwrap();
     assert!(matches!(Module::new(&engine, b"\0asm"), Err(Error::Malformed { .. })));
     assert!(matches!(Module::new(&engine, b"nonsense"), Err(Error::Malformed { .. })));
     let invalid = wat::parse_str("(module (func (result i32) i64.const 0))").unwrap();
@@ -18,19 +21,18 @@ fn malformed_and_invalid_modules() {
     }
 }
 
-#[test]
-fn switched_off_features_are_named() {
+pub fn switched_off_features_are_named(setup: Setup) {
     let wat = [
         ("SIMD", "(module (func (result v128) (v128.const i64x2 0 0)))"),
         ("tail calls", "(module (func $f (return_call $f)))"),
         ("64-bit memories", "(module (memory i64 1))"),
         ("multiple memories", "(module (memory 1) (memory 1))"),
     ];
-    let mut config = Config::new();
+    let mut config = setup.config();
     config.wasm_simd(false).wasm_tail_call(false).wasm_memory64(false).wasm_multi_memory(false);
     let engine = Engine::new(&config).unwrap();
     for (name, text) in wat {
-        match Module::new(&engine, wat::parse_str(text).unwrap()) {
+        match Module::new(&engine, assemble(text)) {
             Err(Error::Unsupported { feature, .. }) => {
                 assert!(feature.starts_with(name), "{feature}");
             }
@@ -39,18 +41,16 @@ fn switched_off_features_are_named() {
     }
 }
 
-#[test]
-fn configurations_are_checked() {
+pub fn configurations_are_checked(setup: Setup) {
     let refused = |config: &Config| {
         matches!(Engine::new(config), Err(Error::Misuse(Misuse::InvalidConfig(_))))
     };
-    assert!(refused(Config::new().reference_slots(0)));
-    assert!(refused(Config::new().max_wasm_stack(100)));
+    assert!(refused(setup.config().reference_slots(0)));
+    assert!(refused(setup.config().max_wasm_stack(100)));
 }
 
-#[test]
-fn modules_tell_what_they_declare() {
-    let engine = Engine::new(&Config::new()).unwrap();
+pub fn modules_tell_what_they_declare(setup: Setup) {
+    let engine = Engine::new(&setup.config()).unwrap();
     let module = module(
         &engine,
         r#"(module $shape
@@ -79,9 +79,8 @@ fn modules_tell_what_they_declare() {
     assert!(module.code_size() > 0);
 }
 
-#[test]
-fn missing_exports_are_named() {
-    let engine = Engine::new(&Config::new()).unwrap();
+pub fn missing_exports_are_named(setup: Setup) {
+    let engine = Engine::new(&setup.config()).unwrap();
     let (mut store, instance) = crate::support::instance(&engine, "(module $m)");
     let error = instance.get_typed_func::<(), ()>(&mut store, "f").unwrap_err();
     assert!(error.to_string().contains("m::f"), "{error}");

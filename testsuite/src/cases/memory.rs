@@ -1,13 +1,12 @@
 //! Linear memories: access, growth, bulk operations, several of them.
 
-use crate::support::{each_engine, instance, module};
+use crate::support::{Setup, instance, module};
 use kernref::abi::Trap;
 use kernref::artifact::MemoryType;
 use kernref::{Error, Instance, Memory, Misuse, Store};
 
-#[test]
-fn the_host_reads_and_writes() {
-    each_engine(|engine| {
+pub fn the_host_reads_and_writes(setup: Setup) {
+    setup.each_engine(|engine| {
         let mut store = Store::new(engine, 5).unwrap();
         let ty = MemoryType { minimum: 1, maximum: Some(3), memory64: false };
         let memory = Memory::new(&mut store, ty).unwrap();
@@ -31,9 +30,8 @@ fn the_host_reads_and_writes() {
     });
 }
 
-#[test]
-fn wasm_and_host_share_it() {
-    each_engine(|engine| {
+pub fn wasm_and_host_share_it(setup: Setup) {
+    setup.each_engine(|engine| {
         let mut store = Store::new(engine, ()).unwrap();
         let ty = MemoryType { minimum: 1, maximum: None, memory64: false };
         let memory = Memory::new(&mut store, ty).unwrap();
@@ -91,9 +89,8 @@ fn wasm_and_host_share_it() {
     });
 }
 
-#[test]
-fn memories_with_64_bit_addresses() {
-    each_engine(|engine| {
+pub fn memories_with_64_bit_addresses(setup: Setup) {
+    setup.each_engine(|engine| {
         let (mut store, instance) = instance(
             engine,
             r#"(module

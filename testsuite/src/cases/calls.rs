@@ -1,11 +1,13 @@
 //! Calls from the host: types, arities, dynamic values.
 
-use crate::support::{each_engine, instance, module};
+use crate::support::{Setup, instance, module};
+use alloc::string::String;
+use alloc::string::ToString;
+use alloc::vec::Vec;
 use kernref::{Error, Func, Instance, Misuse, Store, Val};
 
-#[test]
-fn scalars_cross_unchanged() {
-    each_engine(|engine| {
+pub fn scalars_cross_unchanged(setup: Setup) {
+    setup.each_engine(|engine| {
         let (mut store, instance) = instance(
             engine,
             r#"(module
@@ -40,9 +42,8 @@ fn scalars_cross_unchanged() {
     });
 }
 
-#[test]
-fn several_results() {
-    each_engine(|engine| {
+pub fn several_results(setup: Setup) {
+    setup.each_engine(|engine| {
         let (mut store, instance) = instance(
             engine,
             r#"(module (func (export "swap") (param i32 i64) (result i64 i32 f32)
@@ -58,9 +59,8 @@ fn several_results() {
     });
 }
 
-#[test]
-fn sixteen_and_more_parameters() {
-    each_engine(|engine| {
+pub fn sixteen_and_more_parameters(setup: Setup) {
+    setup.each_engine(|engine| {
         let (mut store, instance) = instance(
             engine,
             r#"(module
@@ -82,9 +82,8 @@ fn sixteen_and_more_parameters() {
     });
 }
 
-#[test]
-fn types_are_checked_before_the_call() {
-    each_engine(|engine| {
+pub fn types_are_checked_before_the_call(setup: Setup) {
+    setup.each_engine(|engine| {
         let (mut store, instance) = instance(
             engine,
             r#"(module (func (export "f") (param i32) (result i64) i64.const 1))"#,
@@ -105,9 +104,8 @@ fn types_are_checked_before_the_call() {
     });
 }
 
-#[test]
-fn handles_of_another_store_are_refused() {
-    each_engine(|engine| {
+pub fn handles_of_another_store_are_refused(setup: Setup) {
+    setup.each_engine(|engine| {
         let (mut store, instance) = instance(engine, r#"(module (func (export "f")))"#);
         let func = instance.get_typed_func::<(), ()>(&mut store, "f").unwrap();
         let mut other = Store::new(engine, ()).unwrap();
@@ -122,9 +120,8 @@ fn handles_of_another_store_are_refused() {
     });
 }
 
-#[test]
-fn modules_of_another_engine_are_refused() {
-    each_engine(|engine| {
+pub fn modules_of_another_engine_are_refused(setup: Setup) {
+    setup.each_engine(|engine| {
         let other = kernref::Engine::new(engine.config()).unwrap();
         let module = module(engine, "(module)");
         let mut store = Store::new(&other, ()).unwrap();
@@ -133,9 +130,8 @@ fn modules_of_another_engine_are_refused() {
     });
 }
 
-#[test]
-fn a_store_gives_its_data_back() {
-    each_engine(|engine| {
+pub fn a_store_gives_its_data_back(setup: Setup) {
+    setup.each_engine(|engine| {
         let mut store = Store::new(engine, String::from("a")).unwrap();
         store.data_mut().push('b');
         assert_eq!(store.into_data(), "ab");

@@ -1,0 +1,136 @@
+//! What the cases share: engines, modules from text, objects that tell when
+//! they are dropped.
+
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use core::num::NonZeroU32;
+use core::sync::atomic::{AtomicUsize, Ordering};
+use kernref::{Config, DeferralPolicy, Engine, ExternRef, Instance, Linker, Module, Store};
+use spin::Once;
+
+/// What a host or kernel provides.
+#[derive(Clone, Copy)]
+pub struct Hooks {
+    /// A configuration with its memory providers.
+    pub config: fn() -> Config,
+    /// A module's text to its bytes; `None` if it cannot be had.
+    pub assemble: fn(&str) -> Option<Vec<u8>>,
+}
+
+static HOOKS: Once<Hooks> = Once::new();
+
+/// To be called before any case runs.
+pub fn install(hooks: Hooks) {
+    HOOKS.call_once(|| hooks);
+}
+
+fn hooks() -> Hooks {
+    *HOOKS.get().expect("`install` comes first")
+}
+
+/// The configuration that a case runs under.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Setup {
+    /// When references are counted.
+    pub policy: DeferralPolicy,
+    /// Collect at every safepoint.
+    pub zeal: bool,
+}
+
+impl Setup {
+    /// Every case passes under each of these.
+    pub const ALL: [Setup; 4] = {
+        use DeferralPolicy::{CloneOnRead, ZeroCount};
+        [
+            Setup { policy: ZeroCount, zeal: false },
+            Setup { policy: ZeroCount, zeal: true },
+            Setup { policy: CloneOnRead, zeal: false },
+            Setup { policy: CloneOnRead, zeal: true },
+        ]
+    };
+
+    /// Its name in a report.
+    pub fn name(self) -> &'static str {
+        match (self.policy, self.zeal) {
+            (DeferralPolicy::ZeroCount, false) => "zero-count",
+            (DeferralPolicy::ZeroCount, true) => "zero-count, zeal",
+            (DeferralPolicy::CloneOnRead, false) => "clone-on-read",
+            (DeferralPolicy::CloneOnRead, true) => "clone-on-read, zeal",
+        }
+    }
+
+    pub(crate) fn config(self) -> Config {
+        let mut config = (hooks().config)();
+        config
+            .deferral_policy(self.policy)
+            .gc_zeal(NonZeroU32::new(u32::from(self.zeal)))
+            .cranelift_debug_verifier(true);
+        config
+    }
+
+    pub(crate) fn each_engine(self, case: impl Fn(&Engine)) {
+        self.each_config(|_| {}, case);
+    }
+
+    /// The same with further settings.
+    pub(crate) fn each_config(self, adjust: impl Fn(&mut Config), case: impl Fn(&Engine)) {
+        let mut config = self.config();
+        adjust(&mut config);
+        case(&Engine::new(&config).unwrap());
+    }
+}
+
+pub(crate) fn assemble(text: &str) -> Vec<u8> {
+    (hooks().assemble)(text).expect("the text is a module that is known")
+}
+
+pub(crate) fn module(engine: &Engine, text: &str) -> Module {
+    Module::new(engine, assemble(text)).unwrap()
+}
+
+/// An instance without imports in a store without data.
+pub(crate) fn instance(engine: &Engine, text: &str) -> (Store<()>, Instance) {
+    let mut store = Store::new(engine, ()).unwrap();
+    let instance = Instance::new(&mut store, &module(engine, text), &[]).unwrap();
+    (store, instance)
+}
+
+/// An instance with imports from a linker.
+pub(crate) fn linked<T: 'static>(linker: &Linker<T>, data: T, text: &str) -> (Store<T>, Instance) {
+    let mut store = Store::new(linker.engine(), data).unwrap();
+    let module = module(linker.engine(), text);
+    let instance = linker.instantiate(&mut store, &module).unwrap();
+    (store, instance)
+}
+
+/// Counts how many of its objects are alive.
+#[derive(Clone, Default)]
+pub(crate) struct Census(Arc<AtomicUsize>);
+
+/// An object that is counted while it lives.
+pub(crate) struct Counted {
+    pub number: u32,
+    census: Census,
+}
+
+impl Census {
+    pub fn object(&self, number: u32) -> ExternRef {
+        self.0.fetch_add(1, Ordering::Relaxed);
+        ExternRef::new(Counted { number, census: self.clone() }).unwrap()
+    }
+
+    pub fn alive(&self) -> usize {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        self.census.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// The number of an object.
+pub(crate) fn number(reference: &ExternRef) -> u32 {
+    reference.downcast_ref::<Counted>().unwrap().number
+}
