@@ -96,7 +96,7 @@ unsafe extern "C" fn memory_grow(context: *mut VmContext, memory: u32, delta: u6
     unsafe {
         infallible(context, |store, instance| {
             let index = store.instances.get(instance as usize)?.memory(MemoryIndex(memory)).ok()?;
-            memory::grow(store, index, delta)?.try_into().ok()
+            memory::grow(store, index, delta).ok()?.try_into().ok()
         })
     }
 }
@@ -165,7 +165,7 @@ unsafe extern "C" fn table_grow(context: *mut VmContext, table: u32, delta: u64,
     unsafe {
         infallible(context, |store, instance| {
             let index = store.instances.get(instance as usize)?.table(TableIndex(table)).ok()?;
-            table::grow(store, index, delta, init)?.try_into().ok()
+            table::grow(store, index, delta, init).ok()?.try_into().ok()
         })
     }
 }

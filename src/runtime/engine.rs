@@ -38,8 +38,8 @@ impl Engine {
         if let Some(missing) = crate::arch::missing_required_features() {
             return Err(Misuse::InvalidConfig(missing).into());
         }
-        if config.reference_slots < 2 {
-            return Err(Misuse::InvalidConfig("reference_slots must be at least 2").into());
+        if config.reference_slots < 1 {
+            return Err(Misuse::InvalidConfig("reference_slots must be at least 1").into());
         }
         if config.max_wasm_stack_bytes < 2 * crate::abi::STACK_MARGIN_BYTES as usize {
             return Err(Misuse::InvalidConfig("max_wasm_stack must be at least 8 KiB").into());

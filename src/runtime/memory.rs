@@ -53,7 +53,7 @@ impl MemoryData {
             count < limiter.memories() && limiter.memory_growing(0, minimum_bytes, declared)
         });
         if !allowed {
-            return Err(refused_by_limiter(minimum_bytes));
+            return Err(refused_by_limiter(minimum_bytes, 0));
         }
         let (vm, cell) = match place {
             Some(place) => (place, None),
@@ -96,39 +96,38 @@ impl MemoryData {
     }
 }
 
-fn refused_by_limiter(bytes: usize) -> Error {
-    Error::Limit(LimitError { what: "memory (store's limiter)", requested: bytes as u64, limit: 0 })
+fn refused_by_limiter(bytes: usize, has_bytes: usize) -> Error {
+    let what = "bytes of memory (the store's limiter keeps it at what it has)";
+    Error::Limit(LimitError { what, requested: bytes as u64, limit: has_bytes as u64 })
 }
 
-/// `memory.grow`: the old size in pages, or `None` if it cannot grow.
-pub(super) fn grow(store: &mut StoreOpaque, index: u32, delta_pages: u64) -> Option<u64> {
-    let memory = store.memories.get(index as usize)?;
+/// `memory.grow`: the old size in pages, or why it cannot grow.
+pub(super) fn grow(store: &mut StoreOpaque, index: u32, delta_pages: u64) -> Result<u64> {
+    let memory = store.memories.get(index as usize).ok_or(Misuse::WrongStore)?;
     let old_pages = memory.pages();
     if delta_pages == 0 {
-        return Some(old_pages);
+        return Ok(old_pages);
     }
     let (old_bytes, maximum) = (memory.len_bytes(), memory.ty.maximum);
-    let new_pages = old_pages.checked_add(delta_pages)?;
-    if new_pages > page_limit(&memory.ty) {
-        return None;
-    }
-    let new_bytes = usize::try_from(new_pages * WASM_PAGE_BYTES).ok()?;
-    if new_bytes > memory.linear.capacity_bytes {
-        return None;
-    }
+    let new_pages = old_pages.saturating_add(delta_pages);
+    // No more address space than this was reserved.
+    let capacity_pages = memory.linear.capacity_bytes as u64 / WASM_PAGE_BYTES;
+    let limit = page_limit(&memory.ty).min(capacity_pages);
+    super::limits::check("pages of a memory", new_pages, limit)?;
+    let new_bytes = (new_pages * WASM_PAGE_BYTES) as usize;
     let declared = maximum.map(|pages| pages.saturating_mul(WASM_PAGE_BYTES) as usize);
     if !store.limiter_allows(|limiter| limiter.memory_growing(old_bytes, new_bytes, declared)) {
-        return None;
+        return Err(refused_by_limiter(new_bytes, old_bytes));
     }
     let StoreOpaque { memories, engine, .. } = store;
-    let memory = memories.get_mut(index as usize)?;
+    let memory = memories.get_mut(index as usize).ok_or(Misuse::WrongStore)?;
     if new_bytes > memory.linear.committed_bytes {
-        engine.memory_source().commit(&mut memory.linear, new_bytes).ok()?;
+        engine.memory_source().commit(&mut memory.linear, new_bytes)?;
     }
     // SAFETY: alive as long as the store. Generated code may be on the stack,
     // but it reads the length anew after each call.
     unsafe { (*memory.vm.as_ptr()).len = new_bytes };
-    Some(old_pages)
+    Ok(old_pages)
 }
 
 impl Memory {
@@ -187,17 +186,13 @@ impl Memory {
     /// Grows by `delta` pages and returns the old size.
     ///
     /// # Errors
-    /// [`Misuse::WrongStore`]; [`Error::Limit`] if the memory cannot grow.
+    /// [`Misuse::WrongStore`]; [`Error::Limit`] if the memory may not grow that
+    /// far; [`Error::OutOfMemory`] if the embedder has no more.
     pub fn grow(&self, mut store: impl AsContextMut, delta: u64) -> Result<u64> {
         let mut store = store.as_context_mut();
         let store = store.opaque_mut();
-        let memory = self.data_in(store)?;
-        let refused = LimitError {
-            what: "pages of a memory",
-            requested: memory.pages().saturating_add(delta),
-            limit: page_limit(&memory.ty),
-        };
-        grow(store, self.index, delta).ok_or(Error::Limit(refused))
+        self.data_in(store)?;
+        grow(store, self.index, delta)
     }
 
     /// The bytes.

@@ -49,6 +49,15 @@ pub fn run(main: fn() -> Verdict) -> ! {
     exit(verdict)
 }
 
+unsafe extern "C" {
+    static boot_stack_guard: u8;
+}
+
+/// Address of the unmapped page below the boot stack.
+pub fn stack_guard() -> usize {
+    (&raw const boot_stack_guard).addr()
+}
+
 /// Ends the run.
 pub fn exit(verdict: Verdict) -> ! {
     arch::exit(verdict as u8)

@@ -28,7 +28,6 @@ unsafe extern "C" {
     static text_end: u8;
     static rodata_end: u8;
     static image_end: u8;
-    static boot_stack_guard: u8;
 }
 
 const LARGE_BYTES: usize = 2 << 20;
@@ -99,14 +98,10 @@ pub fn frame_of(address: usize) -> Option<usize> {
 /// Replaces the boot mapping: RAM without execution, the image section by
 /// section, devices where the machine has them.
 pub fn init() {
-    let [start, text, rodata, end, guard] = [
-        &raw const image_start,
-        &raw const text_end,
-        &raw const rodata_end,
-        &raw const image_end,
-        &raw const boot_stack_guard,
-    ]
-    .map(|symbol| symbol.addr());
+    let [start, text, rodata, end] =
+        [&raw const image_start, &raw const text_end, &raw const rodata_end, &raw const image_end]
+            .map(|symbol| symbol.addr());
+    let guard = crate::stack_guard();
     let root = frames::allocate().unwrap_or_else(|| panic!("no frame for the root table"));
     let image_pages_end = end.next_multiple_of(LARGE_BYTES);
     let mut ok = true;

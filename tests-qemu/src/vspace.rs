@@ -76,7 +76,7 @@ pub unsafe fn decommit(start: usize, end: usize) {
 
 /// Changes what the pages of `[start, end)` may be used for.
 pub fn protect(start: usize, end: usize, access: Access) -> bool {
-    (start..end).step_by(FRAME_BYTES).all(|page| {
-        paging::frame_of(page).is_some_and(|frame| paging::map(page, frame, access))
-    })
+    (start..end)
+        .step_by(FRAME_BYTES)
+        .all(|page| paging::frame_of(page).is_some_and(|frame| paging::map(page, frame, access)))
 }

@@ -4,6 +4,7 @@
 
 mod cargo;
 mod demo;
+mod kernel_suite;
 mod layers;
 mod paths;
 mod payload;
@@ -33,6 +34,12 @@ enum Command {
     Run(demo::Args),
     /// Everything that CI runs. The last line is `N passed, M failed`.
     Test(test::Args),
+    /// The test suite inside a kernel.
+    KernelTest {
+        /// The machine.
+        #[arg(long, value_enum, default_value = "x86_64")]
+        arch: qemu::Arch,
+    },
     /// Check that each layer of the crate uses only the layers below it.
     Layers,
 }
@@ -41,6 +48,10 @@ fn main() -> ExitCode {
     let outcome = match Cli::parse().command {
         Command::Run(args) => demo::run(&args),
         Command::Test(args) => test::run(&args),
+        Command::KernelTest { arch } => kernel_suite::run(arch).map(|(passed, failed)| {
+            println!("{passed} passed, {failed} failed");
+            ExitCode::from(u8::from(failed > 0))
+        }),
         Command::Layers => layers::check().map(|()| {
             println!("layers: in order");
             ExitCode::SUCCESS

@@ -1,10 +1,9 @@
 //! `./x test`: everything that CI runs.
 
-use crate::qemu::{self, Arch, Boot, End};
+use crate::qemu::Arch;
 use crate::tally::{Tally, count};
-use crate::{Result, cargo, layers, paths};
+use crate::{Result, cargo, kernel_suite, layers, paths};
 use std::process::ExitCode;
-use std::time::Duration;
 
 /// Arguments of `./x test`.
 #[derive(clap::Args)]
@@ -54,7 +53,7 @@ pub fn run(args: &Args) -> Result<ExitCode> {
         }
     });
     for arch in Arch::ALL {
-        tally.check(&format!("suite in the {} kernel", arch.name()), || suite(arch));
+        tally.check(&format!("suite in the {} kernel", arch.name()), || kernel_suite::run(arch));
     }
     match args.quick {
         true => tally.skip("lints", "--quick"),
@@ -78,33 +77,5 @@ fn lints(tally: &mut Tally) {
             let args = ["clippy", "--locked", "--release", "--target", arch.target()];
             cargo::run(&root.join("tests-qemu"), &[&args[..], &["--", "-D", "warnings"]].concat())
         });
-    }
-}
-
-/// Boots the suite's kernel and counts.
-fn suite(arch: Arch) -> Result<(u64, u64)> {
-    let kernel = cargo::kernel(arch, "suite")?;
-    let boot = Boot {
-        arch,
-        kernel: &kernel,
-        args: &[],
-        files: &[],
-        deadline: Duration::from_secs(600),
-        accel: "tcg",
-        extra: &[],
-    };
-    let mut output = String::new();
-    let end = boot.run(|line| {
-        qemu::show(line);
-        output.push_str(line);
-        output.push('\n');
-    })?;
-    match (end, count(&output)) {
-        (End::Verdict(0), (passed, 0)) if passed > 0 => Ok((passed, 0)),
-        (End::Verdict(1), (passed, failed)) if failed > 0 => Ok((passed, failed)),
-        (end, (passed, failed)) => {
-            println!("the kernel ended in another way: {end:?}");
-            Ok((passed, failed + 1))
-        }
     }
 }

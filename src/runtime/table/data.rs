@@ -6,7 +6,7 @@
 
 use crate::abi::{NULL_SLOT, Trap, VmFuncRef, VmTable};
 use crate::artifact::{RefType, TableType};
-use crate::error::{Error, LimitError, Result};
+use crate::error::{Error, LimitError, Misuse, Result};
 use crate::runtime::limits;
 use crate::runtime::store::StoreOpaque;
 use crate::runtime::vmctx::RawBox;
@@ -200,38 +200,40 @@ pub(in crate::runtime) fn grow(
     index: u32,
     delta: u64,
     init: RawElement,
-) -> Option<u64> {
-    let table = store.tables.get(index as usize)?;
+) -> Result<u64> {
+    let table = store.tables.get(index as usize).ok_or(Misuse::WrongStore)?;
     let (old, ty) = (table.len(), table.ty);
-    let new = old.checked_add(delta).filter(|new| *new <= element_limit(&ty))?;
+    let new = old.saturating_add(delta);
+    limits::check("elements of a table", new, element_limit(&ty))?;
     if delta == 0 {
-        return Some(old);
+        return Ok(old);
     }
     let declared = ty.maximum.map(|maximum| maximum as usize);
     let growing = (old as usize, new as usize);
     if !store.limiter_allows(|limiter| limiter.table_growing(growing.0, growing.1, declared)) {
-        return None;
+        let what = "elements of a table (the store's limiter keeps it at what it has)";
+        return Err(Error::Limit(LimitError { what, requested: new, limit: old }));
     }
-    let table = store.tables.get_mut(index as usize)?;
+    let table = store.tables.get_mut(index as usize).ok_or(Misuse::WrongStore)?;
     if new as usize > table.elements.capacity {
         // At least half as much again, so that growing step by step is linear.
         let ample = (old + old / 2).clamp(new, element_limit(&ty).max(new)) as usize;
         if table.elements.resize(ample).is_err() {
-            table.elements.resize(new as usize).ok()?;
+            table.elements.resize(new as usize)?;
         }
         // SAFETY: alive as long as the store; the old elements have moved.
         unsafe { (*table.vm.as_ptr()).base = table.elements.base.as_ptr() };
     }
     let vm = table.vm;
     if ty.element == RefType::Extern {
-        store.add_counted_places(delta).ok()?;
+        store.add_counted_places(delta)?;
     }
     // SAFETY: as above; the elements up to `new` exist and are null.
     unsafe { (*vm.as_ptr()).len = new as usize };
     if init != 0 {
-        fill(store, index, old, init, delta).ok()?;
+        fill(store, index, old, init, delta)?;
     }
-    Some(old)
+    Ok(old)
 }
 
 /// `table.fill`.

@@ -11,7 +11,7 @@ use super::store::{AsContext, AsContextMut, StoreId, StoreOpaque};
 use super::value::Val;
 use crate::abi::{Trap, ValRaw};
 use crate::artifact::{RefType, TableType, ValType};
-use crate::error::{Error, LimitError, Misuse, Result};
+use crate::error::{Error, Misuse, Result};
 
 /// A table of a store. A handle: copying it costs nothing, and using it with
 /// another store is an error.
@@ -123,20 +123,16 @@ impl Table {
     /// Grows by `delta` elements that are `init` and returns the old size.
     ///
     /// # Errors
-    /// [`Error::Limit`] if the table cannot grow; otherwise as for [`Self::set`].
+    /// [`Error::Limit`] if the table may not grow that far,
+    /// [`Error::OutOfMemory`] if it cannot; otherwise as for [`Self::set`].
     pub fn grow(&self, mut store: impl AsContextMut, delta: u64, init: Val) -> Result<u64> {
         let mut store = store.as_context_mut();
         let store = store.opaque_mut();
-        let table = self.data_in(store)?;
-        let refused = LimitError {
-            what: "elements of a table",
-            requested: table.len().saturating_add(delta),
-            limit: data::element_limit(table.ty()),
-        };
-        let element = element_from(store, init, table.ty().element)?;
+        let element = self.data_in(store)?.ty().element;
+        let element = element_from(store, init, element)?;
         let old = grow(store, self.index, delta, element);
         store.call_returned();
-        old.ok_or(Error::Limit(refused))
+        old
     }
 
     /// Copies `len` elements from one table to another, or within one.

@@ -12,7 +12,7 @@ pub fn malformed_and_invalid_modules(setup: Setup) {
     let engine = Engine::new(&setup.config()).unwrap();
     assert!(matches!(Module::new(&engine, b"\0asm"), Err(Error::Malformed { .. })));
     assert!(matches!(Module::new(&engine, b"nonsense"), Err(Error::Malformed { .. })));
-    let invalid = wat::parse_str("(module (func (result i32) i64.const 0))").unwrap();
+    let invalid = assemble("(module (func (result i32) i64.const 0))");
     match Module::new(&engine, invalid) {
         Err(Error::Malformed { offset, message }) => {
             assert!(offset > 0 && message.contains("type mismatch"), "{offset} {message}");

@@ -176,7 +176,12 @@ extern "C" fn handle(frame: &mut Frame, kind: u64) {
         _ => "exception",
     };
     let sp = frame.sp;
-    exceptions::fatal(class, pc, address, format_args!("vector {kind}, syndrome {syndrome:#x}, stack {sp:#x}"))
+    exceptions::fatal(
+        class,
+        pc,
+        address,
+        format_args!("vector {kind}, syndrome {syndrome:#x}, stack {sp:#x}"),
+    )
 }
 
 /// Loads the vector table, sets up interrupts and the clock.

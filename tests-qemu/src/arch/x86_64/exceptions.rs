@@ -104,10 +104,28 @@ struct Frame {
 }
 
 const NAMES: [&str; 22] = [
-    "divide error", "debug", "NMI", "breakpoint", "overflow", "bound range", "invalid opcode",
-    "no device", "double fault", "coprocessor overrun", "invalid TSS", "segment not present",
-    "stack segment", "general protection", "page fault", "reserved", "x87 error",
-    "alignment check", "machine check", "SIMD error", "virtualization", "control protection",
+    "divide error",
+    "debug",
+    "NMI",
+    "breakpoint",
+    "overflow",
+    "bound range",
+    "invalid opcode",
+    "no device",
+    "double fault",
+    "coprocessor overrun",
+    "invalid TSS",
+    "segment not present",
+    "stack segment",
+    "general protection",
+    "page fault",
+    "reserved",
+    "x87 error",
+    "alignment check",
+    "machine check",
+    "SIMD error",
+    "virtualization",
+    "control protection",
 ];
 
 extern "C" fn handle(frame: &mut Frame) {
@@ -127,7 +145,12 @@ extern "C" fn handle(frame: &mut Frame) {
     }
     let name = NAMES.get(vector).copied().unwrap_or("exception");
     let (error, sp) = (frame.error, frame.rsp);
-    exceptions::fatal(name, frame.rip as usize, address, format_args!("error code {error:#x}, stack {sp:#x}"))
+    exceptions::fatal(
+        name,
+        frame.rip as usize,
+        address,
+        format_args!("error code {error:#x}, stack {sp:#x}"),
+    )
 }
 
 const STACK_BYTES: usize = 32 << 10;

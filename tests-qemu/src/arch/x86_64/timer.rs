@@ -13,7 +13,8 @@ const INTERVAL_HERTZ: u32 = 1_193_182;
 const CALIBRATION_TICKS: u16 = 11_932;
 
 // SAFETY: the lines are where the interrupt table has stubs for them.
-static CONTROLLERS: Mutex<ChainedPics> = Mutex::new(unsafe { ChainedPics::new_contiguous(FIRST_LINE) });
+static CONTROLLERS: Mutex<ChainedPics> =
+    Mutex::new(unsafe { ChainedPics::new_contiguous(FIRST_LINE) });
 static START: AtomicU64 = AtomicU64::new(0);
 static TICKS_PER_10_MS: AtomicU64 = AtomicU64::new(1);
 

@@ -104,9 +104,13 @@ pub fn define(linker: &mut Linker<()>) -> Result<()> {
         },
     )?;
     linker.func_wrap("kernel", "clock_open", || ExternRef::new(Clock::new()))?;
-    linker.func_wrap("kernel", "clock_now_ns", |caller: Env<'_>, clock: Rooted| -> Result<i64> {
-        Ok(clock.get(&caller)?.downcast_ref::<Clock>()?.now_ns())
-    })?;
+    linker.func_wrap(
+        "kernel",
+        "clock_now_ns",
+        |caller: Env<'_>, clock: Rooted| -> Result<i64> {
+            Ok(clock.get(&caller)?.downcast_ref::<Clock>()?.now_ns())
+        },
+    )?;
     linker.func_wrap("kernel", "block_alloc", |bytes: u32| -> Result<Option<ExternRef>> {
         Block::new(bytes as usize).map(ExternRef::new).transpose()
     })?;

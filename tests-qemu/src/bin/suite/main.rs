@@ -1,10 +1,67 @@
-//! The in-kernel test suite.
+//! The in-kernel test suite: the cases that also run on the host, under every
+//! setup, and those that only a kernel can show.
+//!
+//! Prints `case N NAME ... ok` per case. A case that fails panics and so ends
+//! the run; the host's runner then boots again with `from=N+1`.
 #![no_std]
 #![no_main]
 
 extern crate alloc;
+
+mod exhaustion;
+mod interrupts;
+mod protection;
+mod running;
+mod texts;
+
+use kernref_qemu::{Verdict, embedder, payload, print, println};
+use kernref_testsuite::{CASES, Hooks, Setup, install};
+
 kernref_qemu::entry!(main);
 
-fn main() -> kernref_qemu::Verdict {
-    kernref_qemu::Verdict::Success
+/// A case that needs a kernel.
+type KernelCase = (&'static str, fn(Setup));
+
+macro_rules! kernel_cases {
+    ($($module:ident::$name:ident,)*) => {
+        &[$((concat!("kernel::", stringify!($module), "::", stringify!($name)), $module::$name),)*]
+    };
+}
+
+const KERNEL_CASES: &[KernelCase] = kernel_cases![
+    protection::code_is_never_writable_and_executable,
+    protection::linear_memory_is_not_executable,
+    protection::the_kernel_is_protected_from_itself,
+    running::the_walk_finds_every_frame,
+    running::compiling_gives_its_memory_back,
+    running::a_small_stack_is_enough_for_a_trap,
+    interrupts::results_survive_interrupts,
+    interrupts::collections_survive_interrupts,
+    interrupts::a_timer_ends_an_endless_loop,
+    exhaustion::a_full_machine_refuses_to_grow,
+    exhaustion::small_allocations_only,
+    exhaustion::small_arenas,
+];
+
+fn main() -> Verdict {
+    let payload = payload::read();
+    let from = payload
+        .args
+        .iter()
+        .find_map(|arg| arg.strip_prefix("from=")?.parse::<usize>().ok())
+        .unwrap_or(0);
+    texts::init(&payload);
+    install(Hooks { config: embedder::config, assemble: texts::assemble });
+    let shared = CASES.iter().map(|case| (case.name, case.run));
+    let all = shared.chain(KERNEL_CASES.iter().copied());
+    let numbered = all.flat_map(|case| Setup::ALL.map(|setup| (case, setup))).enumerate();
+    let mut passed = 0_u32;
+    for (number, ((name, run), setup)) in numbered.skip(from) {
+        print!("case {number} {name} [{}] ... ", setup.name());
+        run(setup);
+        println!("ok");
+        passed += 1;
+    }
+    println!("{passed} passed, 0 failed");
+    Verdict::Success
 }

@@ -1,0 +1,86 @@
+//! Running and compiling on a kernel's stack and heap.
+
+use kernref::{Caller, Engine, Error, ExternRef, Linker, Module, Rooted, Store, Trap};
+use kernref_qemu::{embedder, frames, heap};
+use kernref_testsuite::Setup;
+
+use crate::texts;
+
+const NEST: &str = r#"(module
+    (import "h" "look" (func $look (param externref) (result i32)))
+    (func $nest (export "nest") (param $depth i32) (param $object externref) (result i32)
+        (local $below i32)
+        (if (result i32) (i32.eqz (local.get $depth))
+            (then (call $look (local.get $object)))
+            (else
+                (local.set $below
+                    (call $nest (i32.sub (local.get $depth) (i32.const 1)) (local.get $object)))
+                (i32.and (local.get $below) (i32.eqz (ref.is_null (local.get $object))))))))"#;
+
+pub(crate) fn engine(setup: Setup, adjust: impl FnOnce(&mut kernref::Config)) -> Engine {
+    let mut config = embedder::config();
+    config.deferral_policy(setup.policy);
+    config.gc_zeal(core::num::NonZeroU32::new(u32::from(setup.zeal)));
+    adjust(&mut config);
+    Engine::new(&config).expect("an engine")
+}
+
+pub(crate) fn module(engine: &Engine, text: &str) -> Module {
+    Module::new(engine, texts::assemble(text).expect("known text")).expect("a valid module")
+}
+
+pub fn the_walk_finds_every_frame(setup: Setup) {
+    let engine = engine(setup, |_| {});
+    let mut linker = Linker::<()>::new(&engine);
+    let look = |mut caller: Caller<'_, ()>, object: Rooted| -> kernref::Result<i32> {
+        let before = kernref::AsContext::as_context(&caller).gc_stats().frames_walked;
+        caller.gc()?;
+        let walked = kernref::AsContext::as_context(&caller).gc_stats().frames_walked - before;
+        // `nest` 1001 times, and the shim through which the host entered.
+        assert_eq!(walked, 1002, "frames walked");
+        assert_eq!(*object.get(&caller)?.downcast_ref::<u32>()?, 77);
+        Ok(1)
+    };
+    linker.func_wrap("h", "look", look).expect("a new name");
+    let mut store = Store::new(&engine, ()).expect("a store");
+    let instance = linker.instantiate(&mut store, &module(&engine, NEST)).expect("an instance");
+    let nest = instance.get_typed_func::<(i32, ExternRef), i32>(&mut store, "nest").expect("nest");
+    let object = ExternRef::new(77_u32).expect("an object");
+    assert_eq!(nest.call(&mut store, (1000, object)).expect("no trap"), 1);
+    assert_eq!(store.gc_stats().slots_used, 0);
+}
+
+pub fn compiling_gives_its_memory_back(setup: Setup) {
+    let engine = engine(setup, |_| {});
+    let compile = || {
+        let module = module(&engine, NEST);
+        assert!(module.code_size() > 100);
+    };
+    // The first times grow lists that are kept.
+    for _ in 0..3 {
+        compile();
+    }
+    let before = (heap::usage().0, frames::available());
+    for _ in 0..10 {
+        compile();
+    }
+    assert_eq!((heap::usage().0, frames::available()), before);
+}
+
+pub fn a_small_stack_is_enough_for_a_trap(setup: Setup) {
+    for stack_bytes in [16 << 10, 32 << 10, 128 << 10] {
+        let engine = engine(setup, |config| {
+            config.max_wasm_stack(stack_bytes);
+        });
+        let mut linker = Linker::<()>::new(&engine);
+        linker.func_wrap("h", "look", |_: Option<Rooted>| 1).expect("a new name");
+        let mut store = Store::new(&engine, ()).expect("a store");
+        let instance = linker.instantiate(&mut store, &module(&engine, NEST)).expect("an instance");
+        let nest = instance
+            .get_typed_func::<(i32, Option<ExternRef>), i32>(&mut store, "nest")
+            .expect("nest");
+        let outcome = nest.call(&mut store, (1 << 30, None));
+        assert!(matches!(outcome, Err(Error::Trap(Trap::StackOverflow))), "{outcome:?}");
+        assert_eq!(nest.call(&mut store, (10, None)).expect("the store still works"), 0);
+    }
+}
