@@ -84,6 +84,12 @@ impl Config {
         wasm_extended_const => EXTENDED_CONST;
     }
 
+    /// Switches several proposals at once.
+    pub fn wasm_features(&mut self, features: WasmFeatures, enable: bool) -> &mut Self {
+        self.features.set(features, enable);
+        self
+    }
+
     /// How hard the compiler works. [`OptLevel::Speed`] by default.
     pub fn cranelift_opt_level(&mut self, level: OptLevel) -> &mut Self {
         self.optimize = level;

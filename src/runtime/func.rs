@@ -7,16 +7,17 @@ use super::host_func::{self, HostContext, HostDef, StoreHostFunc};
 use super::into_func::IntoFunc;
 use super::limits::INLINE_CELLS;
 use super::shared::Shared;
-use super::store::{AsContext, AsContextMut, StoreId, StoreOpaque};
+use super::store::{AsContext, AsContextMut, StoreId, StoreOpaque, StorePtr};
 use super::value::Val;
 use super::vmctx::RawBox;
-use crate::abi::VmFuncRef;
+use crate::abi::{ValRaw, VmFuncRef};
 use crate::alloc;
-use crate::artifact::FuncType;
+use crate::artifact::{FuncType, ValType};
 use crate::error::{Misuse, Result};
 use core::marker::PhantomData;
 use core::mem::MaybeUninit;
 use core::ptr::NonNull;
+use std_alloc::vec::Vec;
 
 /// A function of a store. A handle: copying it costs nothing, and using it
 /// with another store is an error.
@@ -160,7 +161,36 @@ impl Func {
         params: &[Val],
         results: &mut [Val],
     ) -> Result<()> {
-        let store = store.as_context_mut().ptr();
+        self.call_with(store.as_context_mut().ptr(), results, |store, types, cells| {
+            // SAFETY: the cells have room for the parameters.
+            unsafe { host_func::lower_clones(store, types, params, cells) }
+        })
+    }
+
+    /// As [`Self::call`], but moves the arguments: a reference among them is
+    /// then held by Wasm alone, and released when Wasm lets go of it.
+    ///
+    /// # Errors
+    /// As for [`Self::call`].
+    pub fn call_moving(
+        &self,
+        mut store: impl AsContextMut,
+        params: Vec<Val>,
+        results: &mut [Val],
+    ) -> Result<()> {
+        self.call_with(store.as_context_mut().ptr(), results, |store, types, cells| {
+            // SAFETY: the cells have room for the parameters.
+            unsafe { host_func::lower_values(store, types, params, cells) }
+        })
+    }
+
+    /// `lower` writes the parameters to the cells that it is given.
+    fn call_with(
+        &self,
+        store: StorePtr,
+        results: &mut [Val],
+        lower: impl FnOnce(&mut StoreOpaque, &[ValType], *mut ValRaw) -> Result<()>,
+    ) -> Result<()> {
         // SAFETY: borrowed exclusively; each reference ends before generated
         // code runs.
         let ty = self.shared_ty(unsafe { store.get() })?;
@@ -172,7 +202,7 @@ impl Func {
         // SAFETY: the cells have room for both sides of the type, and hold the
         // parameters by the time of the call; the function is of this store.
         let outcome = unsafe {
-            host_func::lower_values(store.get(), ty.params(), params, cells)?;
+            lower(store.get(), ty.params(), cells)?;
             call::invoke(store, self.func_ref, cells)
         };
         // SAFETY: generated code has ended.

@@ -19,7 +19,7 @@ use crate::alloc;
 use crate::artifact::FuncType;
 use crate::error::{Error, Misuse, Result};
 use core::any::Any;
-use std_alloc::boxed::Box;
+use std_alloc::{boxed::Box, vec::Vec};
 
 /// Runs a host function for generated code.
 pub(crate) type HostCall = unsafe extern "C" fn(*mut VmHostContext, *mut ValRaw) -> u64;
@@ -281,18 +281,14 @@ where
     let (params, results) = values.split_at_mut(ty.params().len());
     closure(caller, params, results)?;
     // SAFETY: the caller is gone; room is this function's precondition.
-    unsafe { lower_values(store.get(), ty.results(), results, cells) }
+    unsafe { lower_clones(store.get(), ty.results(), results, cells) }
 }
 
-/// Checks values, reserves, writes the cells.
-///
-/// # Safety
-/// `cells` has room for as many cells as there are types.
-pub(crate) unsafe fn lower_values(
+/// Checks values against their types and reserves the slots they need.
+fn reserve_for(
     store: &mut StoreOpaque,
     types: &[crate::artifact::ValType],
     values: &[Val],
-    cells: *mut ValRaw,
 ) -> Result<()> {
     if values.len() != types.len() {
         return Err(Misuse::WrongArity.into());
@@ -302,12 +298,44 @@ pub(crate) unsafe fn lower_values(
         value.check(*ty, store)?;
         slots += u32::from(value.takes_slot());
     }
-    if slots > 0 {
-        store.reserve_references(slots)?;
+    match slots {
+        0 => Ok(()),
+        slots => store.reserve_references(slots),
     }
+}
+
+/// Checks values, reserves, writes clones of them to the cells.
+///
+/// # Safety
+/// `cells` has room for as many cells as there are types.
+pub(crate) unsafe fn lower_clones(
+    store: &mut StoreOpaque,
+    types: &[crate::artifact::ValType],
+    values: &[Val],
+    cells: *mut ValRaw,
+) -> Result<()> {
+    reserve_for(store, types, values)?;
     for (at, value) in values.iter().enumerate() {
         // SAFETY: passed on to the caller.
         unsafe { cells.add(at).write(value.clone().lower(store)?) };
+    }
+    Ok(())
+}
+
+/// The same, but moves the values.
+///
+/// # Safety
+/// `cells` has room for as many cells as there are types.
+pub(crate) unsafe fn lower_values(
+    store: &mut StoreOpaque,
+    types: &[crate::artifact::ValType],
+    values: Vec<Val>,
+    cells: *mut ValRaw,
+) -> Result<()> {
+    reserve_for(store, types, &values)?;
+    for (at, value) in values.into_iter().enumerate() {
+        // SAFETY: passed on to the caller.
+        unsafe { cells.add(at).write(value.lower(store)?) };
     }
     Ok(())
 }
