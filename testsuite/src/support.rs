@@ -5,7 +5,9 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::num::NonZeroU32;
 use core::sync::atomic::{AtomicUsize, Ordering};
-use kernref::{Config, DeferralPolicy, Engine, ExternRef, Instance, Linker, Module, Store};
+use kernref::{
+    Caller, Config, DeferralPolicy, Engine, ExternRef, Instance, Linker, Module, Rooted, Store,
+};
 use spin::Once;
 
 /// What a host or kernel provides.
@@ -103,9 +105,55 @@ pub(crate) fn linked<T: 'static>(linker: &Linker<T>, data: T, text: &str) -> (St
     (store, instance)
 }
 
-/// Counts how many of its objects are alive.
+/// A reference or null.
+pub(crate) type Maybe = Option<ExternRef>;
+
+/// What most modules import from `h`:
+///
+/// | name | type | does |
+/// |---|---|---|
+/// | `make` | `i32 -> externref` | a counted object with this number |
+/// | `number` | `externref -> i32` | its number |
+/// | `count` | `externref -> i32` | how many handles there are to it |
+/// | `use` | `externref ->` | nothing: the reference is alive up to here |
+/// | `gc` | `->` | collects |
+/// | `alive` | `-> i32` | collects; how many objects are alive |
+pub(crate) fn tools(engine: &Engine) -> Linker<Census> {
+    fn of<R>(
+        caller: Caller<'_, Census>,
+        object: Rooted,
+        read: impl FnOnce(&ExternRef) -> R,
+    ) -> kernref::Result<R> {
+        Ok(read(object.get(&caller)?))
+    }
+    let mut linker = Linker::<Census>::new(engine);
+    let make = |caller: Caller<'_, Census>, number: u32| caller.data().object(number);
+    linker.func_wrap("h", "make", make).unwrap();
+    let read = |caller: Caller<'_, Census>, object| of(caller, object, number);
+    linker.func_wrap("h", "number", read).unwrap();
+    let count = |caller: Caller<'_, Census>, object| {
+        of(caller, object, |object| object.strong_count() as u32)
+    };
+    linker.func_wrap("h", "count", count).unwrap();
+    linker.func_wrap("h", "use", |_: Option<Rooted>| ()).unwrap();
+    linker.func_wrap("h", "gc", |mut caller: Caller<'_, Census>| caller.gc()).unwrap();
+    let alive = |mut caller: Caller<'_, Census>| -> kernref::Result<u32> {
+        caller.gc()?;
+        Ok(caller.data().alive() as u32)
+    };
+    linker.func_wrap("h", "alive", alive).unwrap();
+    linker
+}
+
+/// Counts how many of its objects are alive, and how many are not any more.
 #[derive(Clone, Default)]
-pub(crate) struct Census(Arc<AtomicUsize>);
+pub(crate) struct Census(Arc<Counts>);
+
+#[derive(Default)]
+struct Counts {
+    alive: AtomicUsize,
+    released: AtomicUsize,
+}
 
 /// An object that is counted while it lives.
 pub(crate) struct Counted {
@@ -115,18 +163,28 @@ pub(crate) struct Counted {
 
 impl Census {
     pub fn object(&self, number: u32) -> ExternRef {
-        self.0.fetch_add(1, Ordering::Relaxed);
-        ExternRef::new(Counted { number, census: self.clone() }).unwrap()
+        ExternRef::new(self.counted(number)).unwrap()
+    }
+
+    /// The same, to be part of another object.
+    pub fn counted(&self, number: u32) -> Counted {
+        self.0.alive.fetch_add(1, Ordering::Relaxed);
+        Counted { number, census: self.clone() }
     }
 
     pub fn alive(&self) -> usize {
-        self.0.load(Ordering::Relaxed)
+        self.0.alive.load(Ordering::Relaxed)
+    }
+
+    pub fn released(&self) -> usize {
+        self.0.released.load(Ordering::Relaxed)
     }
 }
 
 impl Drop for Counted {
     fn drop(&mut self) {
-        self.census.0.fetch_sub(1, Ordering::Relaxed);
+        self.census.0.alive.fetch_sub(1, Ordering::Relaxed);
+        self.census.0.released.fetch_add(1, Ordering::Relaxed);
     }
 }
 

@@ -25,7 +25,11 @@ fn main() -> ExitCode {
     };
     install(Hooks { config: kernref::Config::new, assemble });
     for case in CASES {
-        (case.run)(Setup::ALL[0]);
+        // What a failing case asks for after its failure is missed: the
+        // kernel, where it fails as well, can do without.
+        if std::panic::catch_unwind(|| (case.run)(Setup::ALL[0])).is_err() {
+            eprintln!("{} fails on the host", case.name);
+        }
     }
     let mut out = b"KREFTEXT".to_vec();
     let Ok(seen) = SEEN.lock() else { return ExitCode::FAILURE };

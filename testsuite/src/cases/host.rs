@@ -2,6 +2,7 @@
 
 use crate::support::{Setup, linked, module};
 use alloc::format;
+use alloc::string::ToString;
 use kernref::abi::Trap;
 use kernref::artifact::{FuncType, ValType};
 use kernref::{Caller, Error, Extern, Func, Instance, Linker, Misuse, Store, Val};
@@ -245,5 +246,118 @@ pub fn errors_of_host_functions_come_back_as_they_are(setup: Setup) {
         }
         let trap = instance.get_typed_func::<(), ()>(&mut store, "trap").unwrap();
         assert_eq!(trap.call(&mut store, ()).unwrap_err().as_trap(), Some(Trap::OutOfFuel));
+    });
+}
+
+pub fn errors_pass_through_many_activations(setup: Setup) {
+    // The innermost error reaches the outermost caller, unless one of the host
+    // functions in between takes it.
+    setup.each_engine(|engine| {
+        let mut linker = Linker::<Option<u32>>::new(engine);
+        let nest = |mut caller: Caller<'_, Option<u32>>, depth: u32| -> kernref::Result<u32> {
+            if depth == 0 {
+                return Err(Error::host(Refusal(77)));
+            }
+            let run = caller.get_export("run").and_then(Extern::into_func).unwrap();
+            match run.typed::<u32, u32>(&caller)?.call(&mut caller, depth - 1) {
+                Err(Error::Host(error)) if *caller.data() == Some(depth) => {
+                    assert_eq!(error.downcast_ref::<Refusal>(), Some(&Refusal(77)));
+                    Ok(1000)
+                }
+                outcome => outcome,
+            }
+        };
+        linker.func_wrap("h", "nest", nest).unwrap();
+        let text = r#"(module
+            (import "h" "nest" (func $nest (param i32) (result i32)))
+            (func (export "run") (param i32) (result i32)
+                (i32.add (i32.const 1) (call $nest (local.get 0)))))"#;
+        for depth in [0, 1, 6] {
+            let (mut store, instance) = linked(&linker, None, text);
+            let run = instance.get_typed_func::<u32, u32>(&mut store, "run").unwrap();
+            for _ in 0..2 {
+                match run.call(&mut store, depth) {
+                    Err(Error::Host(error)) => assert_eq!(error.to_string(), "refused with 77"),
+                    other => panic!("{other:?}"),
+                }
+            }
+            for taker in 1..=depth {
+                *store.data_mut() = Some(taker);
+                let above = depth - taker + 1;
+                assert_eq!(run.call(&mut store, depth).unwrap(), 1000 + above, "{taker}");
+            }
+        }
+    });
+}
+
+pub fn a_dynamic_function_calls_itself(setup: Setup) {
+    // Each activation has its own values.
+    setup.each_engine(|engine| {
+        let mut linker = Linker::<()>::new(engine);
+        let types = || [ValType::I32, ValType::ExternRef];
+        let ty = FuncType::new(types(), types()).unwrap();
+        let nest = |mut caller: Caller<'_, ()>, params: &[Val], results: &mut [Val]| {
+            let depth = params[0].i32().unwrap();
+            if depth > 0 {
+                let run = caller.get_export("run").and_then(Extern::into_func).unwrap();
+                let mut inner = [Val::I32(0), Val::I32(0)];
+                let params = [Val::I32(depth - 1), params[1].clone()];
+                run.call(&mut caller, &params, &mut inner)?;
+                results[0] = Val::I32(inner[0].i32().unwrap() + depth);
+            }
+            // What was passed in is still what it was.
+            assert_eq!(params[0].i32(), Some(depth));
+            results[1] = params[1].clone();
+            Ok(())
+        };
+        linker.func_new("h", "nest", ty, nest).unwrap();
+        let (mut store, instance) = linked(
+            &linker,
+            (),
+            r#"(module
+                (import "h" "nest" (func $nest (param i32 externref) (result i32 externref)))
+                (func (export "run") (param i32 externref) (result i32 externref)
+                    (call $nest (local.get 0) (local.get 1))))"#,
+        );
+        let census = crate::support::Census::default();
+        let run = instance.get_func(&mut store, "run").unwrap();
+        let object = census.object(1);
+        let mut results = [Val::I32(0), Val::I32(0)];
+        run.call(&mut store, &[Val::I32(7), object.clone().into()], &mut results).unwrap();
+        assert_eq!(results[0].i32(), Some(28));
+        assert!(results[1].extern_ref().flatten().is_some_and(|back| back.ptr_eq(&object)));
+        drop(results);
+        assert_eq!(object.strong_count(), 1);
+    });
+}
+
+pub fn wrong_results_of_dynamic_functions(setup: Setup) {
+    setup.each_engine(|engine| {
+        let census = crate::support::Census::default();
+        let mut other = Store::new(engine, ()).unwrap();
+        let strange = Func::wrap(&mut other, || ()).unwrap();
+        let mut linker = Linker::<()>::new(engine);
+        let counted = census.clone();
+        let ty = FuncType::new([], [ValType::ExternRef, ValType::FuncRef]).unwrap();
+        let wrong = move |_: Caller<'_, ()>, _: &[Val], results: &mut [Val]| {
+            // A reference in the first place, and a function of another store.
+            results[0] = counted.object(1).into();
+            results[1] = strange.into();
+            Ok(())
+        };
+        linker.func_new("h", "wrong", ty, wrong).unwrap();
+        let (mut store, instance) = linked(
+            &linker,
+            (),
+            r#"(module
+                (import "h" "wrong" (func $wrong (result externref funcref)))
+                (func (export "run") (call $wrong) drop drop))"#,
+        );
+        let run = instance.get_typed_func::<(), ()>(&mut store, "run").unwrap();
+        for _ in 0..3 {
+            let refused = run.call(&mut store, ());
+            assert!(matches!(refused, Err(Error::Misuse(Misuse::WrongStore))), "{refused:?}");
+            assert_eq!(census.alive(), 0);
+        }
     });
 }

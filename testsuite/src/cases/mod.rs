@@ -1,14 +1,26 @@
 //! The cases, by what they are about.
 
+mod arena;
+mod bounds;
 mod calls;
+mod collecting;
+mod counting;
+mod destructors;
+mod equivalence;
 mod errors;
+mod frames;
 mod host;
+mod hostile;
 mod interrupt;
 mod limits;
 mod linking;
 mod memory;
 mod nesting;
+mod numerics;
 mod references;
+mod sharing;
+mod stack;
+mod stepping;
 mod tables;
 mod traps;
 
@@ -27,6 +39,26 @@ macro_rules! cases {
 }
 
 cases! {
+    arena {
+        five_in_and_four_out,
+        the_same_untyped,
+        nulls_take_no_room,
+        nulls_of_typed_calls_take_no_room_either,
+        a_full_arena_refuses_the_host_too,
+        what_the_host_could_not_store_is_released,
+        a_refused_table_releases_its_initial_value,
+        room_comes_back,
+        a_quota_is_a_limit_and_not_a_trap,
+        regions_that_are_too_small_or_misaligned,
+    }
+    bounds {
+        every_access_with_32_bit_addresses,
+        every_access_with_64_bit_addresses,
+        a_memory_without_pages,
+        copies_that_overlap,
+        segments_at_the_edge,
+        growth_is_seen_at_once,
+    }
     calls {
         scalars_cross_unchanged,
         several_results,
@@ -35,6 +67,47 @@ cases! {
         handles_of_another_store_are_refused,
         modules_of_another_engine_are_refused,
         a_store_gives_its_data_back,
+        every_type_in_every_place,
+        sixteen_typed_results,
+        a_refused_call_moves_nothing,
+    }
+    collecting {
+        statistics_tell_what_happened,
+        every_activation_is_walked,
+        thresholds_start_collections,
+        the_threshold_follows_what_frames_hold,
+        reading_places,
+        destructors_wait_while_draining_is_off,
+        a_borrowed_argument_is_good_for_its_call_only,
+    }
+    counting {
+        moving_between_locals_and_functions_counts_nothing,
+        a_reference_in_many_places_is_one_handle,
+        storing_what_is_there_already_changes_nothing,
+        what_a_frame_holds_survives_every_way_to_overwrite_it,
+        a_global_overwritten_while_held,
+        one_object_passed_and_returned_several_times,
+        untyped_calls_count_alike,
+        select_and_is_null,
+        a_trap_keeps_what_was_stored_and_releases_the_rest,
+        an_owned_argument_is_one_handle_more,
+        functions_are_not_counted,
+    }
+    destructors {
+        a_long_chain_needs_no_stack,
+        a_tree_goes_at_once,
+        a_destructor_makes_and_drops_objects,
+        a_destructor_calls_into_another_store,
+        an_object_owns_a_store_that_owns_objects,
+        one_object_in_several_stores,
+        objects_that_wait_for_each_other,
+        a_capability_is_taken_back,
+        objects_know_their_type,
+    }
+    equivalence {
+        many_short_programs,
+        some_long_programs,
+        programs_that_seldom_collect,
     }
     errors {
         malformed_and_invalid_modules,
@@ -42,6 +115,19 @@ cases! {
         configurations_are_checked,
         modules_tell_what_they_declare,
         missing_exports_are_named,
+    }
+    frames {
+        references_in_block_parameters,
+        references_through_branch_tables,
+        more_references_than_registers,
+        arguments_on_the_stack,
+        many_results,
+        tail_calls_hand_references_on,
+        every_frame_of_a_recursion_holds_its_own,
+        dead_values_are_not_held,
+        what_an_operator_is_about_to_use_is_held,
+        references_beside_other_types,
+        a_host_function_returns_many_references,
     }
     host {
         wrapped_closures_with_every_kind_of_result,
@@ -51,12 +137,30 @@ cases! {
         the_host_can_call_its_own_functions,
         functions_made_before_and_after_a_stub_exists,
         errors_of_host_functions_come_back_as_they_are,
+        errors_pass_through_many_activations,
+        a_dynamic_function_calls_itself,
+        wrong_results_of_dynamic_functions,
+    }
+    hostile {
+        proposals_that_are_missing_are_named,
+        a_truncated_module_is_malformed,
+        changed_bytes_do_no_harm,
+        malformed_modules_say_where,
+        invalid_uses_of_references,
+        limits_are_named,
+        the_most_parameters_and_results,
+        every_handle_knows_its_store,
     }
     interrupt {
         a_callback_extends_the_deadline,
         fuel_runs_out_deterministically,
         host_functions_see_and_set_fuel,
         fuel_needs_the_switch,
+        a_deadline_callback_collects,
+        an_interrupt_releases_what_frames_held,
+        a_recursion_without_loops_is_interrupted,
+        nested_activations_share_deadline_and_fuel,
+        running_out_of_fuel_releases_what_frames_held,
     }
     limits {
         fixed_limits,
@@ -85,6 +189,15 @@ cases! {
         a_borrowed_argument_can_be_passed_on,
         a_host_function_called_by_the_host_roots_its_arguments,
     }
+    numerics {
+        conversions_between_floats_and_integers,
+        float_arithmetic_and_comparisons,
+        float_operators_that_keep_bits,
+        rounding,
+        floats_cross_unchanged,
+        integer_operators,
+        integers_that_change_width,
+    }
     references {
         an_argument_that_is_not_kept_is_released_at_return,
         what_comes_back_is_the_same_object,
@@ -98,12 +211,41 @@ cases! {
         references_are_released_after_a_trap,
         a_given_region_is_used,
     }
+    sharing {
+        references_in_a_shared_table_and_global,
+        functions_call_back_and_forth,
+        a_trap_goes_through_several_instances,
+        a_memory_that_one_grows_and_all_see,
+        imports_may_be_larger_than_wanted_but_not_smaller,
+        the_first_missing_import_is_named,
+        a_start_function_that_fails_leaves_a_good_store,
+        a_start_function_may_instantiate,
+        one_host_function_imported_many_times,
+    }
+    stack {
+        the_store_is_usable_afterwards,
+        more_stack_is_more_depth,
+        large_frames,
+        many_stack_arguments,
+        an_overflow_at_every_level_of_nesting,
+        a_start_function_that_overflows,
+        tail_calls_need_no_stack,
+    }
+    stepping {
+        steps_find_what_a_collection_finds,
+        wasm_runs_between_steps,
+        an_abandoned_step_loses_nothing,
+        a_store_dropped_in_the_middle_of_a_step,
+        what_a_step_marks_late_goes_one_collection_later,
+    }
     tables {
         bulk_operations_count,
         growing_counts,
         segments_of_references,
         tables_of_functions,
         tables_that_the_host_makes,
+        tables_with_64_bit_indices,
+        a_bulk_operation_out_of_bounds_changes_nothing,
     }
     traps {
         every_kind_of_trap,
@@ -112,5 +254,7 @@ cases! {
         a_trap_keeps_the_innermost_backtrace_on_its_way_out,
         stack_overflow_in_nested_activations,
         a_fixed_stack_limit_is_kept,
+        every_kind_has_the_backtrace_of_where_it_was,
+        traps_have_codes_and_texts,
     }
 }

@@ -186,3 +186,76 @@ pub fn tables_that_the_host_makes(setup: Setup) {
         assert!(matches!(Table::new(&mut store, huge, Val::ExternRef(None)), Err(Error::Limit(_))));
     });
 }
+
+pub fn tables_with_64_bit_indices(setup: Setup) {
+    setup.each_engine(|engine| {
+        let census = Census::default();
+        let (mut store, instance) = instance(
+            engine,
+            r#"(module
+                (table $t (export "t") i64 3 6 externref)
+                (func (export "get") (param i64) (result externref) (table.get $t (local.get 0)))
+                (func (export "set") (param i64 externref)
+                    (table.set $t (local.get 0) (local.get 1)))
+                (func (export "fill") (param i64 externref i64)
+                    (table.fill $t (local.get 0) (local.get 1) (local.get 2)))
+                (func (export "grow") (param externref i64) (result i64)
+                    (table.grow $t (local.get 0) (local.get 1))))"#,
+        );
+        let get = instance.get_typed_func::<u64, Option<ExternRef>>(&mut store, "get").unwrap();
+        let set = instance.get_typed_func::<(u64, ExternRef), ()>(&mut store, "set").unwrap();
+        set.call(&mut store, (2, census.object(2))).unwrap();
+        assert_eq!(get.call(&mut store, 2).unwrap().as_ref().map(number), Some(2));
+        for index in [3, 1 << 32, (1 << 32) + 2, u64::MAX] {
+            let error = get.call(&mut store, index).unwrap_err();
+            assert_eq!(error.as_trap(), Some(Trap::TableOutOfBounds), "{index}");
+            let error = set.call(&mut store, (index, census.object(3))).unwrap_err();
+            assert_eq!(error.as_trap(), Some(Trap::TableOutOfBounds), "{index}");
+        }
+        assert_eq!(census.alive(), 1);
+        type Fill = (u64, Option<ExternRef>, u64);
+        let fill = instance.get_typed_func::<Fill, ()>(&mut store, "fill").unwrap();
+        for (start, len) in [(1, 3), (u64::MAX, 2), (2, u64::MAX), (4, 0)] {
+            let error = fill.call(&mut store, (start, None, len)).unwrap_err();
+            assert_eq!(error.as_trap(), Some(Trap::TableOutOfBounds), "{start} {len}");
+        }
+        assert_eq!(census.alive(), 1, "nothing is filled by halves");
+        let grow = instance.get_typed_func::<(ExternRef, u64), i64>(&mut store, "grow").unwrap();
+        for (delta, old) in [(u64::MAX, -1), (1 << 32, -1), (4, -1), (3, 3), (1, -1)] {
+            assert_eq!(grow.call(&mut store, (census.object(4), delta)).unwrap(), old);
+        }
+        assert_eq!(census.alive(), 2);
+        fill.call(&mut store, (0, None, 6)).unwrap();
+        assert_eq!(census.alive(), 0);
+    });
+}
+
+pub fn a_bulk_operation_out_of_bounds_changes_nothing(setup: Setup) {
+    setup.each_engine(|engine| {
+        let census = Census::default();
+        let (mut store, instance) = instance(engine, BULK);
+        let a = instance.get_table(&mut store, "a").unwrap();
+        for at in 0..10 {
+            a.set(&mut store, at, census.object(at as u32).into()).unwrap();
+        }
+        let before = numbers(&store, a);
+        let outside = Some(Trap::TableOutOfBounds);
+        type Fill = (u32, Option<ExternRef>, u32);
+        let fill = instance.get_typed_func::<Fill, ()>(&mut store, "fill").unwrap();
+        type Three = (u32, u32, u32);
+        let copy = instance.get_typed_func::<Three, ()>(&mut store, "copy").unwrap();
+        for (start, len) in [(0, 11), (10, 1), (11, 0), (9, 2), (u32::MAX, 1), (1, u32::MAX)] {
+            let filled = fill.call(&mut store, (start, Some(census.object(99)), len));
+            assert_eq!(filled.unwrap_err().as_trap(), outside, "{start} {len}");
+            for args in [(start, 0, len), (0, start, len)] {
+                let copied = copy.call(&mut store, args).unwrap_err();
+                assert_eq!(copied.as_trap(), outside, "{args:?}");
+            }
+            assert_eq!((numbers(&store, a), census.alive()), (before.clone(), 10));
+        }
+        fill.call(&mut store, (10, Some(census.object(99)), 0)).unwrap();
+        copy.call(&mut store, (10, 0, 0)).unwrap();
+        copy.call(&mut store, (0, 10, 0)).unwrap();
+        assert_eq!((numbers(&store, a), census.alive()), (before, 10));
+    });
+}

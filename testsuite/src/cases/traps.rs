@@ -146,3 +146,76 @@ pub fn a_fixed_stack_limit_is_kept(setup: Setup) {
         func.call(&mut store, ()).unwrap();
     });
 }
+
+/// How to trap, in the function `$it` at the bottom of a call chain.
+const TRAPS: [(Trap, &str); 22] = [
+    (Trap::UnreachableCodeReached, "unreachable"),
+    (Trap::IntegerDivisionByZero, "(drop (i32.div_u (i32.const 1) (local.get 0)))"),
+    (Trap::IntegerDivisionByZero, "(drop (i32.rem_s (i32.const 1) (local.get 0)))"),
+    (Trap::IntegerDivisionByZero, "(drop (i64.div_s (i64.const 1) (i64.const 0)))"),
+    (Trap::IntegerDivisionByZero, "(drop (i64.rem_u (i64.const 1) (i64.const 0)))"),
+    (Trap::IntegerOverflow, "(drop (i64.div_s (i64.const 0x8000000000000000) (i64.const -1)))"),
+    (Trap::IntegerOverflow, "(drop (i32.trunc_f64_u (f64.const 1e10)))"),
+    (Trap::IntegerOverflow, "(drop (i64.trunc_f32_s (f32.const inf)))"),
+    (Trap::BadConversionToInteger, "(drop (i64.trunc_f64_s (f64.const nan)))"),
+    (Trap::MemoryOutOfBounds, "(i64.store (i32.const -1) (i64.const 1))"),
+    (Trap::MemoryOutOfBounds, "(drop (v128.load (i32.const 65521)))"),
+    (Trap::MemoryOutOfBounds, "(memory.fill (i32.const 0) (i32.const 0) (i32.const 65537))"),
+    (Trap::MemoryOutOfBounds, "(memory.copy (i32.const 1) (i32.const 0) (i32.const 65536))"),
+    (Trap::MemoryOutOfBounds, "(memory.init $d (i32.const 0) (i32.const 0) (i32.const 4))"),
+    (Trap::TableOutOfBounds, "(table.set $t (i32.const 2) (ref.null func))"),
+    (Trap::TableOutOfBounds, "(table.fill $t (i32.const 1) (ref.null func) (i32.const 2))"),
+    (Trap::TableOutOfBounds, "(table.copy $t $t (i32.const 0) (i32.const 1) (i32.const 2))"),
+    (Trap::TableOutOfBounds, "(table.init $t $e (i32.const 0) (i32.const 0) (i32.const 2))"),
+    (Trap::UndefinedElement, "(call_indirect $t (i32.const -1))"),
+    (Trap::IndirectCallToNull, "(call_indirect $t (i32.const 1))"),
+    (Trap::BadSignature, "(call_indirect $t (param i64) (i64.const 1) (i32.const 0))"),
+    (Trap::NullReference, "(call $strict (ref.null extern))"),
+];
+
+pub fn every_kind_has_the_backtrace_of_where_it_was(setup: Setup) {
+    setup.each_engine(|engine| {
+        let mut linker = Linker::<()>::new(engine);
+        linker.func_wrap("h", "strict", |_: kernref::ExternRef| ()).unwrap();
+        for (trap, body) in TRAPS {
+            let text = format!(
+                r#"(module $guest
+                    (import "h" "strict" (func $strict (param externref)))
+                    (memory 1)
+                    (table $t 2 funcref)
+                    (elem (table $t) (i32.const 0) func $fine)
+                    (elem $e func $fine)
+                    (data $d "abc")
+                    (func $fine)
+                    (func $it (param i32) {body})
+                    (func $above (param i32) (call $fine) (call $it (local.get 0)) (call $fine))
+                    (func $run (export "run") (call $above (i32.const 0))))"#
+            );
+            let (mut store, instance) = linked(&linker, (), &text);
+            let run = instance.get_typed_func::<(), ()>(&mut store, "run").unwrap();
+            for _ in 0..2 {
+                let error = run.call(&mut store, ()).unwrap_err();
+                assert_eq!(error.as_trap(), Some(trap), "{body}");
+                let trace = store.last_backtrace().unwrap();
+                let frames: Vec<_> =
+                    trace.frames().map(|frame| (frame.func_index(), frame.func_name())).collect();
+                let wanted = [(2, Some("it")), (3, Some("above")), (4, Some("run"))];
+                assert_eq!(frames, wanted, "{body}");
+            }
+        }
+    });
+}
+
+pub fn traps_have_codes_and_texts(_: Setup) {
+    let mut texts: Vec<_> = Trap::ALL.iter().map(ToString::to_string).collect();
+    for trap in Trap::ALL {
+        assert_eq!(Trap::from_code(*trap as u64), Some(*trap));
+        let error = Error::from(*trap);
+        assert_eq!((error.as_trap(), error.is_guest_fault()), (Some(*trap), true));
+        assert!(error.to_string().ends_with(&trap.to_string()));
+    }
+    assert_eq!((Trap::from_code(0), Trap::from_code(1 << 32)), (None, None));
+    texts.sort();
+    texts.dedup();
+    assert_eq!(texts.len(), Trap::ALL.len());
+}
