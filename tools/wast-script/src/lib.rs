@@ -1,2 +1,24 @@
-//! WebAssembly script files: a compact form, and its execution on Kernref.
+//! WebAssembly script files (`.wast`): a compact form of them, made on a host
+//! from text, and a runner for that form on Kernref, for hosts and kernels.
 #![no_std]
+#![forbid(unsafe_code)]
+
+extern crate alloc;
+#[cfg(any(feature = "encode", test))]
+extern crate std;
+
+mod codec;
+#[cfg(feature = "encode")]
+mod encode;
+mod features;
+mod host;
+mod matching;
+mod run;
+mod script;
+
+pub use codec::Malformed;
+#[cfg(feature = "encode")]
+pub use encode::encode;
+pub use features::features_of;
+pub use run::{Options, Totals, run};
+pub use script::{Action, Argument, Directive, Execute, Expected, Float, Script};

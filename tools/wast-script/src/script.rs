@@ -1,0 +1,124 @@
+//! The compact form of a script: what a kernel runs, and what the host runs
+//! too. Plain data; `codec` gives it bytes, `encode` makes it from text.
+
+use alloc::string::String;
+use alloc::vec::Vec;
+use kernref::WasmFeatures;
+
+/// A script.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Script {
+    /// The file it came from.
+    pub name: String,
+    /// Proposals that its modules may use.
+    pub features: WasmFeatures,
+    /// What it says, in order.
+    pub directives: Vec<Directive>,
+}
+
+/// A directive and its line, counted from 1.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Directive {
+    /// Line in the text.
+    pub line: u32,
+    /// What to do.
+    pub action: Action,
+}
+
+/// What a directive asks for.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Action {
+    /// Compile and instantiate; the instance becomes the current one.
+    Module { name: Option<String>, bytes: Vec<u8> },
+    /// Compile only.
+    Definition { name: Option<String>, bytes: Vec<u8> },
+    /// Instantiate what was compiled under a name, or last.
+    Instance { name: Option<String>, definition: Option<String> },
+    /// Make an instance's exports importable.
+    Register { import_name: String, instance: Option<String> },
+    /// Execute; it must end normally.
+    Perform(Execute),
+    /// Execute; each result must match one of its alternatives.
+    Return(Execute, Vec<Vec<Expected>>),
+    /// Execute; it must trap.
+    Trap(Execute, String),
+    /// Execute; the stack must overflow.
+    Exhaustion(Execute),
+    /// Compiling must fail.
+    Refused(Vec<u8>),
+    /// Compiling must succeed, instantiating must fail for an import.
+    Unlinkable(Vec<u8>),
+    /// Execute; it must end by an exception.
+    Exception(Execute),
+    /// Decided when the script was encoded: text that had to be malformed is,
+    /// or else the reason why this directive fails.
+    Decided(Result<(), String>),
+}
+
+/// Something to execute.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Execute {
+    /// Call an exported function.
+    Invoke { instance: Option<String>, name: String, args: Vec<Argument> },
+    /// Read an exported global.
+    Get { instance: Option<String>, name: String },
+    /// Instantiate a module and forget it.
+    Instantiate(Vec<u8>),
+}
+
+/// A value passed.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Argument {
+    /// `i32.const`.
+    I32(u32),
+    /// `i64.const`.
+    I64(u64),
+    /// `f32.const`, bits.
+    F32(u32),
+    /// `f64.const`, bits.
+    F64(u64),
+    /// `v128.const`, bits.
+    V128(u128),
+    /// `ref.null func`.
+    NullFunc,
+    /// `ref.null extern`.
+    NullExtern,
+    /// `ref.extern N`.
+    Extern(u32),
+}
+
+/// A float that a result must match.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Float<Bits> {
+    /// These bits.
+    Value(Bits),
+    /// A NaN whose payload is the most significant bit alone.
+    CanonicalNan,
+    /// A NaN whose payload has the most significant bit.
+    ArithmeticNan,
+}
+
+/// What a result must match.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Expected {
+    /// An `i32`.
+    I32(u32),
+    /// An `i64`.
+    I64(u64),
+    /// An `f32`.
+    F32(Float<u32>),
+    /// An `f64`.
+    F64(Float<u64>),
+    /// A vector, all bits.
+    V128(u128),
+    /// A vector of four floats.
+    F32x4([Float<u32>; 4]),
+    /// A vector of two floats.
+    F64x2([Float<u64>; 2]),
+    /// A null reference.
+    Null,
+    /// A non-null externref, with this number if one is given.
+    Extern(Option<u32>),
+    /// A non-null funcref.
+    Func,
+}
