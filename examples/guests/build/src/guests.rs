@@ -1,0 +1,160 @@
+//! The guests: what each is made from, and how.
+
+use crate::module::Interface;
+use crate::tools::{TARGET, Tools, succeed};
+use crate::{Result, read, root};
+use externref::processor::Processor;
+use std::env;
+use std::path::PathBuf;
+use std::process::Command;
+
+/// What a guest is made from.
+pub enum Source {
+    /// Text, relative to the workspace.
+    Text(&'static str),
+    /// One file of C, relative to the workspace.
+    C(&'static str),
+    /// A package that computes and imports nothing.
+    Program(&'static str),
+    /// A package that uses the crate `externref`.
+    Objects(&'static str),
+}
+
+/// A guest.
+pub struct Guest {
+    /// The module's name in `prebuilt/`.
+    pub file: &'static str,
+    pub source: Source,
+}
+
+/// All guests.
+pub const GUESTS: &[Guest] = &[
+    Guest { file: "demo.wasm", source: Source::Text("demo/demo.wat") },
+    Guest { file: "c-objects.wasm", source: Source::C("c/objects.c") },
+    Guest { file: "rust-objects.wasm", source: Source::Objects("guest-rust-objects") },
+    Guest { file: "regex.wasm", source: Source::Program("guest-regex") },
+    Guest { file: "json.wasm", source: Source::Program("guest-json") },
+    Guest { file: "compress.wasm", source: Source::Program("guest-compress") },
+    Guest { file: "sha256.wasm", source: Source::Program("guest-sha256") },
+];
+
+/// Why a guest was not built.
+pub enum Failure {
+    /// A tool is not here.
+    Missing(String),
+    /// The tools are here and it failed.
+    Broken(String),
+}
+
+impl From<String> for Failure {
+    fn from(why: String) -> Self {
+        Self::Broken(why)
+    }
+}
+
+/// Kernels give little memory: stacks of a megabyte, which is usual, will not do.
+const RUST_STACK_BYTES: u32 = 256 << 10;
+const C_STACK_BYTES: u32 = 16 << 10;
+
+impl Guest {
+    /// Whether the module offers what its kind must offer.
+    pub fn accepts(&self, interface: &Interface) -> Result<()> {
+        let run = match self.source {
+            Source::Program(_) => "(i32) -> i64",
+            _ => "() -> i32",
+        };
+        interface.must_export("run", run)?;
+        interface.must_export("memory", "memory")?;
+        match self.source {
+            Source::Program(_) => interface.must_import_nothing(),
+            _ => interface.must_import_from_kernel(),
+        }
+    }
+}
+
+fn assemble(path: &str) -> Result<Vec<u8>> {
+    let path = root().join(path);
+    let text = read(&path)?;
+    let parser = wat::Parser::new();
+    let bytes = parser.parse_bytes(Some(&path), &text).map_err(|error| error.to_string())?;
+    Ok(bytes.into_owned())
+}
+
+fn compile_c(path: &str, compiler: &str, tools: &Tools) -> Result<Vec<u8>> {
+    let out = tools.target_dir().join("c-guest.wasm");
+    let mut command = Command::new(compiler);
+    command
+        .current_dir(root())
+        .args(["--target=wasm32", "-mreference-types", "-mbulk-memory"])
+        .args(["-std=c11", "-O2", "-nostdlib", "-Wall", "-Wextra", "-Werror"])
+        .arg("-Wl,--no-entry")
+        .arg(format!("-Wl,-z,stack-size={C_STACK_BYTES}"))
+        .arg(path)
+        .arg("-o")
+        .arg(&out);
+    succeed(&mut command)?;
+    read(&out)
+}
+
+/// Flags that keep stacks small and this machine's paths out of the modules.
+fn rustflags() -> String {
+    let home = env::var_os("CARGO_HOME").map(PathBuf::from).or_else(|| {
+        let home = env::var_os("HOME").or_else(|| env::var_os("USERPROFILE"))?;
+        Some(PathBuf::from(home).join(".cargo"))
+    });
+    let mut flags = vec![
+        format!("-Clink-arg=-zstack-size={RUST_STACK_BYTES}"),
+        format!("--remap-path-prefix={}=guests", root().display()),
+    ];
+    if let Some(home) = home {
+        let sources = home.join("registry").join("src");
+        flags.push(format!("--remap-path-prefix={}=registry", sources.display()));
+        // One directory for each registry, whose name depends on its address.
+        for registry in sources.read_dir().into_iter().flatten().flatten() {
+            flags.push(format!("--remap-path-prefix={}=registry", registry.path().display()));
+        }
+    }
+    flags.join("\u{1f}")
+}
+
+fn compile_rust(package: &str, tools: &Tools) -> Result<Vec<u8>> {
+    let target_dir = tools.target_dir();
+    let mut command = tools.cargo();
+    command
+        .args(["build", "--profile", "guest", "--target", TARGET, "--package", package])
+        .arg("--target-dir")
+        .arg(&target_dir)
+        .env("CARGO_ENCODED_RUSTFLAGS", rustflags());
+    succeed(&mut command)?;
+    let file = format!("{}.wasm", package.replace('-', "_"));
+    read(&target_dir.join(TARGET).join("guest").join(file))
+}
+
+/// Gives imports and exports their true signatures.
+fn process(bytes: &[u8]) -> Result<Vec<u8>> {
+    // The table of references is nobody's business but the guest's.
+    Processor::default()
+        .set_ref_table(None)
+        .process_bytes(bytes)
+        .map_err(|error| format!("the processor of externrefs: {error}"))
+}
+
+/// Builds a guest with the tools that are here.
+pub fn build(guest: &Guest, tools: &Tools) -> std::result::Result<Vec<u8>, Failure> {
+    let rust = || tools.rust.as_ref().map_err(|why| Failure::Missing(why.clone()));
+    Ok(match guest.source {
+        Source::Text(path) => assemble(path)?,
+        Source::C(path) => {
+            let clang = tools.clang.as_ref().map_err(|why| Failure::Missing(why.clone()))?;
+            compile_c(path, &clang.path, tools)?
+        }
+        Source::Program(package) => {
+            rust()?;
+            compile_rust(package, tools)?
+        }
+        Source::Objects(package) => {
+            rust()?;
+            process(&compile_rust(package, tools)?)?
+        }
+    })
+}
