@@ -103,7 +103,7 @@ macro_rules! lists {
             #[allow(unused_variables, reason = "the empty tuple uses nothing")]
             unsafe fn lower_all(self, store: &mut OpaqueStore, cells: *mut ValRaw) -> Result<()> {
                 $(self.$index.check(store)?;)*
-                let slots = const { 0 $(+ $name::SLOTS)* };
+                let slots = 0 $(+ self.$index.slots())*;
                 if slots > 0 {
                     store.0.reserve_references(slots)?;
                 }

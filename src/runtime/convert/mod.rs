@@ -21,12 +21,16 @@ use crate::error::Result;
 ///
 /// # Safety
 /// `lower` yields a cell that is valid for [`Self::TYPE`] in the store, and
-/// takes at most [`Self::SLOTS`] reference slots.
+/// takes as many reference slots as [`Self::slots`] says.
 pub unsafe trait ToWasm: Sized {
     /// The Wasm type.
     const TYPE: ValType;
+
     #[doc(hidden)]
-    const SLOTS: u32 = 0;
+    #[inline]
+    fn slots(&self) -> u32 {
+        0
+    }
 
     #[doc(hidden)]
     #[inline]

@@ -12,7 +12,11 @@ use crate::runtime::value;
 // SAFETY: a fresh slot that owns the reference; one slot.
 unsafe impl ToWasm for ExternRef {
     const TYPE: ValType = ValType::ExternRef;
-    const SLOTS: u32 = 1;
+
+    #[inline]
+    fn slots(&self) -> u32 {
+        1
+    }
 
     #[inline]
     fn lower(self, store: &mut OpaqueStore) -> Result<ValRaw> {
@@ -23,7 +27,11 @@ unsafe impl ToWasm for ExternRef {
 // SAFETY: as for `ExternRef`, or null.
 unsafe impl ToWasm for Option<ExternRef> {
     const TYPE: ValType = ValType::ExternRef;
-    const SLOTS: u32 = 1;
+
+    #[inline]
+    fn slots(&self) -> u32 {
+        u32::from(self.is_some())
+    }
 
     #[inline]
     fn lower(self, store: &mut OpaqueStore) -> Result<ValRaw> {

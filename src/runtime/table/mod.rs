@@ -33,12 +33,14 @@ impl Table {
             return Err(Misuse::WrongType.into());
         }
         let init = element_from(store, init, ty.element)?;
-        let index = TableData::create(store, ty, None)?;
-        if init != 0 {
-            fill(store, index, 0, init, ty.minimum)?;
-        }
+        let created = TableData::create(store, ty, None).and_then(|index| {
+            if init != 0 {
+                fill(store, index, 0, init, ty.minimum)?;
+            }
+            Ok(Self { store: store.id, index })
+        });
         store.call_returned();
-        Ok(Self { store: store.id, index })
+        created
     }
 
     pub(super) fn check_store(&self, store: &StoreOpaque) -> Result<()> {
