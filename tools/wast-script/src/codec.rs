@@ -234,8 +234,7 @@ mod tests {
             Action::Trap(invoke, "unreachable".into()),
             Action::Decided(Err("no".into())),
         ];
-        let directives =
-            actions.into_iter().map(|action| Directive { line: 7, action }).collect();
+        let directives = actions.into_iter().map(|action| Directive { line: 7, action }).collect();
         Script { name: "x.wast".into(), features: WasmFeatures::all(), directives }
     }
 

@@ -6,9 +6,7 @@ use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec;
 use alloc::vec::Vec;
-use wast::core::{
-    AbstractHeapType, HeapType, NanPattern, V128Pattern, WastArgCore, WastRetCore,
-};
+use wast::core::{AbstractHeapType, HeapType, NanPattern, V128Pattern, WastArgCore, WastRetCore};
 use wast::lexer::Lexer;
 use wast::parser::{self, ParseBuffer};
 use wast::token::{Id, Span};
@@ -82,11 +80,12 @@ fn action(directive: WastDirective<'_>) -> Encoded<Action> {
         WastDirective::AssertMalformed { module, message, span } => {
             malformed(module, message, span)
         }
-        WastDirective::AssertInvalidCustom { .. }
-        | WastDirective::AssertMalformedCustom { .. } => {
+        WastDirective::AssertInvalidCustom { .. } | WastDirective::AssertMalformedCustom { .. } => {
             return Err("assertions about custom sections are not supported".into());
         }
-        WastDirective::AssertSuspension { .. } => return Err("suspensions are not supported".into()),
+        WastDirective::AssertSuspension { .. } => {
+            return Err("suspensions are not supported".into());
+        }
         WastDirective::Thread(_) | WastDirective::Wait { .. } => {
             return Err("threads are not supported".into());
         }

@@ -14,8 +14,13 @@ pub fn features_of(path: &str) -> F {
             "wasm-v1" => F::empty(),
             "wasm-v2" => WASM_2,
             "wasm-v3" | "wasm-latest" => F::all(),
-            "bulk-memory" | "multi-value" | "reference-types" | "simd" | "sign-extension-ops"
-            | "mutable-global" | "nontrapping-float-to-int-conversions" => WASM_2,
+            "bulk-memory"
+            | "multi-value"
+            | "reference-types"
+            | "simd"
+            | "sign-extension-ops"
+            | "mutable-global"
+            | "nontrapping-float-to-int-conversions" => WASM_2,
             "tail-call" => WASM_2 | F::TAIL_CALL,
             "extended-const" => WASM_2 | F::EXTENDED_CONST,
             "multi-memory" => WASM_2 | F::MULTI_MEMORY,

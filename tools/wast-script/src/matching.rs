@@ -67,9 +67,10 @@ fn matches(value: &Val, expected: &Expected) -> bool {
 /// Compares results with what is expected of each.
 pub(crate) fn results(found: &[Val], expected: &[alloc::vec::Vec<Expected>]) -> Result<(), String> {
     let fits = found.len() == expected.len()
-        && found.iter().zip(expected).all(|(value, one_of)| {
-            one_of.iter().any(|wanted| matches(value, wanted))
-        });
+        && found
+            .iter()
+            .zip(expected)
+            .all(|(value, one_of)| one_of.iter().any(|wanted| matches(value, wanted)));
     match fits {
         true => Ok(()),
         false => Err(format!("expected {expected:x?}, got {}", shown(found))),
