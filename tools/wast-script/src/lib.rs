@@ -13,6 +13,7 @@ mod encode;
 mod features;
 mod host;
 mod matching;
+mod report;
 mod run;
 mod script;
 
@@ -20,5 +21,6 @@ pub use codec::Malformed;
 #[cfg(feature = "encode")]
 pub use encode::encode;
 pub use features::features_of;
+pub use report::report;
 pub use run::{Options, Totals, run};
 pub use script::{Action, Argument, Directive, Execute, Expected, Float, Script};

@@ -16,6 +16,15 @@ pub struct Script {
     pub directives: Vec<Directive>,
 }
 
+impl Script {
+    /// A script that fails for `reason`.
+    pub fn failing(name: &str, reason: &str) -> Self {
+        let action = Action::Decided(Err(reason.into()));
+        let directives = alloc::vec![Directive { line: 0, action }];
+        Self { name: name.into(), features: WasmFeatures::all(), directives }
+    }
+}
+
 /// A directive and its line, counted from 1.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Directive {
@@ -29,13 +38,33 @@ pub struct Directive {
 #[derive(Clone, Debug, PartialEq)]
 pub enum Action {
     /// Compile and instantiate; the instance becomes the current one.
-    Module { name: Option<String>, bytes: Vec<u8> },
+    Module {
+        /// The name it is given, if any.
+        name: Option<String>,
+        /// The module.
+        bytes: Vec<u8>,
+    },
     /// Compile only.
-    Definition { name: Option<String>, bytes: Vec<u8> },
+    Definition {
+        /// The name it is given, if any.
+        name: Option<String>,
+        /// The module.
+        bytes: Vec<u8>,
+    },
     /// Instantiate what was compiled under a name, or last.
-    Instance { name: Option<String>, definition: Option<String> },
+    Instance {
+        /// The name it is given, if any.
+        name: Option<String>,
+        /// Which definition; none: the last one.
+        definition: Option<String>,
+    },
     /// Make an instance's exports importable.
-    Register { import_name: String, instance: Option<String> },
+    Register {
+        /// The name that imports use.
+        import_name: String,
+        /// Which instance; none: the current one.
+        instance: Option<String>,
+    },
     /// Execute; it must end normally.
     Perform(Execute),
     /// Execute; each result must match one of its alternatives.
@@ -59,9 +88,21 @@ pub enum Action {
 #[derive(Clone, Debug, PartialEq)]
 pub enum Execute {
     /// Call an exported function.
-    Invoke { instance: Option<String>, name: String, args: Vec<Argument> },
+    Invoke {
+        /// Which instance; none: the current one.
+        instance: Option<String>,
+        /// The export.
+        name: String,
+        /// What is passed.
+        args: Vec<Argument>,
+    },
     /// Read an exported global.
-    Get { instance: Option<String>, name: String },
+    Get {
+        /// Which instance; none: the current one.
+        instance: Option<String>,
+        /// The export.
+        name: String,
+    },
     /// Instantiate a module and forget it.
     Instantiate(Vec<u8>),
 }

@@ -1,0 +1,72 @@
+//! The host's side of `./x wast`.
+//!
+//! `kernref-wast encode PACK [PATH…]` encodes scripts, the official ones if no
+//! path is given. `kernref-wast run PACK FROM POLICY [zeal]` runs those of a
+//! pack from number FROM on.
+#![forbid(unsafe_code)]
+
+mod pack;
+mod sources;
+
+use kernref::{Config, DeferralPolicy};
+use kernref_wast_script::{Script, encode, report};
+use std::fmt::Write;
+use std::num::NonZeroU32;
+use std::process::ExitCode;
+
+type Result<T> = std::result::Result<T, String>;
+
+fn main() -> ExitCode {
+    let args: Vec<String> = std::env::args().skip(1).collect();
+    let words: Vec<&str> = args.iter().map(String::as_str).collect();
+    let outcome = match words.as_slice() {
+        ["encode", pack, paths @ ..] => encode_all(pack, paths),
+        ["run", pack, from, policy] => run_all(pack, from, policy, false),
+        ["run", pack, from, policy, "zeal"] => run_all(pack, from, policy, true),
+        _ => Err("usage: encode PACK [PATH…] | run PACK FROM POLICY [zeal]".into()),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(message) => {
+            eprintln!("error: {message}");
+            ExitCode::from(2)
+        }
+    }
+}
+
+fn encode_all(pack: &str, paths: &[&str]) -> Result<()> {
+    let encoded = sources::collect(paths)?.into_iter().map(|source| {
+        let text = source.text.as_deref();
+        let script = text.map_err(Clone::clone).and_then(|text| encode(&source.name, text));
+        // A file that cannot be read is a file that fails.
+        let script = script.unwrap_or_else(|reason| Script::failing(&source.name, &reason));
+        (source.name, script.to_bytes())
+    });
+    pack::write(pack, &encoded.collect::<Vec<_>>())
+}
+
+/// Standard output, each piece at once: a crash must not swallow it.
+struct Console;
+
+impl Write for Console {
+    fn write_str(&mut self, text: &str) -> std::fmt::Result {
+        use std::io::Write;
+        let mut out = std::io::stdout().lock();
+        out.write_all(text.as_bytes()).and_then(|()| out.flush()).map_err(|_| std::fmt::Error)
+    }
+}
+
+fn run_all(pack: &str, from: &str, policy: &str, zeal: bool) -> Result<()> {
+    let from: usize = from.parse().map_err(|_| "FROM is not a number".to_string())?;
+    let mut config = Config::new();
+    config.deferral_policy(match policy {
+        "zero-count" => DeferralPolicy::ZeroCount,
+        "clone-on-read" => DeferralPolicy::CloneOnRead,
+        _ => return Err(format!("no policy is called `{policy}`")),
+    });
+    config.gc_zeal(zeal.then_some(NonZeroU32::MIN));
+    for (number, (name, bytes)) in pack::read(pack)?.iter().enumerate().skip(from) {
+        report(&mut Console, number, name, bytes, &config).map_err(|error| error.to_string())?;
+    }
+    Ok(())
+}

