@@ -8,9 +8,11 @@ mod kernel_suite;
 mod layers;
 mod paths;
 mod payload;
+mod process;
 mod qemu;
 mod tally;
 mod test;
+mod wast;
 
 use clap::{Parser, Subcommand};
 use std::process::ExitCode;
@@ -40,6 +42,10 @@ enum Command {
         #[arg(long, value_enum, default_value = "x86_64")]
         arch: qemu::Arch,
     },
+    /// Run WebAssembly script files. The last line is `N passed, M failed`.
+    ///
+    /// Exit status: 0 all passed, 1 something failed, 2 nothing could be run.
+    Wast(wast::Args),
     /// Check that each layer of the crate uses only the layers below it.
     Layers,
 }
@@ -52,6 +58,7 @@ fn main() -> ExitCode {
             println!("{passed} passed, {failed} failed");
             ExitCode::from(u8::from(failed > 0))
         }),
+        Command::Wast(args) => wast::run(&args),
         Command::Layers => layers::check().map(|()| {
             println!("layers: in order");
             ExitCode::SUCCESS

@@ -1,12 +1,11 @@
 //! Booting a kernel in QEMU, with a deadline on this side.
 
-use crate::{Result, paths, payload};
-use std::io::{BufRead, BufReader, Write};
+use crate::{Result, paths, payload, process};
+use std::io::Write;
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::Command;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::time::{Duration, Instant};
-use wait_timeout::ChildExt;
+use std::time::Duration;
 
 /// A machine that there are kernels for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
@@ -101,7 +100,7 @@ pub struct Boot<'a> {
 
 impl Boot<'_> {
     /// Boots, hands each line of the console to `line`, and waits for the end.
-    pub fn run(&self, mut line: impl FnMut(&str)) -> Result<End> {
+    pub fn run(&self, line: impl FnMut(&str)) -> Result<End> {
         static NEXT: AtomicU32 = AtomicU32::new(0);
         let number = NEXT.fetch_add(1, Ordering::Relaxed);
         let name = format!("{}-{number}.payload", std::process::id());
@@ -120,37 +119,14 @@ impl Boot<'_> {
         let mut command = self.arch.command();
         command.args(["-accel", self.accel, "-cpu", cpu, "-device", &loader]);
         command.arg("-kernel").arg(self.kernel).args(self.extra);
-        command.stdin(Stdio::null()).stdout(Stdio::piped());
-        let program = command.get_program().to_string_lossy().into_owned();
-        let mut child = command.spawn().map_err(|error| format!("{program}: {error}"))?;
-        let Some(console) = child.stdout.take() else { return Err("no console".into()) };
-        let started = Instant::now();
-        // The reader ends when QEMU does; the deadline is kept by this thread's
-        // sibling, which may kill it.
-        let end = std::thread::scope(|scope| {
-            let waiter = scope.spawn(move || {
-                let left = self.deadline.saturating_sub(started.elapsed());
-                match child.wait_timeout(left) {
-                    Ok(Some(status)) => Some(status),
-                    _ => {
-                        let _ = child.kill();
-                        let _ = child.wait();
-                        None
-                    }
-                }
-            });
-            for text in BufReader::new(console).split(b'\n').map_while(std::io::Result::ok) {
-                line(String::from_utf8_lossy(&text).trim_end_matches('\r'));
-            }
-            waiter.join()
-        });
+        let end = process::watch(command, self.deadline, line);
         let _ = std::fs::remove_file(&file);
-        Ok(match end {
-            Ok(Some(status)) => match status.code().and_then(|code| self.arch.verdict(code)) {
+        Ok(match end? {
+            Some(status) => match status.code().and_then(|code| self.arch.verdict(code)) {
                 Some(verdict) => End::Verdict(verdict),
                 None => End::Lost(status.code()),
             },
-            _ => End::Deadline,
+            None => End::Deadline,
         })
     }
 }

@@ -1,0 +1,55 @@
+//! WebAssembly scripts in the kernel: runs the encoded scripts that the host
+//! passes in, each on a store of its own, and prints what `report` in
+//! `tools/wast-script` describes.
+//!
+//! Arguments: `first=N` (the number of the first file), `policy=NAME`, `zeal=1`.
+#![no_std]
+#![no_main]
+
+extern crate alloc;
+
+use core::fmt;
+use core::num::NonZeroU32;
+use kernref::{Config, DeferralPolicy};
+use kernref_qemu::{Verdict, embedder, payload, print, println};
+use kernref_wast_script::report;
+
+kernref_qemu::entry!(main);
+
+struct Console;
+
+impl fmt::Write for Console {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        print!("{text}");
+        Ok(())
+    }
+}
+
+/// The configuration and the first number; `None` for an unknown argument.
+fn request(args: &[&str]) -> Option<(Config, usize)> {
+    let (mut config, mut first) = (embedder::config(), 0);
+    for arg in args {
+        match arg.split_once('=')? {
+            ("first", number) => first = number.parse().ok()?,
+            ("policy", "zero-count") => _ = config.deferral_policy(DeferralPolicy::ZeroCount),
+            ("policy", "clone-on-read") => _ = config.deferral_policy(DeferralPolicy::CloneOnRead),
+            ("zeal", "1") => _ = config.gc_zeal(Some(NonZeroU32::MIN)),
+            _ => return None,
+        }
+    }
+    Some((config, first))
+}
+
+fn main() -> Verdict {
+    let payload = payload::read();
+    let Some((config, first)) = request(&payload.args) else {
+        println!("unknown request {:?}", payload.args);
+        return Verdict::Refused;
+    };
+    for (at, (name, bytes)) in payload.files.iter().enumerate() {
+        if report(&mut Console, first + at, name, bytes, &config).is_err() {
+            return Verdict::Failure;
+        }
+    }
+    Verdict::Success
+}

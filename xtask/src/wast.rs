@@ -1,0 +1,272 @@
+//! `./x wast`: WebAssembly script files, on the host or in a kernel. The tool
+//! `kernref-wast` encodes them; what runs them prints the lines that
+//! `tools/wast-script/src/report.rs` describes. A file that ends the run, by a
+//! crash or by taking too long, has failed; the files after it are run anew.
+
+use crate::qemu::{self, Arch, Boot, End};
+use crate::{Result, cargo, paths, process};
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitCode};
+use std::time::{Duration, Instant};
+
+/// Files for one boot of a kernel.
+const BATCH_FILES: usize = 32;
+/// For one boot, or one run on the host.
+const DEADLINE: Duration = Duration::from_secs(300);
+/// Runs that end badly, after which the rest is given up.
+const MOST_CRASHES: u64 = 20;
+
+/// Arguments of `./x wast`.
+#[derive(clap::Args)]
+pub struct Args {
+    /// Where: host, x86_64 or aarch64 (kernels in QEMU).
+    #[arg(long, value_enum, default_value = "host")]
+    on: On,
+    /// When the runtime counts references: see docs/gc.md.
+    #[arg(long, value_parser = ["zero-count", "clone-on-read"], default_value = "zero-count")]
+    policy: String,
+    /// Collect at every safepoint and check the collector's invariants.
+    #[arg(long)]
+    zeal: bool,
+    /// Script files or folders; without any, the official test suite.
+    paths: Vec<PathBuf>,
+}
+
+/// Where scripts run.
+#[derive(Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum On {
+    /// In a process here.
+    Host,
+    /// In a kernel on QEMU's q35.
+    #[value(name = "x86_64")]
+    X86_64,
+    /// In a kernel on QEMU's virt.
+    #[value(name = "aarch64")]
+    Aarch64,
+}
+
+impl From<Arch> for On {
+    fn from(arch: Arch) -> Self {
+        match arch {
+            Arch::X86_64 => On::X86_64,
+            Arch::Aarch64 => On::Aarch64,
+        }
+    }
+}
+
+/// How scripts run.
+pub struct Setup<'a> {
+    /// Where.
+    pub on: On,
+    /// The deferral policy.
+    pub policy: &'a str,
+    /// Collecting at every safepoint.
+    pub zeal: bool,
+}
+
+/// Runs the command.
+pub fn run(args: &Args) -> Result<ExitCode> {
+    let scripts = Scripts::encode(&args.paths)?;
+    let setup = Setup { on: args.on, policy: &args.policy, zeal: args.zeal };
+    let (passed, failed) = scripts.run(&setup)?;
+    println!("{passed} passed, {failed} failed");
+    Ok(ExitCode::from(u8::from(failed > 0)))
+}
+
+/// Encoded scripts.
+pub struct Scripts {
+    pack: PathBuf,
+    tool: PathBuf,
+    files: Vec<(String, Vec<u8>)>,
+}
+
+/// What one run, from some file on, came to.
+#[derive(Default)]
+struct Progress {
+    passed: u64,
+    failed: u64,
+    /// Files that are done.
+    done: usize,
+    /// Whether another file was begun.
+    begun: bool,
+}
+
+impl Progress {
+    /// Takes note of a line. Only the file that is due counts.
+    fn line(&mut self, text: &str, from: usize) {
+        let due = format!("file {} ", from + self.done);
+        let Some((_, outcome)) = text.strip_prefix(&due).and_then(|rest| rest.split_once(" ... "))
+        else {
+            return;
+        };
+        match counts(outcome) {
+            Some((passed, failed)) => {
+                self.passed += passed;
+                self.failed += failed;
+                self.done += 1;
+            }
+            None => self.begun = true,
+        }
+    }
+}
+
+/// `P passed, F failed`.
+fn counts(text: &str) -> Option<(u64, u64)> {
+    let (passed, failed) = text.strip_suffix(" failed")?.split_once(" passed, ")?;
+    Some((passed.parse().ok()?, failed.parse().ok()?))
+}
+
+impl Scripts {
+    /// Encodes the scripts below `paths`; the official ones if there are none.
+    pub fn encode(paths: &[PathBuf]) -> Result<Self> {
+        let root = paths::root();
+        let package = ["--locked", "--package", "kernref-wast-script", "--features", "host"];
+        let build = ["build", "--quiet", "--bin", "kernref-wast"];
+        cargo::run(root, &[&build[..], &package[..]].concat())?;
+        let tool = paths::target().join("debug").join("kernref-wast");
+        let name = format!("{}.pack", std::process::id());
+        let pack = paths::scratch("wast")?.join(name);
+        let status = Command::new(&tool).arg("encode").arg(&pack).args(paths).status();
+        let status = status.map_err(|error| format!("{}: {error}", tool.display()))?;
+        if !status.success() {
+            return Err("the scripts could not be encoded".into());
+        }
+        let files = read(&pack)?;
+        Ok(Self { pack, tool, files })
+    }
+
+    /// Runs them; gives passed and failed.
+    pub fn run(&self, setup: &Setup<'_>) -> Result<(u64, u64)> {
+        let kernel = match setup.on {
+            On::Host => None,
+            On::X86_64 => Some((Arch::X86_64, cargo::kernel(Arch::X86_64, "wast")?)),
+            On::Aarch64 => Some((Arch::Aarch64, cargo::kernel(Arch::Aarch64, "wast")?)),
+        };
+        let started = Instant::now();
+        let (mut passed, mut failed, mut from, mut crashes) = (0, 0, 0, 0);
+        while from < self.files.len() {
+            let mut progress = Progress::default();
+            let line = |text: &str| {
+                progress.line(text, from);
+                qemu::show(text);
+            };
+            let (end, to) = match &kernel {
+                Some((arch, kernel)) => self.boot(*arch, kernel, setup, from, line)?,
+                None => self.spawn(setup, from, line)?,
+            };
+            passed += progress.passed;
+            failed += progress.failed;
+            from += progress.done;
+            match end {
+                End::Verdict(0) if from == to => continue,
+                // It may have been slow only for what came before.
+                End::Deadline if progress.done > 0 => continue,
+                _ => {}
+            }
+            let (name, _) = self.files.get(from).ok_or("the run ended badly after all files")?;
+            match progress.begun || end == End::Deadline {
+                true => println!("file {from} {name} failed: it ended the run: {end:?}"),
+                false => println!("file {from} {name} failed: the run ended before it: {end:?}"),
+            }
+            failed += 1;
+            crashes += 1;
+            from += 1;
+            if crashes == MOST_CRASHES {
+                println!(
+                    "too many runs ended badly, {} files count as failed",
+                    self.files.len() - from
+                );
+                failed += (self.files.len() - from) as u64;
+                break;
+            }
+        }
+        println!("{} files in {:.1} s", self.files.len(), started.elapsed().as_secs_f32());
+        Ok((passed, failed))
+    }
+
+    /// Runs a batch in a kernel; gives also where the batch ends.
+    fn boot(
+        &self,
+        arch: Arch,
+        kernel: &Path,
+        setup: &Setup<'_>,
+        from: usize,
+        line: impl FnMut(&str),
+    ) -> Result<(End, usize)> {
+        let to = self.files.len().min(from + BATCH_FILES);
+        let mut args = vec![format!("first={from}"), format!("policy={}", setup.policy)];
+        args.extend(setup.zeal.then(|| "zeal=1".to_string()));
+        let boot = Boot {
+            arch,
+            kernel,
+            args: &args,
+            files: &self.files[from..to],
+            deadline: DEADLINE,
+            accel: "tcg",
+            extra: &[],
+        };
+        Ok((boot.run(line)?, to))
+    }
+
+    /// Runs the rest in a process.
+    fn spawn(
+        &self,
+        setup: &Setup<'_>,
+        from: usize,
+        line: impl FnMut(&str),
+    ) -> Result<(End, usize)> {
+        let mut command = Command::new(&self.tool);
+        command.arg("run").arg(&self.pack).arg(from.to_string()).arg(setup.policy);
+        command.args(setup.zeal.then_some("zeal"));
+        let end = match process::watch(command, DEADLINE, line)? {
+            None => End::Deadline,
+            Some(status) => match status.code().and_then(|code| u8::try_from(code).ok()) {
+                Some(code) => End::Verdict(code),
+                None => End::Lost(None),
+            },
+        };
+        Ok((end, self.files.len()))
+    }
+}
+
+impl Drop for Scripts {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_file(&self.pack);
+    }
+}
+
+/// Reads a pack: see `pack.rs` of `kernref-wast`.
+fn read(path: &Path) -> Result<Vec<(String, Vec<u8>)>> {
+    let bytes = std::fs::read(path).map_err(|error| format!("{}: {error}", path.display()))?;
+    let cut = || format!("{} is not a pack", path.display());
+    let mut rest = bytes.strip_prefix(b"KREFPACK").ok_or_else(cut)?;
+    let mut files = Vec::new();
+    while !rest.is_empty() {
+        let mut part = || {
+            let (len, tail) = rest.split_first_chunk::<4>()?;
+            let (part, tail) = tail.split_at_checked(u32::from_le_bytes(*len) as usize)?;
+            rest = tail;
+            Some(part.to_vec())
+        };
+        let (Some(name), Some(script)) = (part(), part()) else { return Err(cut()) };
+        files.push((String::from_utf8(name).map_err(|_| cut())?, script));
+    }
+    Ok(files)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_file_that_is_due_counts() {
+        let mut progress = Progress::default();
+        progress.line("file 4 a.wast ... 9 passed, 9 failed", 5);
+        progress.line("file 5 a.wast ... 3 passed, 1 failed", 5);
+        progress.line("  a.wast:3: file 6 x ... 1 passed, 0 failed", 5);
+        assert_eq!((progress.passed, progress.failed, progress.done), (3, 1, 1));
+        assert!(!progress.begun);
+        progress.line("file 6 b.wast ... kernel panic: no", 5);
+        assert!(progress.begun && progress.done == 1);
+    }
+}
