@@ -2,6 +2,7 @@
 
 use crate::qemu::Arch;
 use crate::tally::{Tally, count};
+use crate::wast::{On, Scripts};
 use crate::{Result, cargo, kernel_suite, layers, paths};
 use std::process::ExitCode;
 
@@ -43,7 +44,7 @@ pub fn run(args: &Args) -> Result<ExitCode> {
                 "--locked",
                 "--workspace",
                 "--features",
-                "kernref/std,kernref/compile",
+                "kernref/std,kernref/compile,kernref-wast-script/host",
                 "--no-fail-fast",
             ],
         )?;
@@ -55,6 +56,7 @@ pub fn run(args: &Args) -> Result<ExitCode> {
     for arch in Arch::ALL {
         tally.check(&format!("suite in the {} kernel", arch.name()), || kernel_suite::run(arch));
     }
+    scripts(&mut tally, args.quick);
     match args.quick {
         true => tally.skip("lints", "--quick"),
         false => lints(&mut tally),
@@ -65,11 +67,48 @@ pub fn run(args: &Args) -> Result<ExitCode> {
     })
 }
 
+/// The official scripts. The kernels, where everything is slower, run two
+/// setups that differ in all there is.
+fn scripts(tally: &mut Tally, quick: bool) {
+    let mut scripts = None;
+    tally.one("encoding the official scripts", || {
+        scripts = Some(Scripts::encode(&[])?);
+        Ok(())
+    });
+    let Some(scripts) = scripts else { return };
+    let name = |on: &str, policy: &str, zeal| {
+        format!("scripts {on} with {policy}{}", if zeal { " and zeal" } else { "" })
+    };
+    for (policy, zeal) in [
+        ("zero-count", false),
+        ("clone-on-read", false),
+        ("zero-count", true),
+        ("clone-on-read", true),
+    ] {
+        tally.check(&name("on the host", policy, zeal), || scripts.check(On::Host, policy, zeal));
+    }
+    for arch in Arch::ALL {
+        for (policy, zeal) in [("zero-count", false), ("clone-on-read", true)] {
+            let name = name(&format!("in the {} kernel", arch.name()), policy, zeal);
+            match quick {
+                true => tally.skip(&name, "--quick"),
+                false => tally.check(&name, || scripts.check(arch.into(), policy, zeal)),
+            }
+        }
+    }
+}
+
 fn lints(tally: &mut Tally) {
     let root = paths::root();
     tally.one("clippy", || {
         let args = ["clippy", "--locked", "--workspace", "--all-targets"];
-        let features = ["--features", "kernref/std,kernref/compile", "--", "-D", "warnings"];
+        let features = [
+            "--features",
+            "kernref/std,kernref/compile,kernref-wast-script/host",
+            "--",
+            "-D",
+            "warnings",
+        ];
         cargo::run(root, &[&args[..], &features[..]].concat())
     });
     for arch in Arch::ALL {

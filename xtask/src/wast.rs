@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 /// Files for one boot of a kernel.
 const BATCH_FILES: usize = 32;
-/// For one boot, or one run on the host.
+/// For one boot, or one run on the host, unless told otherwise.
 const DEADLINE: Duration = Duration::from_secs(300);
 /// Runs that end badly, after which the rest is given up.
 const MOST_CRASHES: u64 = 20;
@@ -28,6 +28,10 @@ pub struct Args {
     /// Collect at every safepoint and check the collector's invariants.
     #[arg(long)]
     zeal: bool,
+    /// Give a run up after this many seconds: a boot of a kernel with up to 32
+    /// files, or the whole on the host.
+    #[arg(long, value_name = "SECONDS", default_value_t = DEADLINE.as_secs())]
+    timeout: u64,
     /// Script files or folders; without any, the official test suite.
     paths: Vec<PathBuf>,
 }
@@ -62,12 +66,18 @@ pub struct Setup<'a> {
     pub policy: &'a str,
     /// Collecting at every safepoint.
     pub zeal: bool,
+    /// For one boot, or one run on the host.
+    pub deadline: Duration,
+    /// Files that pass are not shown.
+    pub terse: bool,
 }
 
 /// Runs the command.
 pub fn run(args: &Args) -> Result<ExitCode> {
     let scripts = Scripts::encode(&args.paths)?;
-    let setup = Setup { on: args.on, policy: &args.policy, zeal: args.zeal };
+    let deadline = Duration::from_secs(args.timeout);
+    let Args { on, ref policy, zeal, .. } = *args;
+    let setup = Setup { on, policy, zeal, deadline, terse: false };
     let (passed, failed) = scripts.run(&setup)?;
     println!("{passed} passed, {failed} failed");
     Ok(ExitCode::from(u8::from(failed > 0)))
@@ -135,6 +145,11 @@ impl Scripts {
         Ok(Self { pack, tool, files })
     }
 
+    /// Runs them as `./x test` does.
+    pub fn check(&self, on: On, policy: &str, zeal: bool) -> Result<(u64, u64)> {
+        self.run(&Setup { on, policy, zeal, deadline: DEADLINE, terse: true })
+    }
+
     /// Runs them; gives passed and failed.
     pub fn run(&self, setup: &Setup<'_>) -> Result<(u64, u64)> {
         let kernel = match setup.on {
@@ -148,7 +163,12 @@ impl Scripts {
             let mut progress = Progress::default();
             let line = |text: &str| {
                 progress.line(text, from);
-                qemu::show(text);
+                if !(setup.terse
+                    && text.ends_with(" passed, 0 failed")
+                    && text.starts_with("file "))
+                {
+                    qemu::show(text);
+                }
             };
             let (end, to) = match &kernel {
                 Some((arch, kernel)) => self.boot(*arch, kernel, setup, from, line)?,
@@ -201,7 +221,7 @@ impl Scripts {
             kernel,
             args: &args,
             files: &self.files[from..to],
-            deadline: DEADLINE,
+            deadline: setup.deadline,
             accel: "tcg",
             extra: &[],
         };
@@ -218,7 +238,7 @@ impl Scripts {
         let mut command = Command::new(&self.tool);
         command.arg("run").arg(&self.pack).arg(from.to_string()).arg(setup.policy);
         command.args(setup.zeal.then_some("zeal"));
-        let end = match process::watch(command, DEADLINE, line)? {
+        let end = match process::watch(command, setup.deadline, line)? {
             None => End::Deadline,
             Some(status) => match status.code().and_then(|code| u8::try_from(code).ok()) {
                 Some(code) => End::Verdict(code),

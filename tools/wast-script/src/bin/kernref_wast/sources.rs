@@ -13,8 +13,14 @@ pub struct Source {
     pub text: std::result::Result<String, String>,
 }
 
-/// Folders of the official suite, beside `wasm-v2`: what Wasm 2.0 took from
-/// them in their own form, vectors, and what Kernref has of Wasm 3.0.
+/// Editions of which everything is run. The third is not: its files mix what
+/// Kernref has with typed function references, garbage-collected types and
+/// exceptions.
+const EDITIONS: [(SpecVersion, &str); 2] =
+    [(SpecVersion::V1, "wasm-v1"), (SpecVersion::V2, "wasm-v2")];
+
+/// Proposals of which everything is run: vectors, which the suite keeps apart
+/// from the second edition, and what Kernref has of the third.
 const PROPOSALS: [Proposal; 5] = [
     Proposal::Simd,
     Proposal::TailCall,
@@ -27,7 +33,9 @@ const PROPOSALS: [Proposal; 5] = [
 pub fn collect(paths: &[&str]) -> Result<Vec<Source>> {
     let mut sources = Vec::new();
     if paths.is_empty() {
-        sources.extend(sorted(spec(SpecVersion::V2), "wasm-v2"));
+        for (edition, folder) in EDITIONS {
+            sources.extend(sorted(spec(edition), folder));
+        }
         for name in PROPOSALS {
             sources.extend(sorted(proposal(name), &format!("proposals/{name}")));
         }
