@@ -52,6 +52,15 @@ pub fn run(args: &Args) -> Result<ExitCode> {
             (counts, _) => Ok(counts),
         }
     });
+    tally.check("random modules against wasmi", || {
+        let count = if args.quick { "50" } else { "400" };
+        let run = ["run", "--locked", "--package", "kernref-differential", "--"];
+        let (output, success) = cargo::capture(root, &[&run[..], &["--count", count]].concat())?;
+        match (crate::tally::count(&output), success) {
+            ((passed, 0), false) => Ok((passed, 1)),
+            (counts, _) => Ok(counts),
+        }
+    });
     for arch in Arch::ALL {
         tally.check(&format!("suite in the {} kernel", arch.name()), || kernel_suite::run(arch));
     }
