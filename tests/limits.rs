@@ -171,3 +171,33 @@ fn large_tables_and_many_functions() {
         function(&locals(1, I32), &step.repeat(bytes as usize / step.len()))
     });
 }
+
+/// Locals that are all live over calls: each is set from a call of its own,
+/// and passed to one when all are set. Every call's stack map lists them, so
+/// this is quadratic in the number of locals, and there is no limit on that
+/// product yet; what is checked is that a fair number does not take long.
+#[test]
+fn live_externref_locals() {
+    let make = |count: u64| {
+        let types = [0x60, 1, EXTERNREF, 0, 0x60, 0, 1, EXTERNREF, 0x60, 0, 0];
+        let imports = [1, b'h', 1, b't', 0, 0, 1, b'h', 1, b'm', 0, 1];
+        let mut code = Vec::new();
+        for at in 0..count {
+            code.extend([&[0x10, 1, 0x21][..], &leb(at)].concat());
+        }
+        for at in 0..count {
+            code.extend([&[0x20][..], &leb(at), &[0x10, 0]].concat());
+        }
+        let body = [locals(count, EXTERNREF), code, vec![0x0b]].concat();
+        let body = [leb(body.len() as u64), body].concat();
+        module(&[
+            section(1, 3, &types),
+            section(2, 2, &imports),
+            section(3, 1, &[2]),
+            section(10, 1, &body),
+        ])
+    };
+    let (outcome, time) = compile(make(1000));
+    outcome.unwrap();
+    assert!(time < Duration::from_secs(5), "{time:?}");
+}
