@@ -140,7 +140,7 @@ fn call_all(store: &mut Store<Log>, exports: &[(String, Extern)], seed: u64) -> 
     let mut at = 0;
     for (name, item) in exports {
         let Ok(ExternType::Func(ty)) = item.ty(&*store) else { continue };
-        let Some(func) = item.clone().into_func() else { continue };
+        let Some(func) = item.into_func() else { continue };
         let mut params = Vec::new();
         for ty in ty.params() {
             let bits = argument(seed, at);
@@ -152,7 +152,7 @@ fn call_all(store: &mut Store<Log>, exports: &[(String, Extern)], seed: u64) -> 
                 ValType::F64 => Val::F64(bits as u64),
                 ValType::V128 => Val::V128(bits),
                 ValType::FuncRef => Val::FuncRef(None),
-                ValType::ExternRef if bits % 4 == 0 => Val::ExternRef(None),
+                ValType::ExternRef if bits.is_multiple_of(4) => Val::ExternRef(None),
                 ValType::ExternRef => Val::ExternRef(Some(
                     store.data().object(bits as i32).map_err(|error| error.to_string())?,
                 )),
@@ -175,11 +175,11 @@ fn call_all(store: &mut Store<Log>, exports: &[(String, Extern)], seed: u64) -> 
 
 fn observe(store: &mut Store<Log>, exports: &[(String, Extern)]) -> kernref::Result<()> {
     for (name, item) in exports {
-        let event = if let Some(global) = item.clone().into_global() {
+        let event = if let Some(global) = item.into_global() {
             Event::Global(name.clone(), value(&global.get(&*store)?))
-        } else if let Some(found) = item.clone().into_memory() {
+        } else if let Some(found) = item.into_memory() {
             memory(name, found.data(&*store)?)
-        } else if let Some(table) = item.clone().into_table() {
+        } else if let Some(table) = item.into_table() {
             let len = table.size(&*store)?;
             let elements = (0..len).map(|at| table.get(&mut *store, at).map(|val| value(&val)));
             Event::Table(name.clone(), elements.collect::<kernref::Result<_>>()?)

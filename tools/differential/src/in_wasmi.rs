@@ -102,7 +102,7 @@ pub fn run(wasm: &[u8], seed: u64) -> Result<Option<Vec<Event>>, String> {
                 ValType::F64 => Val::F64(F64::from_bits(bits as u64)),
                 ValType::V128 => Val::V128(V128::from(bits)),
                 ValType::FuncRef => Val::FuncRef(Nullable::Null),
-                ValType::ExternRef if bits % 4 == 0 => Val::ExternRef(Nullable::Null),
+                ValType::ExternRef if bits.is_multiple_of(4) => Val::ExternRef(Nullable::Null),
                 ValType::ExternRef => {
                     Val::ExternRef(Nullable::Val(ExternRef::new(&mut store, bits as i32)))
                 }
