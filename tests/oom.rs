@@ -84,7 +84,7 @@ const MODULE: &str = r#"(module
     (memory (export "m") 1 40)
     (table $t (export "t") 2 200 externref)
     (table $f 1 50 funcref)
-    (elem (i32.const 0) func)
+    (elem (table $f) (i32.const 0) func)
     (elem $e externref (ref.null extern))
     (data (i32.const 8) "data")
     (func (export "run") (param externref) (result externref) (local $n i32)
