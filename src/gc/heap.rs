@@ -112,7 +112,8 @@ impl RefHeap {
     /// The threshold before any adaptation.
     pub(super) fn base_threshold(&self) -> u32 {
         let usable = self.arena.capacity();
-        self.config.threshold.unwrap_or(usable / 2).clamp(1, usable)
+        // Not `clamp`, which can panic.
+        self.config.threshold.unwrap_or(usable / 2).min(usable).max(1)
     }
 
     /// Makes sure that `additional` references can be interned without a

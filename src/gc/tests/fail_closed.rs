@@ -4,12 +4,9 @@
 use super::{BOTH, Fixture, Vec, counted};
 use crate::abi::{ActivationRecord, StackMapLookup, Trap};
 use crate::error::Error;
+use crate::stack::tests::StackMemory;
 use core::ptr;
-use std::boxed::Box;
 use std::sync::atomic::Ordering;
-
-#[repr(C, align(16))]
-struct Stack([usize; 64]);
 
 struct Maps(&'static [u32]);
 // SAFETY: the test's frame has the cells.
@@ -23,21 +20,21 @@ unsafe impl StackMapLookup for Maps {
 /// activation record at 50. The frame's cell is 8 bytes below it.
 struct World {
     fixture: Fixture,
-    stack: Box<Stack>,
+    stack: StackMemory,
     maps: Maps,
 }
 
 impl World {
-    fn address(&mut self, word: usize) -> usize {
-        self.stack.0.as_mut_ptr().expose_provenance() + word * 8
+    fn address(&self, word: usize) -> usize {
+        self.stack.address(word)
     }
 
     fn intact(&mut self, held: u32) {
         let (exit, frame, entry) = (self.address(2), self.address(12), self.address(60));
-        self.stack.0[2] = frame;
-        self.stack.0[11] = held as usize;
-        self.stack.0[12] = entry;
-        self.stack.0[13] = 0x999;
+        self.stack.words()[2] = frame;
+        self.stack.words()[11] = held as usize;
+        self.stack.words()[12] = entry;
+        self.stack.words()[13] = 0x999;
         let record = ActivationRecord {
             store: ptr::null_mut(),
             previous: ptr::null_mut(),
@@ -62,7 +59,7 @@ impl World {
     }
 
     /// Everything that a collection may change.
-    fn state(&mut self) -> (Vec<Option<u32>>, Vec<(u32, u32, u64)>, u32, u64) {
+    fn state(&mut self) -> State {
         let heap = self.fixture.heap();
         let table = (0..heap.table.len()).map(|index| heap.table.get(index)).collect();
         let slots = (1..heap.arena.known_len())
@@ -72,18 +69,30 @@ impl World {
     }
 }
 
+/// Table, slots, queue length, collections.
+type State = (Vec<Option<u32>>, Vec<(u32, u32, u64)>, u32, u64);
+
 type Damage = (&'static str, fn(&mut World));
 
 const DAMAGE: &[Damage] = &[
     ("no exact map", |w| w.vm(|vm| vm.exit_pc = 0x201)),
     ("one byte before", |w| w.vm(|vm| vm.exit_pc = 0x1ff)),
-    ("exit link misaligned", |w| w.stack.0[2] += 8),
-    ("frame link misaligned", |w| w.stack.0[12] += 8),
-    ("a loop", |w| w.stack.0[12] = w.address(12)),
-    ("out of order", |w| w.stack.0[12] = w.address(2)),
-    ("outside the activation", |w| w.stack.0[12] = w.address(62)),
-    ("null link", |w| w.stack.0[12] = 0),
-    ("all ones", |w| w.stack.0[12] = usize::MAX & !15),
+    ("exit link misaligned", |w| w.stack.words()[2] += 8),
+    ("frame link misaligned", |w| w.stack.words()[12] += 8),
+    ("a loop", |w| {
+        let at = w.address(12);
+        w.stack.words()[12] = at;
+    }),
+    ("out of order", |w| {
+        let at = w.address(2);
+        w.stack.words()[12] = at;
+    }),
+    ("outside the activation", |w| {
+        let at = w.address(62);
+        w.stack.words()[12] = at;
+    }),
+    ("null link", |w| w.stack.words()[12] = 0),
+    ("all ones", |w| w.stack.words()[12] = usize::MAX & !15),
     ("exit frame null", |w| w.vm(|vm| vm.exit_fp = 0)),
     ("exit frame above the entry", |w| {
         let at = w.address(62);
@@ -103,8 +112,8 @@ const DAMAGE: &[Damage] = &[
     ("a cell in the frame's head", |w| w.maps = Maps(&[8, 0])),
     ("a cell misaligned", |w| w.maps = Maps(&[8, 11])),
     ("a cell below all memory", |w| w.maps = Maps(&[8, u32::MAX])),
-    ("a slot that does not exist", |w| w.stack.0[11] = 7),
-    ("a slot far outside", |w| w.stack.0[11] = u32::MAX as usize),
+    ("a slot that does not exist", |w| w.stack.words()[11] = 7),
+    ("a slot far outside", |w| w.stack.words()[11] = u32::MAX as usize),
 ];
 
 #[test]
@@ -114,7 +123,7 @@ fn a_failed_walk_releases_nothing_and_changes_nothing() {
             for stepwise in [false, true] {
                 let mut world = World {
                     fixture: Fixture::new(8, policy),
-                    stack: Box::new(Stack([0; 64])),
+                    stack: StackMemory::new(),
                     maps: Maps(&[]),
                 };
                 let objects: Vec<_> = (0..3).map(|_| counted()).collect();
