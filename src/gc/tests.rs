@@ -202,7 +202,7 @@ fn a_chain_of_a_million_is_destroyed_without_recursion() {
     impl Drop for Link {
         fn drop(&mut self) {}
     }
-    let length = if cfg!(miri) { 500 } else { 1_000_000 };
+    let length = if cfg!(miri) { 100 } else { 1_000_000 };
     let mut chain = None;
     for _ in 0..length {
         chain = Some(ExternRef::new(Link(chain)).unwrap());
