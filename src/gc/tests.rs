@@ -10,6 +10,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::vec::Vec;
 
+#[cfg(not(miri))]
+mod drop_queue_model;
 mod fail_closed;
 mod model;
 
