@@ -2,7 +2,7 @@
 
 use crate::qemu::Arch;
 use crate::tally::{Tally, count};
-use crate::{Result, cargo, kernel_suite, layers, miri, panic_check, paths};
+use crate::{Result, cargo, demo_suite, kernel_suite, layers, miri, panic_check, paths};
 use std::process::ExitCode;
 
 /// Arguments of `./x test`.
@@ -55,6 +55,7 @@ pub fn run(args: &Args) -> Result<ExitCode> {
     });
     for arch in Arch::ALL {
         tally.check(&format!("suite in the {} kernel", arch.name()), || kernel_suite::run(arch));
+        tally.check(&format!("./x run on {}", arch.name()), || demo_suite::run(arch));
     }
     match args.quick {
         true => tally.skip("lints", "--quick"),
