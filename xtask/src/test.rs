@@ -2,7 +2,7 @@
 
 use crate::qemu::Arch;
 use crate::tally::{Tally, count};
-use crate::{Result, cargo, kernel_suite, layers, paths};
+use crate::{Result, cargo, demo_suite, kernel_suite, layers, miri, panic_check, paths};
 use std::process::ExitCode;
 
 /// Arguments of `./x test`.
@@ -35,6 +35,7 @@ pub fn run(args: &Args) -> Result<ExitCode> {
             });
         }
     }
+    tally.one("panic paths of the collector", panic_check::check);
     tally.check("host tests", || {
         let (output, success) = cargo::capture(
             root,
@@ -63,10 +64,16 @@ pub fn run(args: &Args) -> Result<ExitCode> {
     });
     for arch in Arch::ALL {
         tally.check(&format!("suite in the {} kernel", arch.name()), || kernel_suite::run(arch));
+        tally.check(&format!("./x run on {}", arch.name()), || demo_suite::run(arch));
     }
     match args.quick {
         true => tally.skip("lints", "--quick"),
         false => lints(&mut tally),
+    }
+    match (args.quick, miri::available()) {
+        (true, _) => tally.skip("miri", "--quick"),
+        (false, Err(why)) => tally.skip("miri", &why),
+        (false, Ok(())) => tally.one("miri", miri::check),
     }
     Ok(match tally.finish() {
         true => ExitCode::SUCCESS,

@@ -27,6 +27,7 @@ pub struct Directive {
 
 /// What a directive asks for.
 #[derive(Clone, Debug, PartialEq)]
+#[expect(missing_docs, reason = "the fields are named after the script language")]
 pub enum Action {
     /// Compile and instantiate; the instance becomes the current one.
     Module { name: Option<String>, bytes: Vec<u8> },
@@ -57,6 +58,7 @@ pub enum Action {
 
 /// Something to execute.
 #[derive(Clone, Debug, PartialEq)]
+#[expect(missing_docs, reason = "the fields are named after the script language")]
 pub enum Execute {
     /// Call an exported function.
     Invoke { instance: Option<String>, name: String, args: Vec<Argument> },
