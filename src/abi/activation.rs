@@ -27,7 +27,7 @@ pub struct ActivationRecord {
     pub reserved: usize,
 }
 
-const _: () = assert!(core::mem::size_of::<ActivationRecord>() % 16 == 0);
+const _: () = assert!(core::mem::size_of::<ActivationRecord>().is_multiple_of(16));
 
 /// Values of a host call, or of values on their way into Wasm, that a
 /// collection must treat as roots. Lives on a Rust frame; linked into

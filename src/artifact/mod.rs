@@ -4,6 +4,7 @@
 //! `compile` writes an [`Artifact`], `runtime` reads it. Nothing here knows
 //! either.
 
+pub mod limits;
 mod module;
 mod stack_map;
 mod types;

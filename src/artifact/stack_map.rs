@@ -146,4 +146,15 @@ mod tests {
         assert!(!builder.push(12, 32, [0].into_iter()));
         assert!(!builder.push(12, 32, [8, 8].into_iter()));
     }
+
+    #[test]
+    fn a_truncated_map_is_no_map() {
+        let mut builder = StackMapBuilder::default();
+        assert!(builder.push(10, 32, [8, 16].into_iter()));
+        let mut maps = builder.finish();
+        while maps.words.pop().is_some() {
+            assert_eq!(maps.lookup(10), None);
+            assert!(!maps.is_well_formed(30));
+        }
+    }
 }

@@ -5,18 +5,15 @@
 //! their return addresses; the only relocations are calls within the buffer.
 
 use crate::abi::{Builtin, FuncIndex, TypeIndex};
+use crate::artifact::limits::CODE_BYTES;
 use crate::artifact::{StackMapBuilder, StackMaps};
-use crate::error::{Error, LimitError, Result};
+use crate::error::{Error, Result};
 use cranelift_codegen::CompiledCode;
 use cranelift_codegen::binemit::Reloc;
 use cranelift_codegen::ir::{ExternalName, Function, UserExternalName};
 use cranelift_codegen::{FinalizedMachReloc, FinalizedRelocTarget};
 use hashbrown::HashMap;
 use std_alloc::vec::Vec;
-
-/// Most machine code of one module: within the reach of a direct call on
-/// every supported architecture.
-const CODE_BYTES: usize = 120 << 20;
 
 /// What a piece of code is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -82,12 +79,7 @@ impl CodeBuffer {
         let align = compiled.buffer.alignment.max(16) as usize;
         let start = self.bytes.len().next_multiple_of(align);
         let end = start.saturating_add(code.len());
-        if end > CODE_BYTES {
-            let (requested, limit) = (end as u64, CODE_BYTES as u64);
-            return Err(
-                LimitError { what: "bytes of machine code per module", requested, limit }.into()
-            );
-        }
+        CODE_BYTES.check(end as u64)?;
         self.bytes.resize(start, 0);
         self.bytes.extend_from_slice(code);
         self.starts.insert(key.into(), start as u32);

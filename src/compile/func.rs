@@ -2,12 +2,12 @@
 //! one by one, and the checks at its entry.
 
 use super::access::field;
-use super::op;
 use super::signature::{POINTER, value_type};
 use super::translator::{ModuleEnv, Translator};
+use super::{limits, op};
 use crate::abi::{Builtin, FuncIndex, Trap, TypeIndex, VmStoreContext};
 use crate::artifact::ValType;
-use crate::error::{Error, LimitError, Result};
+use crate::error::Result;
 use cranelift_codegen::ir::condcodes::IntCC;
 use cranelift_codegen::ir::immediates::{Ieee32, Ieee64};
 use cranelift_codegen::ir::{Block, Function, InstBuilder, types};
@@ -17,10 +17,6 @@ use wasmparser::{FuncValidator, FunctionBody, Operator, ValidatorResources};
 
 /// Why a body was not translated: the validator's word, or ours.
 pub(super) use super::declare::Failure;
-
-/// Most locals of a function, parameters included: the limit of the
-/// JavaScript API, which validators share.
-const LOCALS: u64 = 50_000;
 
 /// Validates and translates one body into `function`, whose signature is set.
 /// Gives the types that it calls indirectly: host functions of these types
@@ -54,6 +50,7 @@ pub(super) fn translate(
     let mut operators = body.get_operators_reader()?;
     while !operators.eof() {
         let (op, offset) = operators.read_with_offset()?;
+        limits::operator(&op, t.control.len())?;
         validator.op(offset, &op)?;
         op::translate(&mut t, &op)?;
     }
@@ -106,12 +103,8 @@ fn declare_locals(
     for _ in 0..reader.get_count() {
         let offset = reader.original_position();
         let (count, ty) = reader.read()?;
+        limits::locals(t.locals.len(), count)?;
         validator.define_locals(offset, count, ty)?;
-        let requested = t.locals.len() as u64 + u64::from(count);
-        if requested > LOCALS {
-            let what = "locals per function";
-            return Err(Error::Limit(LimitError { what, requested, limit: LOCALS }).into());
-        }
         if count == 0 {
             continue;
         }

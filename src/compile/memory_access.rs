@@ -40,7 +40,7 @@ impl Translator<'_, '_> {
         let Some(reach) = arg.offset.checked_add(u64::from(size)) else {
             return self.never_in_bounds();
         };
-        let index_64 = self.to_i64(index);
+        let index_64 = self.widen_index(index);
         self.check_end(memory, index, index_64, reach, is_64);
         let base = self.memory_base(memory);
         let address = self.builder.ins().iadd(base, index_64);

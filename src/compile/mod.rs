@@ -18,6 +18,7 @@ mod declare;
 mod emit;
 mod features;
 mod func;
+mod limits;
 mod memory_access;
 mod module;
 mod names;

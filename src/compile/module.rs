@@ -4,7 +4,7 @@ use super::declare::{Declarations, Failure};
 use super::emit::{CodeBuffer, CodeKey};
 use super::settings::{self, CompileSettings};
 use super::translator::{ModuleEnv, builtin_signature};
-use super::{features, func, shim, signature};
+use super::{features, func, limits, shim, signature};
 use crate::abi::{Builtin, FuncIndex, STACK_MARGIN_BYTES, TypeIndex};
 use crate::artifact::{Artifact, FunctionCode, ImportKind, ModuleInfo, NO_ESCAPE, ShimCode};
 use crate::error::{Error, LimitError, Result};
@@ -27,9 +27,11 @@ use wasmparser::{
 /// off or that Kernref lacks; [`Error::Limit`] if a function or the module's
 /// code exceeds what the code generator can do.
 pub fn compile(bytes: &[u8], settings: &CompileSettings) -> Result<Artifact> {
+    crate::artifact::limits::MODULE_BYTES.check(bytes.len() as u64)?;
     read(bytes, settings).map_err(|failure| match failure {
         Failure::Own(error) => error,
-        Failure::Parse(error) => features::refusal(&error, bytes, settings.features),
+        Failure::Parse(error) => limits::reached(&error, bytes)
+            .unwrap_or_else(|| features::refusal(&error, bytes, settings.features)),
     })
 }
 
@@ -44,6 +46,7 @@ fn read(bytes: &[u8], settings: &CompileSettings) -> Result<Artifact, Failure> {
     let mut bodies: Vec<Body<'_>> = Vec::new();
     for payload in parser.parse_all(bytes) {
         let payload = payload?;
+        limits::section(&payload, &declarations.info)?;
         match validator.payload(&payload)? {
             ValidPayload::Func(validator, body) => bodies.push((validator, body)),
             _ => declarations.payload(payload)?,

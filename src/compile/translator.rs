@@ -251,7 +251,7 @@ impl<'f, 'm> Translator<'f, 'm> {
     }
 
     /// Extends an index of a 32-bit memory or table; passes a 64-bit one.
-    pub(super) fn to_i64(&mut self, value: Value) -> Value {
+    pub(super) fn widen_index(&mut self, value: Value) -> Value {
         if self.builder.func.dfg.value_type(value) == POINTER {
             return value;
         }

@@ -84,7 +84,7 @@ impl RefHeap {
         let slots = u32::try_from(region.len() / per_slot).unwrap_or(u32::MAX >> 1);
         let slots = slots.min(u32::MAX >> 1);
         let base = region.cast::<u8>();
-        if slots < 2 || base.addr().get() % align_of::<Slot>() != 0 {
+        if slots < 2 || !base.addr().get().is_multiple_of(align_of::<Slot>()) {
             return Err(Misuse::InvalidConfig("reference region too small or misaligned").into());
         }
         // SAFETY: the region holds `slots` slots and, behind them, as many
@@ -112,7 +112,8 @@ impl RefHeap {
     /// The threshold before any adaptation.
     pub(super) fn base_threshold(&self) -> u32 {
         let usable = self.arena.capacity();
-        self.config.threshold.unwrap_or(usable / 2).clamp(1, usable)
+        // Not `clamp`, which can panic.
+        self.config.threshold.unwrap_or(usable / 2).min(usable).max(1)
     }
 
     /// Makes sure that `additional` references can be interned without a
@@ -193,10 +194,10 @@ impl RefHeap {
     /// Counts a slot that was stored in a counted place. Null is ignored.
     #[inline]
     pub fn increment(&mut self, slot: u32) {
-        if slot != NULL_SLOT {
-            if let Some(slot) = self.arena.live_mut(slot) {
-                slot.count = slot.count.saturating_add(1);
-            }
+        if slot != NULL_SLOT
+            && let Some(slot) = self.arena.live_mut(slot)
+        {
+            slot.count = slot.count.saturating_add(1);
         }
     }
 

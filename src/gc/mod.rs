@@ -41,6 +41,7 @@ mod heap;
 mod release;
 mod stats;
 mod table;
+#[cfg_attr(kernref_panic_check, allow(dead_code))]
 mod verify;
 
 pub use collect::StepProgress;

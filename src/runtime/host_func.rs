@@ -43,8 +43,8 @@ impl HostDef {
         call: HostCall,
         closure: Box<dyn Any + Send + Sync>,
     ) -> Result<Shared<Self>> {
-        super::limits::check("parameters", ty.params().len() as u64, super::limits::PARAMS)?;
-        super::limits::check("results", ty.results().len() as u64, super::limits::PARAMS)?;
+        super::limits::PARAMS.check(ty.params().len() as u64)?;
+        super::limits::RESULTS.check(ty.results().len() as u64)?;
         let type_id = engine.register_type(ty)?;
         let ty = engine.func_type(type_id)?;
         Shared::new(Self { engine: engine.clone(), type_id, ty, call, closure })

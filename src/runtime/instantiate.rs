@@ -126,7 +126,7 @@ fn create(store: &mut StoreOpaque, module: &Module, imports: Imports<'_, '_>) ->
     store.engine.check_same(module.engine())?;
     let host_imports = link::check_imports(store, module, imports)?;
     let count = store.instances.len();
-    limits::check("instances per store", count as u64 + 1, limits::INSTANCES_PER_STORE)?;
+    limits::INSTANCES_PER_STORE.check(count as u64 + 1)?;
     if !store.limiter_allows(|limiter| count < limiter.instances()) {
         let requested = count as u64 + 1;
         let what = "instances (store's limiter)";

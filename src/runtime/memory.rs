@@ -31,9 +31,9 @@ pub(crate) struct MemoryData {
     linear: LinearMemory,
 }
 
-fn page_limit(ty: &MemoryType) -> u64 {
+fn page_limit(ty: &MemoryType) -> limits::Limit {
     let limit = if ty.memory64 { limits::MEMORY64_PAGES } else { limits::MEMORY32_PAGES };
-    ty.maximum.unwrap_or(limit).min(limit)
+    limits::Limit { most: ty.maximum.unwrap_or(limit.most).min(limit.most), ..limit }
 }
 
 impl MemoryData {
@@ -44,9 +44,9 @@ impl MemoryData {
         ty: MemoryType,
         place: Option<NonNull<VmMemory>>,
     ) -> Result<u32> {
-        limits::check("pages of a memory", ty.minimum, page_limit(&ty))?;
+        page_limit(&ty).check(ty.minimum)?;
         let minimum_bytes = (ty.minimum * WASM_PAGE_BYTES) as usize;
-        let maximum_bytes = (page_limit(&ty) * WASM_PAGE_BYTES) as usize;
+        let maximum_bytes = (page_limit(&ty).most * WASM_PAGE_BYTES) as usize;
         let count = store.memories.len();
         let declared = ty.maximum.map(|pages| pages.saturating_mul(WASM_PAGE_BYTES) as usize);
         let allowed = store.limiter_allows(|limiter| {
@@ -112,8 +112,8 @@ pub(super) fn grow(store: &mut StoreOpaque, index: u32, delta_pages: u64) -> Res
     let new_pages = old_pages.saturating_add(delta_pages);
     // No more address space than this was reserved.
     let capacity_pages = memory.linear.capacity_bytes as u64 / WASM_PAGE_BYTES;
-    let limit = page_limit(&memory.ty).min(capacity_pages);
-    super::limits::check("pages of a memory", new_pages, limit)?;
+    let limit = page_limit(&memory.ty);
+    limits::Limit { most: limit.most.min(capacity_pages), ..limit }.check(new_pages)?;
     let new_bytes = (new_pages * WASM_PAGE_BYTES) as usize;
     let declared = maximum.map(|pages| pages.saturating_mul(WASM_PAGE_BYTES) as usize);
     if !store.limiter_allows(|limiter| limiter.memory_growing(old_bytes, new_bytes, declared)) {

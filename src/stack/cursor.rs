@@ -47,7 +47,7 @@ unsafe fn read_word(address: usize) -> usize {
 }
 
 fn check_link(below: usize, fp: usize, entry_fp: usize) -> Result<(), WalkError> {
-    if fp % arch::FRAME_ALIGN != 0 {
+    if !fp.is_multiple_of(arch::FRAME_ALIGN) {
         return Err(WalkError::Misaligned);
     }
     if fp <= below || fp > entry_fp {
@@ -59,7 +59,8 @@ fn check_link(below: usize, fp: usize, entry_fp: usize) -> Result<(), WalkError>
 impl Cursor {
     /// Starts at an exit record.
     pub(super) fn new(exit_fp: usize, exit_pc: usize, entry_fp: usize) -> Result<Self, WalkError> {
-        if exit_fp % arch::FRAME_ALIGN != 0 || entry_fp % arch::FRAME_ALIGN != 0 {
+        if !exit_fp.is_multiple_of(arch::FRAME_ALIGN) || !entry_fp.is_multiple_of(arch::FRAME_ALIGN)
+        {
             return Err(WalkError::Misaligned);
         }
         if exit_fp == 0 || exit_fp >= entry_fp {

@@ -26,4 +26,4 @@ pub use cursor::WalkError;
 pub use walk::{WalkStats, backtrace, walk};
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -20,10 +20,40 @@ const MAPS: Maps = Maps(&[(0x100, &[8]), (0x200, &[8, 12, 16]), (0x300, &[])]);
 
 /// 64 words, aligned as a stack is; index 0 is the lowest address.
 #[repr(C, align(16))]
-struct Stack([usize; 64]);
+pub(crate) struct Stack([usize; 64]);
+
+/// Owns a stack by a raw pointer: moving a `Box` would end the walker's
+/// permission to read what is in it.
+pub(crate) struct StackMemory {
+    words: *mut Stack,
+}
+
+impl StackMemory {
+    pub(crate) fn new() -> Self {
+        Self { words: std::boxed::Box::into_raw(std::boxed::Box::new(Stack([0; 64]))) }
+    }
+
+    /// Address of a word, for whoever reads it.
+    pub(crate) fn address(&self, word: usize) -> usize {
+        self.words.expose_provenance() + word * 8
+    }
+
+    /// The words, lowest address first.
+    pub(crate) fn words(&mut self) -> &mut [usize; 64] {
+        // SAFETY: this is the owner.
+        unsafe { &mut (*self.words).0 }
+    }
+}
+
+impl Drop for StackMemory {
+    fn drop(&mut self) {
+        // SAFETY: from `Box::into_raw`; nobody walks it any more.
+        drop(unsafe { std::boxed::Box::from_raw(self.words) });
+    }
+}
 
 struct Machine {
-    stack: std::boxed::Box<Stack>,
+    stack: StackMemory,
     vm: VmStoreContext,
     host: std::boxed::Box<HostFrame>,
 }
@@ -31,18 +61,18 @@ struct Machine {
 /// Frames (word index of fp, return address into it) from the exit to the
 /// entry; then the record at words 50.. with its entry frame at 60.
 fn machine(frames: &[(usize, usize)]) -> Machine {
-    let mut stack = std::boxed::Box::new(Stack([0; 64]));
-    let base = stack.0.as_mut_ptr().expose_provenance();
+    let mut stack = StackMemory::new();
+    let base = stack.address(0);
     let address = |word: usize| base + word * 8;
     let exit_word = 2;
     let mut at = exit_word;
     for (fp, return_address) in frames {
-        stack.0[at] = address(*fp);
-        stack.0[at + 1] = *return_address;
+        stack.words()[at] = address(*fp);
+        stack.words()[at + 1] = *return_address;
         at = *fp;
     }
-    stack.0[at] = address(60);
-    stack.0[at + 1] = 0x999;
+    stack.words()[at] = address(60);
+    stack.words()[at + 1] = 0x999;
     let record = ActivationRecord {
         store: ptr::null_mut(),
         previous: ptr::null_mut(),
@@ -92,7 +122,7 @@ fn visit_all(machine: &Machine) -> Result<(WalkStats, Vec<u32>), WalkError> {
 }
 
 fn put(machine: &mut Machine, fp_word: usize, distance: usize, value: u32) {
-    let base = machine.stack.0.as_mut_ptr();
+    let base = machine.stack.words().as_mut_ptr();
     // SAFETY: a cell of the array.
     unsafe { base.cast::<u8>().add(fp_word * 8 - distance).cast::<u32>().write(value) };
 }
@@ -144,18 +174,26 @@ fn fails_closed() {
         change(&mut machine);
         visit_all(&machine).unwrap_err()
     };
-    let base = |m: &Machine| m.stack.0.as_ptr().addr();
+    let base = |m: &Machine| m.stack.address(0);
     assert_eq!(error(&|m| m.vm.exit_pc = 0x201), WalkError::NoStackMap);
-    assert_eq!(error(&|m| m.stack.0[13] = 0x101), WalkError::NoStackMap);
-    assert_eq!(error(&|m| m.stack.0[12] += 8), WalkError::Misaligned);
-    assert_eq!(error(&|m| m.stack.0[12] = base(m) + 12 * 8), WalkError::OutOfOrder, "a loop");
-    assert_eq!(error(&|m| m.stack.0[12] = base(m) + 2 * 8), WalkError::OutOfOrder, "backwards");
-    assert_eq!(error(&|m| m.stack.0[12] = base(m) + 62 * 8), WalkError::OutOfOrder, "too far");
-    assert_eq!(error(&|m| m.stack.0[12] = 0), WalkError::OutOfOrder);
+    assert_eq!(error(&|m| m.stack.words()[13] = 0x101), WalkError::NoStackMap);
+    assert_eq!(error(&|m| m.stack.words()[12] += 8), WalkError::Misaligned);
+    assert_eq!(error(&|m| m.stack.words()[12] = base(m) + 12 * 8), WalkError::OutOfOrder, "a loop");
+    assert_eq!(
+        error(&|m| m.stack.words()[12] = base(m) + 2 * 8),
+        WalkError::OutOfOrder,
+        "backwards"
+    );
+    assert_eq!(
+        error(&|m| m.stack.words()[12] = base(m) + 62 * 8),
+        WalkError::OutOfOrder,
+        "too far"
+    );
+    assert_eq!(error(&|m| m.stack.words()[12] = 0), WalkError::OutOfOrder);
     assert_eq!(error(&|m| m.vm.exit_fp += 8), WalkError::Misaligned);
     assert_eq!(error(&|m| m.vm.exit_fp = 0), WalkError::OutOfOrder);
     assert_eq!(
-        error(&|m| m.stack.0[2] = base(m) + 4 * 8),
+        error(&|m| m.stack.words()[2] = base(m) + 4 * 8),
         WalkError::CellOutsideFrame,
         "a map larger than the frame it is applied to"
     );

@@ -4,8 +4,11 @@
 
 mod cargo;
 mod demo;
+mod demo_suite;
 mod kernel_suite;
 mod layers;
+mod miri;
+mod panic_check;
 mod paths;
 mod payload;
 mod process;
@@ -46,21 +49,43 @@ enum Command {
     ///
     /// Exit status: 0 all passed, 1 something failed, 2 nothing could be run.
     Wast(wast::Args),
+    /// What `./x run` promises, checked in a kernel.
+    DemoTest {
+        /// The machine.
+        #[arg(long, value_enum, default_value = "x86_64")]
+        arch: qemu::Arch,
+    },
     /// Check that each layer of the crate uses only the layers below it.
     Layers,
+    /// Show that the collector's entry points reach no panic.
+    PanicCheck,
+    /// Collector, handles and walker under Miri, with both borrow models.
+    Miri,
+}
+
+/// Prints a count; its failures decide the exit status.
+fn counted((passed, failed): (u64, u64)) -> ExitCode {
+    println!("{passed} passed, {failed} failed");
+    ExitCode::from(u8::from(failed > 0))
 }
 
 fn main() -> ExitCode {
     let outcome = match Cli::parse().command {
         Command::Run(args) => demo::run(&args),
         Command::Test(args) => test::run(&args),
-        Command::KernelTest { arch } => kernel_suite::run(arch).map(|(passed, failed)| {
-            println!("{passed} passed, {failed} failed");
-            ExitCode::from(u8::from(failed > 0))
-        }),
         Command::Wast(args) => wast::run(&args),
+        Command::KernelTest { arch } => kernel_suite::run(arch).map(counted),
+        Command::DemoTest { arch } => demo_suite::run(arch).map(counted),
         Command::Layers => layers::check().map(|()| {
             println!("layers: in order");
+            ExitCode::SUCCESS
+        }),
+        Command::PanicCheck => panic_check::check().map(|()| {
+            println!("panic-check: no panic path is reachable");
+            ExitCode::SUCCESS
+        }),
+        Command::Miri => miri::available().and_then(|()| miri::check()).map(|()| {
+            println!("miri: nothing found");
             ExitCode::SUCCESS
         }),
     };

@@ -3,7 +3,7 @@
 use crate::qemu::Arch;
 use crate::tally::{Tally, count};
 use crate::wast::{On, Scripts};
-use crate::{Result, cargo, kernel_suite, layers, paths};
+use crate::{Result, cargo, demo_suite, kernel_suite, layers, miri, panic_check, paths};
 use std::process::ExitCode;
 
 /// Arguments of `./x test`.
@@ -36,6 +36,7 @@ pub fn run(args: &Args) -> Result<ExitCode> {
             });
         }
     }
+    tally.one("panic paths of the collector", panic_check::check);
     tally.check("host tests", || {
         let (output, success) = cargo::capture(
             root,
@@ -53,13 +54,28 @@ pub fn run(args: &Args) -> Result<ExitCode> {
             (counts, _) => Ok(counts),
         }
     });
+    tally.check("random modules against wasmi", || {
+        let count = if args.quick { "50" } else { "400" };
+        let run = ["run", "--locked", "--package", "kernref-differential", "--"];
+        let (output, success) = cargo::capture(root, &[&run[..], &["--count", count]].concat())?;
+        match (crate::tally::count(&output), success) {
+            ((passed, 0), false) => Ok((passed, 1)),
+            (counts, _) => Ok(counts),
+        }
+    });
     for arch in Arch::ALL {
         tally.check(&format!("suite in the {} kernel", arch.name()), || kernel_suite::run(arch));
+        tally.check(&format!("./x run on {}", arch.name()), || demo_suite::run(arch));
     }
     scripts(&mut tally, args.quick);
     match args.quick {
         true => tally.skip("lints", "--quick"),
         false => lints(&mut tally),
+    }
+    match (args.quick, miri::available()) {
+        (true, _) => tally.skip("miri", "--quick"),
+        (false, Err(why)) => tally.skip("miri", &why),
+        (false, Ok(())) => tally.one("miri", miri::check),
     }
     Ok(match tally.finish() {
         true => ExitCode::SUCCESS,

@@ -37,27 +37,27 @@ pub(super) fn translate(t: &mut Translator<'_, '_>, op: &Operator<'_>) -> bool {
         }
         O::MemoryGrow { mem } => {
             let delta = t.pop();
-            let delta = t.to_i64(delta);
+            let delta = t.widen_index(delta);
             let memory = t.builder.ins().iconst(I32, i64::from(mem));
             let old = t.call_builtin(Builtin::MemoryGrow, &[memory, delta]);
             push_size(t, old, is_64(t, mem));
         }
         O::MemoryCopy { dst_mem, src_mem } => {
             let (dst, src, len) = t.pop3();
-            let (dst, src, len) = (t.to_i64(dst), t.to_i64(src), t.to_i64(len));
+            let (dst, src, len) = (t.widen_index(dst), t.widen_index(src), t.widen_index(len));
             let dst_mem = t.builder.ins().iconst(I32, i64::from(dst_mem));
             let src_mem = t.builder.ins().iconst(I32, i64::from(src_mem));
             t.call_builtin(Builtin::MemoryCopy, &[dst_mem, src_mem, dst, src, len]);
         }
         O::MemoryFill { mem } => {
             let (dst, value, len) = t.pop3();
-            let (dst, len) = (t.to_i64(dst), t.to_i64(len));
+            let (dst, len) = (t.widen_index(dst), t.widen_index(len));
             let memory = t.builder.ins().iconst(I32, i64::from(mem));
             t.call_builtin(Builtin::MemoryFill, &[memory, dst, value, len]);
         }
         O::MemoryInit { data_index, mem } => {
             let (dst, src, len) = t.pop3();
-            let dst = t.to_i64(dst);
+            let dst = t.widen_index(dst);
             let memory = t.builder.ins().iconst(I32, i64::from(mem));
             let segment = t.builder.ins().iconst(I32, i64::from(data_index));
             t.call_builtin(Builtin::MemoryInit, &[memory, segment, dst, src, len]);

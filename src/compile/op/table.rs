@@ -45,27 +45,27 @@ pub(super) fn translate(t: &mut Translator<'_, '_>, op: &Operator<'_>) -> bool {
         }
         O::TableGrow { table } => {
             let (init, delta) = t.pop2();
-            let (init, delta) = (t.to_i64(init), t.to_i64(delta));
+            let (init, delta) = (t.widen_index(init), t.widen_index(delta));
             let index = t.builder.ins().iconst(types::I32, i64::from(table));
             let old = t.call_builtin(Builtin::TableGrow, &[index, delta, init]);
             push_size(t, old, is_64(t, table));
         }
         O::TableFill { table } => {
             let (dst, value, len) = t.pop3();
-            let (dst, value, len) = (t.to_i64(dst), t.to_i64(value), t.to_i64(len));
+            let (dst, value, len) = (t.widen_index(dst), t.widen_index(value), t.widen_index(len));
             let table = t.builder.ins().iconst(types::I32, i64::from(table));
             t.call_builtin(Builtin::TableFill, &[table, dst, value, len]);
         }
         O::TableCopy { dst_table, src_table } => {
             let (dst, src, len) = t.pop3();
-            let (dst, src, len) = (t.to_i64(dst), t.to_i64(src), t.to_i64(len));
+            let (dst, src, len) = (t.widen_index(dst), t.widen_index(src), t.widen_index(len));
             let dst_table = t.builder.ins().iconst(types::I32, i64::from(dst_table));
             let src_table = t.builder.ins().iconst(types::I32, i64::from(src_table));
             t.call_builtin(Builtin::TableCopy, &[dst_table, src_table, dst, src, len]);
         }
         O::TableInit { elem_index, table } => {
             let (dst, src, len) = t.pop3();
-            let dst = t.to_i64(dst);
+            let dst = t.widen_index(dst);
             let table = t.builder.ins().iconst(types::I32, i64::from(table));
             let segment = t.builder.ins().iconst(types::I32, i64::from(elem_index));
             t.call_builtin(Builtin::TableInit, &[table, segment, dst, src, len]);
@@ -94,7 +94,7 @@ pub(super) fn checked_element(
     index: Value,
     trap: Trap,
 ) -> Value {
-    let index = t.to_i64(index);
+    let index = t.widen_index(index);
     let len = t.table_len(table);
     let outside = t.builder.ins().icmp(IntCC::UnsignedGreaterThanOrEqual, index, len);
     t.trap_if(outside, trap);

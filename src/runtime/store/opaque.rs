@@ -214,8 +214,7 @@ impl StoreOpaque {
     /// Counts `places` more places that can hold references.
     pub(crate) fn add_counted_places(&mut self, places: u64) -> Result<()> {
         let wanted = self.counted_places.saturating_add(places);
-        let limit = limits::COUNTED_PLACES_PER_STORE;
-        limits::check("places for references per store", wanted, limit)?;
+        limits::COUNTED_PLACES_PER_STORE.check(wanted)?;
         self.counted_places = wanted;
         Ok(())
     }

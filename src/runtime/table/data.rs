@@ -82,8 +82,9 @@ impl Drop for Elements {
     }
 }
 
-pub(super) fn element_limit(ty: &TableType) -> u64 {
-    ty.maximum.unwrap_or(limits::TABLE_ELEMENTS).min(limits::TABLE_ELEMENTS)
+pub(super) fn element_limit(ty: &TableType) -> limits::Limit {
+    let limit = limits::TABLE_ELEMENTS;
+    limits::Limit { most: ty.maximum.unwrap_or(limit.most).min(limit.most), ..limit }
 }
 
 impl TableData {
@@ -94,7 +95,7 @@ impl TableData {
         ty: TableType,
         place: Option<NonNull<VmTable>>,
     ) -> Result<u32> {
-        limits::check("elements of a table", ty.minimum, element_limit(&ty))?;
+        element_limit(&ty).check(ty.minimum)?;
         let minimum = ty.minimum as usize;
         let count = store.tables.len();
         let declared = ty.maximum.map(|maximum| maximum as usize);
@@ -204,7 +205,7 @@ pub(in crate::runtime) fn grow(
     let table = store.tables.get(index as usize).ok_or(Misuse::WrongStore)?;
     let (old, ty) = (table.len(), table.ty);
     let new = old.saturating_add(delta);
-    limits::check("elements of a table", new, element_limit(&ty))?;
+    element_limit(&ty).check(new)?;
     if delta == 0 {
         return Ok(old);
     }
@@ -217,7 +218,7 @@ pub(in crate::runtime) fn grow(
     let table = store.tables.get_mut(index as usize).ok_or(Misuse::WrongStore)?;
     if new as usize > table.elements.capacity {
         // At least half as much again, so that growing step by step is linear.
-        let ample = (old + old / 2).clamp(new, element_limit(&ty).max(new)) as usize;
+        let ample = (old + old / 2).clamp(new, element_limit(&ty).most.max(new)) as usize;
         if table.elements.resize(ample).is_err() {
             table.elements.resize(new as usize)?;
         }

@@ -1,0 +1,13 @@
+//! The module that the bytes stand for: the same in Kernref and in wasmi.
+#![no_main]
+
+use kernref_differential::{compare, generate};
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(|bytes: &[u8]| {
+    if let Some(wasm) = generate::from_bytes(bytes) {
+        if let Err(difference) = compare(&wasm, bytes.len() as u64) {
+            panic!("{difference}");
+        }
+    }
+});

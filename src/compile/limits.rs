@@ -1,0 +1,84 @@
+//! Checks modules against the table of limits before the validator does, whose
+//! own words would not say which limit it was and how far it was passed.
+
+use super::declare::Failure;
+use crate::artifact::ModuleInfo;
+use crate::artifact::limits::{self, Limit};
+use crate::error::{Error, Result};
+use wasmparser::{BinaryReader, Operator, Payload};
+
+/// Checks the number of entries that a section announces.
+pub(super) fn section(payload: &Payload<'_>, info: &ModuleInfo) -> Result<()> {
+    let check =
+        |limit: Limit, before: usize, count: u32| limit.check(before as u64 + u64::from(count));
+    match payload {
+        Payload::TypeSection(section) => check(limits::TYPES, 0, section.count()),
+        Payload::ImportSection(section) => check(limits::IMPORTS, 0, section.count()),
+        Payload::FunctionSection(section) => {
+            check(limits::FUNCTIONS, info.funcs.len(), section.count())
+        }
+        Payload::TableSection(section) => check(limits::TABLES, info.tables.len(), section.count()),
+        Payload::MemorySection(section) => {
+            check(limits::MEMORIES, info.memories.len(), section.count())
+        }
+        Payload::GlobalSection(section) => {
+            check(limits::GLOBALS, info.globals.len(), section.count())
+        }
+        Payload::ExportSection(section) => check(limits::EXPORTS, 0, section.count()),
+        Payload::ElementSection(section) => check(limits::ELEMENT_SEGMENTS, 0, section.count()),
+        Payload::DataSection(section) => check(limits::DATA_SEGMENTS, 0, section.count()),
+        Payload::DataCountSection { count, .. } => check(limits::DATA_SEGMENTS, 0, *count),
+        Payload::CodeSectionEntry(body) => {
+            let range = body.range();
+            limits::FUNCTION_BYTES.check(range.end.saturating_sub(range.start))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Checks `count` more locals. More than 32 bits can count are malformed, which
+/// is for the validator to say.
+pub(super) fn locals(before: usize, count: u32) -> Result<()> {
+    let requested = before as u64 + u64::from(count);
+    if requested > u64::from(u32::MAX) {
+        return Ok(());
+    }
+    limits::LOCALS.check(requested)
+}
+
+/// Checks one operator at `depth` open blocks.
+pub(super) fn operator(op: &Operator<'_>, depth: usize) -> Result<(), Failure> {
+    match op {
+        Operator::BrTable { targets } => limits::BRANCH_TARGETS.check(targets.len().into())?,
+        Operator::Block { .. } | Operator::Loop { .. } | Operator::If { .. } => {
+            limits::NESTING.check(depth as u64)?;
+        }
+        _ => {}
+    }
+    Ok(())
+}
+
+/// Sizes that only the parser sees: how its message begins, and the limit.
+const PARSED: &[(&str, Limit)] = &[
+    ("function params size is out of bounds", limits::PARAMS),
+    ("function returns size is out of bounds", limits::RESULTS),
+    ("br_table size is out of bounds", limits::BRANCH_TARGETS),
+    ("string size out of bounds", limits::NAME_BYTES),
+    ("number of elements is out of bounds", limits::SEGMENT_ELEMENTS),
+    ("functions count exceeds limit", limits::FUNCTIONS),
+    ("tables count exceeds limit", limits::TABLES),
+    ("memories count exceeds limit", limits::MEMORIES),
+    ("globals count exceeds limit", limits::GLOBALS),
+];
+
+/// The limit that the parser's error stands for, if it is one. Where the parser
+/// does not point at the number, "requested" is the least that was.
+pub(super) fn reached(error: &wasmparser::Error, bytes: &[u8]) -> Option<Error> {
+    let (message, limit) =
+        PARSED.iter().find(|(message, _)| error.message().starts_with(message))?;
+    let at = usize::try_from(error.offset()).ok()?;
+    let read = || BinaryReader::new(bytes.get(at..)?, 0).read_var_u32().ok();
+    let points_at_number = message.ends_with("size is out of bounds");
+    let requested = read().filter(|_| points_at_number).map_or(0, u64::from);
+    Some(limit.reached(requested.max(limit.most + 1)))
+}

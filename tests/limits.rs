@@ -1,0 +1,203 @@
+//! Kernref's limits, each with its error, and modules that go to them: compiled
+//! on a stack as small as a kernel's, and in time in proportion to their size.
+#![cfg(all(feature = "compile", feature = "std"))]
+
+use kernref::artifact::limits::{self, Limit};
+use kernref::{Config, Engine, Error, Module};
+use std::time::{Duration, Instant};
+
+const STACK_BYTES: usize = 256 << 10;
+const I32: u8 = 0x7f;
+const EXTERNREF: u8 = 0x6f;
+const EMPTY: u8 = 0x40;
+
+fn leb(mut value: u64) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    loop {
+        let more = value >= 0x80;
+        bytes.push((value & 0x7f) as u8 | if more { 0x80 } else { 0 });
+        value >>= 7;
+        if !more {
+            return bytes;
+        }
+    }
+}
+
+fn section(id: u8, count: u64, entries: &[u8]) -> Vec<u8> {
+    let body = [leb(count), entries.to_vec()].concat();
+    [vec![id], leb(body.len() as u64), body].concat()
+}
+
+fn module(sections: &[Vec<u8>]) -> Vec<u8> {
+    [b"\0asm\x01\0\0\0".to_vec(), sections.concat()].concat()
+}
+
+/// Functions of type `[] -> []`, or of `ty`, that have the same body.
+fn functions_of(ty: &[u8], count: u64, locals: &[u8], code: &[u8]) -> Vec<u8> {
+    let body = [locals, code, &[0x0b]].concat();
+    let body = [leb(body.len() as u64), body].concat();
+    let (types, bodies) = (vec![0; count as usize], body.repeat(count as usize));
+    module(&[section(1, 1, ty), section(3, count, &types), section(10, count, &bodies)])
+}
+
+fn function(locals: &[u8], code: &[u8]) -> Vec<u8> {
+    functions_of(&[0x60, 0, 0], 1, locals, code)
+}
+
+fn locals(count: u64, ty: u8) -> Vec<u8> {
+    [vec![1], leb(count), vec![ty]].concat()
+}
+
+/// Compiles on a small stack; gives the time it took.
+fn compile(bytes: Vec<u8>) -> (Result<(), Error>, Duration) {
+    let compile = move || {
+        let engine = Engine::new(&Config::new()).unwrap();
+        let started = Instant::now();
+        let outcome = Module::new(&engine, bytes).map(|_| ());
+        (outcome, started.elapsed())
+    };
+    let builder = std::thread::Builder::new().stack_size(STACK_BYTES);
+    builder.spawn(compile).unwrap().join().unwrap()
+}
+
+fn refused(limit: Limit, requested: u64, bytes: Vec<u8>) {
+    match compile(bytes).0 {
+        Err(Error::Limit(found)) => {
+            let found = (found.what, found.requested, found.limit);
+            assert_eq!(found, (limit.what, requested, limit.most));
+        }
+        other => panic!("{}: {other:?}", limit.what),
+    }
+}
+
+/// Compiles at half the size and at the whole, and compares the times.
+fn scales(name: &str, size: u64, make: impl Fn(u64) -> Vec<u8>) {
+    let time = |size| {
+        let (outcome, time) = compile(make(size));
+        outcome.unwrap_or_else(|error| panic!("{name} of size {size}: {error}"));
+        time
+    };
+    let (half, whole) = (time(size / 2), time(size));
+    println!("{name}: {} in {half:?}, {size} in {whole:?}", size / 2);
+    // Twice is right and four times is quadratic; machines have their moods.
+    let allowed = half * 7 / 2 + Duration::from_millis(500);
+    assert!(whole < allowed, "{name}: {half:?}, then {whole:?}");
+}
+
+#[test]
+fn section_counts_are_limited() {
+    for (id, limit) in [
+        (1, limits::TYPES),
+        (2, limits::IMPORTS),
+        (3, limits::FUNCTIONS),
+        (4, limits::TABLES),
+        (5, limits::MEMORIES),
+        (6, limits::GLOBALS),
+        (7, limits::EXPORTS),
+        (9, limits::ELEMENT_SEGMENTS),
+        (11, limits::DATA_SEGMENTS),
+        (12, limits::DATA_SEGMENTS),
+    ] {
+        refused(limit, limit.most + 1, module(&[section(id, limit.most + 1, &[])]));
+    }
+}
+
+#[test]
+fn functions_are_limited() {
+    let most = limits::LOCALS.most;
+    refused(limits::LOCALS, most + 1, function(&locals(most + 1, I32), &[]));
+    let wide = |params, results| {
+        let list = |count: u64| [leb(count), vec![I32; count as usize]].concat();
+        module(&[section(1, 1, &[vec![0x60], list(params), list(results)].concat())])
+    };
+    compile(wide(1000, 1000)).0.unwrap();
+    refused(limits::PARAMS, 1001, wide(1001, 0));
+    refused(limits::RESULTS, 1001, wide(0, 1001));
+    refused(limits::BRANCH_TARGETS, 65_521, branch_table(65_521));
+    let depth = limits::NESTING.most + 1;
+    refused(limits::NESTING, depth, nested(&[], &[0x02, EMPTY], depth));
+    let bytes = limits::FUNCTION_BYTES.most;
+    let long = function(&[0], &vec![0x01; bytes as usize]);
+    refused(limits::FUNCTION_BYTES, bytes + 2, long);
+}
+
+#[test]
+fn names_segments_and_modules_are_limited() {
+    let name = [leb(100_001), vec![b'x'; 100_001]].concat();
+    refused(limits::NAME_BYTES, 100_001, module(&[section(7, 1, &name)]));
+    let segment = [vec![1, 0], leb(10_000_001)].concat();
+    let elements = [segment, vec![0; 10_000_001]].concat();
+    refused(limits::SEGMENT_ELEMENTS, 10_000_001, module(&[section(9, 1, &elements)]));
+    // Zero pages that are never touched.
+    let bytes = limits::MODULE_BYTES.most + 1;
+    refused(limits::MODULE_BYTES, bytes, vec![0; bytes as usize]);
+}
+
+/// `open` and as many ends.
+fn nested(before: &[u8], open: &[u8], depth: u64) -> Vec<u8> {
+    let each = [before, open].concat();
+    function(&[0], &[each.repeat(depth as usize), vec![0x0b; depth as usize]].concat())
+}
+
+fn branch_table(targets: u64) -> Vec<u8> {
+    let head = [vec![0x41, 0, 0x0e], leb(targets)].concat();
+    function(&[0], &[head, vec![0; targets as usize + 1]].concat())
+}
+
+#[test]
+fn many_locals() {
+    scales("i32 locals", 50_000, |count| function(&locals(count, I32), &[]));
+    scales("externref locals", 50_000, |count| function(&locals(count, EXTERNREF), &[]));
+}
+
+#[test]
+fn deep_nesting() {
+    scales("blocks", 10_000, |depth| nested(&[], &[0x02, EMPTY], depth));
+    scales("loops", 10_000, |depth| nested(&[], &[0x03, EMPTY], depth));
+    scales("ifs", 10_000, |depth| nested(&[0x41, 1], &[0x04, EMPTY], depth));
+    scales("expressions", 10_000, |depth| {
+        let (values, adds) = ([0x20, 0].repeat(depth as usize + 1), vec![0x6a; depth as usize]);
+        function(&locals(1, I32), &[values, adds, vec![0x1a]].concat())
+    });
+}
+
+#[test]
+fn large_tables_and_many_functions() {
+    scales("branch table", 65_520, branch_table);
+    scales("functions", 20_000, |count| functions_of(&[0x60, 0, 0], count, &[0], &[]));
+    // local.get, i32.const, i32.add, local.set
+    let step = [0x20, 0, 0x41, 5, 0x6a, 0x21, 0];
+    scales("bytes of straight code", 400_000, |bytes| {
+        function(&locals(1, I32), &step.repeat(bytes as usize / step.len()))
+    });
+}
+
+/// Locals that are all live over calls: each is set from a call of its own,
+/// and passed to one when all are set. Every call's stack map lists them, so
+/// this is quadratic in the number of locals, and there is no limit on that
+/// product yet; what is checked is that a fair number does not take long.
+#[test]
+fn live_externref_locals() {
+    let make = |count: u64| {
+        let types = [0x60, 1, EXTERNREF, 0, 0x60, 0, 1, EXTERNREF, 0x60, 0, 0];
+        let imports = [1, b'h', 1, b't', 0, 0, 1, b'h', 1, b'm', 0, 1];
+        let mut code = Vec::new();
+        for at in 0..count {
+            code.extend([&[0x10, 1, 0x21][..], &leb(at)].concat());
+        }
+        for at in 0..count {
+            code.extend([&[0x20][..], &leb(at), &[0x10, 0]].concat());
+        }
+        let body = [locals(count, EXTERNREF), code, vec![0x0b]].concat();
+        let body = [leb(body.len() as u64), body].concat();
+        module(&[
+            section(1, 3, &types),
+            section(2, 2, &imports),
+            section(3, 1, &[2]),
+            section(10, 1, &body),
+        ])
+    };
+    let (outcome, time) = compile(make(1000));
+    outcome.unwrap();
+    assert!(time < Duration::from_secs(5), "{time:?}");
+}

@@ -1,0 +1,41 @@
+//! Random modules in Kernref and in a second engine: the same results, traps,
+//! memories, globals and tables, and every object released exactly once.
+#![forbid(unsafe_code)]
+
+pub mod generate;
+mod in_kernref;
+mod in_wasmi;
+mod outcome;
+
+use kernref::DeferralPolicy;
+
+/// Whether a module was compared.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// It was, and both engines agree.
+    Same,
+    /// The second engine does not take it.
+    NotTaken,
+}
+
+/// Runs a module in both engines; in Kernref under both policies, with and
+/// without a collection at every safepoint.
+///
+/// # Errors
+/// Text that says what differs.
+pub fn compare(wasm: &[u8], seed: u64) -> Result<Verdict, String> {
+    let Some(expected) = in_wasmi::run(wasm, seed)? else { return Ok(Verdict::NotTaken) };
+    for policy in [DeferralPolicy::ZeroCount, DeferralPolicy::CloneOnRead] {
+        for zeal in [false, true] {
+            let found = in_kernref::run(wasm, seed, policy, zeal);
+            let difference = match found {
+                Ok(found) => outcome::difference(&found, &expected),
+                Err(message) => Some(message),
+            };
+            if let Some(difference) = difference {
+                return Err(format!("{policy:?}, zeal {zeal}: {difference}"));
+            }
+        }
+    }
+    Ok(Verdict::Same)
+}

@@ -1,0 +1,74 @@
+//! Links the collector's entry points with a panic handler that needs a symbol
+//! which does not exist: the link succeeds exactly if no panic path is
+//! reachable from them. Never run.
+//!
+//! What is called through pointers (destructors, stack-map lookup) is the
+//! embedder's or another layer's and not followed, except the walk's own code.
+#![no_std]
+#![no_main]
+
+use core::alloc::{GlobalAlloc, Layout};
+use core::hint::black_box;
+use kernref::abi::StackMapLookup;
+use kernref::gc::{ExternRef, RefHeap};
+
+/// The library wants one; no entry point reaches it.
+struct NoMemory;
+
+// SAFETY: never gives memory.
+unsafe impl GlobalAlloc for NoMemory {
+    unsafe fn alloc(&self, _: Layout) -> *mut u8 {
+        core::ptr::null_mut()
+    }
+    unsafe fn dealloc(&self, _: *mut u8, _: Layout) {}
+}
+
+#[global_allocator]
+static ALLOCATOR: NoMemory = NoMemory;
+
+unsafe extern "C" {
+    fn kernref_a_panic_is_reachable() -> !;
+}
+
+#[panic_handler]
+fn panic(_: &core::panic::PanicInfo<'_>) -> ! {
+    // SAFETY: there is no such function; the program cannot be linked.
+    unsafe { kernref_a_panic_is_reachable() }
+}
+
+/// What a store asks of its heap at run time.
+#[unsafe(no_mangle)]
+extern "C" fn entry_points(
+    heap: &mut RefHeap,
+    maps: &&dyn StackMapLookup,
+    object: &ExternRef,
+    number: u32,
+) {
+    let maps: &dyn StackMapLookup = *maps;
+    black_box(heap.collect(maps).is_ok());
+    black_box(heap.step(number, maps).is_ok());
+    black_box(heap.reserve(number, maps).is_ok());
+    black_box(heap.intern_reserved(object.clone()).is_ok());
+    black_box(heap.borrow(number));
+    heap.increment(number);
+    heap.decrement(number);
+    heap.decremented_to_zero(number);
+    heap.note_read(number);
+    heap.outermost_returned();
+    black_box(heap.drain(number as usize));
+    black_box(heap.wants_collection());
+    black_box(heap.zeal_is_due());
+    black_box(heap.stats());
+    object.revoke();
+    black_box(object.downcast_ref::<u32>().is_ok());
+    // SAFETY: never run.
+    unsafe { core::ptr::drop_in_place(heap) };
+    #[cfg(feature = "control")]
+    black_box([1_u32, 2][number as usize]);
+}
+
+#[unsafe(no_mangle)]
+extern "C" fn _start() -> ! {
+    black_box(entry_points as *const ());
+    loop {}
+}

@@ -1,0 +1,177 @@
+//! Checks of the demonstration kernel: what `./x run` promises, for guests
+//! that behave and for guests that do not.
+
+use crate::qemu::{Arch, Boot, End};
+use crate::{Result, cargo, demo, paths};
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::time::Duration;
+
+/// For one boot.
+const DEADLINE: Duration = Duration::from_secs(120);
+const SUCCESS: u8 = 0;
+const TRAPPED: u8 = 1;
+const REFUSED: u8 = 2;
+
+/// What is run, and what must come of it.
+struct Check {
+    name: String,
+    module: Vec<u8>,
+    requests: Vec<String>,
+    verdict: u8,
+    /// The console must show each of these.
+    shows: Vec<String>,
+}
+
+/// Passed and failed.
+pub fn run(arch: Arch) -> Result<(u64, u64)> {
+    let kernel = cargo::kernel(arch, "demo")?;
+    let (mut passed, mut failed) = (0, 0);
+    for check in checks()? {
+        match check.carry_out(arch, &kernel) {
+            Ok(()) => passed += 1,
+            Err(why) => {
+                failed += 1;
+                println!("{} [{}]: {why}", check.name, arch.name());
+            }
+        }
+    }
+    Ok((passed, failed))
+}
+
+impl Check {
+    fn carry_out(&self, arch: Arch, kernel: &Path) -> Result<()> {
+        let boot = Boot {
+            arch,
+            kernel,
+            args: &self.requests,
+            files: &[(self.name.clone(), self.module.clone())],
+            deadline: DEADLINE,
+            accel: "tcg",
+            extra: &[],
+        };
+        let mut lines = Vec::new();
+        let end = boot.run(|line| lines.push(line.to_string()))?;
+        let console = lines.join("\n");
+        if end != End::Verdict(self.verdict) {
+            return Err(format!("ended with {end:?} instead of {}:\n{console}", self.verdict));
+        }
+        if let Some(missing) = self.shows.iter().find(|text| !console.contains(text.as_str())) {
+            return Err(format!("the console does not show `{missing}`:\n{console}"));
+        }
+        if lines.last().is_none_or(|last| last != "[kernel] shutting down") {
+            return Err(format!("not shut down in order:\n{console}"));
+        }
+        released_once(&lines)
+    }
+}
+
+/// Each object that was handed out was released exactly once.
+fn released_once(lines: &[String]) -> Result<()> {
+    let mut releases = BTreeMap::new();
+    for line in lines {
+        if let Some(object) = line.strip_prefix("[kernel] + ") {
+            releases.insert(object, 0);
+        }
+        let gone = line.strip_prefix("[kernel] - ");
+        if let Some(object) = gone.and_then(|rest| rest.strip_suffix(" released")) {
+            *releases.get_mut(object).ok_or(format!("{object} came from nowhere"))? += 1;
+        }
+    }
+    match releases.iter().find(|(_, count)| **count != 1) {
+        Some((object, count)) => Err(format!("{object} was released {count} times")),
+        None => Ok(()),
+    }
+}
+
+fn text(module: &str) -> Result<Vec<u8>> {
+    wat::parse_str(module).map_err(|error| error.to_string())
+}
+
+fn check(name: &str, module: Vec<u8>, requests: &[&str], verdict: u8, shows: &[&str]) -> Check {
+    Check {
+        name: name.into(),
+        module,
+        requests: requests.iter().map(ToString::to_string).collect(),
+        verdict,
+        shows: shows.iter().map(ToString::to_string).collect(),
+    }
+}
+
+fn checks() -> Result<Vec<Check>> {
+    let prebuilt = paths::root().join("examples/guests/prebuilt");
+    let mut checks = Vec::new();
+    for policy in ["policy=zero-count", "policy=clone-on-read"] {
+        let objects = ["run() = 0", "0 of 4096 slots used"];
+        checks.push(check("demo", demo::load(&demo::bundled())?, &[policy], SUCCESS, &objects));
+        for guest in ["c-objects", "rust-objects"] {
+            let module = demo::load(&prebuilt.join(guest).with_extension("wasm"))?;
+            checks.push(check(guest, module.clone(), &[policy], SUCCESS, &objects));
+            checks.push(check(guest, module, &[policy, "zeal=1"], SUCCESS, &objects));
+        }
+    }
+    programs(&prebuilt, &mut checks)?;
+    let add = text(ADD)?;
+    let sum = ["invoke=add", "arg=1", "arg=2"];
+    checks.push(check("add", add.clone(), &sum, SUCCESS, &["add(1, 2) = 3"]));
+    checks.push(check("no such export", add.clone(), &["invoke=sub"], REFUSED, &["`sub`"]));
+    checks.push(check("too few arguments", add, &sum[..2], REFUSED, &["refused: add"]));
+    let bad = b"\0asn\x01\0\0\0".to_vec();
+    checks.push(check("bad magic", bad, &[], REFUSED, &["magic"]));
+    let missing = text(r#"(module (import "kernel" "teapot" (func)))"#)?;
+    checks.push(check("missing import", missing, &[], REFUSED, &["kernel::teapot"]));
+    let trapping = text(TRAPPING)?;
+    let outside = ["out of bounds memory access", "outside"];
+    checks.push(check("bounds", trapping.clone(), &["invoke=outside"], TRAPPED, &outside));
+    let deep = ["call stack exhausted", "recurse"];
+    checks.push(check("recursion", trapping.clone(), &["invoke=recurse"], TRAPPED, &deep));
+    let forever = ["invoke=forever", "timeout=1"];
+    checks.push(check("endless loop", trapping, &forever, TRAPPED, &["interrupt"]));
+    Ok(checks)
+}
+
+/// Each program with each argument of the list of what it returns natively.
+fn programs(prebuilt: &Path, checks: &mut Vec<Check>) -> Result<()> {
+    let list = prebuilt.join("expected.txt");
+    let list =
+        std::fs::read_to_string(&list).map_err(|error| format!("{}: {error}", list.display()))?;
+    for line in list.lines() {
+        let words: Vec<&str> = line.split(' ').collect();
+        let [program, argument, result] = words[..] else {
+            return Err(format!("expected.txt: `{line}`"));
+        };
+        let module = demo::load(&prebuilt.join(program).with_extension("wasm"))?;
+        let argument = format!("arg={argument}");
+        let shown = format!(" = {result}");
+        checks.push(check(program, module, &["invoke=run", &argument], SUCCESS, &[&shown]));
+    }
+    Ok(())
+}
+
+const ADD: &str = r#"(module
+    (func (export "add") (param i32 i32) (result i32)
+        (i32.add (local.get 0) (local.get 1))))"#;
+
+const TRAPPING: &str = r#"(module
+    (memory 1)
+    (func $outside (export "outside") (result i32) (i32.load (i32.const 65536)))
+    (func $recurse (export "recurse") (call $recurse) (call $recurse))
+    (func $forever (export "forever") (loop $again (br $again))))"#;
+
+#[cfg(test)]
+mod tests {
+    use super::released_once;
+
+    fn lines(text: &str) -> Vec<String> {
+        text.lines().map(|line| format!("[kernel] {line}")).collect()
+    }
+
+    #[test]
+    fn objects_are_released_exactly_once() {
+        released_once(&lines("+ block #1\n- block #1 released")).unwrap();
+        assert!(released_once(&lines("+ block #1")).is_err());
+        assert!(released_once(&lines("- block #1 released")).is_err());
+        let twice = lines("+ block #1\n- block #1 released\n- block #1 released");
+        assert!(released_once(&twice).is_err());
+    }
+}
