@@ -45,8 +45,8 @@ pub fn take_collecting() -> f64 {
     sum.as_nanos() as f64 / count.max(1) as f64
 }
 
-/// Bytes of native stack for Wasm: enough for the deepest row.
-pub const STACK_BYTES: usize = 8 << 20;
+/// Bytes of native stack for Wasm, within what Wasmtime takes by default.
+pub const STACK_BYTES: usize = 1 << 20;
 /// References that a store of Kernref can hold.
 pub const SLOTS: u32 = 1 << 14;
 
