@@ -2,6 +2,7 @@
 //! share is in `cargo`, `qemu`, `payload` and `paths`.
 #![forbid(unsafe_code)]
 
+mod bench;
 mod cargo;
 mod demo;
 mod demo_suite;
@@ -37,6 +38,8 @@ enum Command {
     /// Exit status: 0 success, 1 the guest trapped, 2 the guest or the request
     /// was refused, 3 the kernel failed, 4 the deadline passed.
     Run(demo::Args),
+    /// Compare the speed with that of other runtimes.
+    Bench(bench::Args),
     /// Everything that CI runs. The last line is `N passed, M failed`.
     Test(test::Args),
     /// The test suite inside a kernel.
@@ -72,6 +75,7 @@ fn counted((passed, failed): (u64, u64)) -> ExitCode {
 fn main() -> ExitCode {
     let outcome = match Cli::parse().command {
         Command::Run(args) => demo::run(&args),
+        Command::Bench(args) => bench::run(&args),
         Command::Test(args) => test::run(&args),
         Command::Wast(args) => wast::run(&args),
         Command::KernelTest { arch } => kernel_suite::run(arch).map(counted),

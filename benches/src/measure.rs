@@ -1,0 +1,194 @@
+//! Rows and how they are measured: a sample of each contender in turn, so that
+//! what disturbs the machine disturbs all of them; medians and quartiles.
+
+use std::hint::black_box;
+use std::time::{Duration, Instant};
+
+/// Who does the work of a row.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Who {
+    /// Kernref, `ZeroCount`.
+    Kernref,
+    /// Kernref, `CloneOnRead`.
+    Clone,
+    /// Wasmtime with its defaults.
+    W1,
+    /// Wasmtime with explicit checks and without reservations.
+    W2,
+    /// wasmi.
+    Wasmi,
+    /// What Kernref does when the row's special matter is left out.
+    Base,
+    /// Native code: the bare minimum of the same work.
+    Floor,
+}
+
+impl Who {
+    /// In the order of the table's columns.
+    pub const ALL: [Who; 7] =
+        [Who::Kernref, Who::Clone, Who::W1, Who::W2, Who::Wasmi, Who::Base, Who::Floor];
+    /// Those that run Wasm with references that are collected.
+    pub const COUNTED: [Who; 4] = [Who::Kernref, Who::Clone, Who::W1, Who::W2];
+    /// Those that run Wasm.
+    pub const WASM: [Who; 5] = [Who::Kernref, Who::Clone, Who::W1, Who::W2, Who::Wasmi];
+    /// Those that run Wasm, where references do not matter.
+    pub const PLAIN: [Who; 4] = [Who::Kernref, Who::W1, Who::W2, Who::Wasmi];
+
+    /// Its name in reports.
+    pub fn name(self) -> &'static str {
+        match self {
+            Who::Kernref => "Kernref",
+            Who::Clone => "CloneOnRead",
+            Who::W1 => "W1",
+            Who::W2 => "W2",
+            Who::Wasmi => "wasmi",
+            Who::Base => "base",
+            Who::Floor => "floor",
+        }
+    }
+}
+
+/// What the budget asks for: Kernref at most so many times the best of these.
+pub struct Goal {
+    /// The factor.
+    pub at_most: f64,
+    /// The others.
+    pub of: &'static [Who],
+}
+
+/// A contender: given a number of operations, how many nanoseconds (or
+/// whatever the row's unit is) one of them took.
+pub type Sample = Box<dyn FnMut(u64) -> f64>;
+
+/// One line of the report.
+pub struct Row {
+    /// Name, by which filters find it.
+    pub name: String,
+    /// What one operation is measured in.
+    pub unit: &'static str,
+    /// The budget.
+    pub goal: Option<Goal>,
+    /// Sets the contenders up; only called if the row is wanted.
+    pub setup: Box<dyn FnOnce() -> Vec<(Who, Sample)>>,
+    /// Upper limit of operations per sample.
+    pub max_ops: u64,
+    /// A sample always gives the same: one is enough.
+    pub exact: bool,
+}
+
+impl Row {
+    /// A row in nanoseconds.
+    pub fn new(
+        name: impl Into<String>,
+        goal: Option<Goal>,
+        setup: impl FnOnce() -> Vec<(Who, Sample)> + 'static,
+    ) -> Self {
+        let (name, setup) = (name.into(), Box::new(setup));
+        Self { name, unit: "ns", goal, setup, max_ops: u64::MAX, exact: false }
+    }
+}
+
+/// Median and quartiles of a contender.
+#[derive(Clone, Copy)]
+pub struct Stat {
+    /// Who.
+    pub who: Who,
+    /// The median.
+    pub median: f64,
+    /// First and third quartile.
+    pub quartiles: (f64, f64),
+}
+
+/// A row's outcome.
+pub struct Outcome {
+    /// The row's name.
+    pub name: String,
+    /// Its unit.
+    pub unit: &'static str,
+    /// Its goal.
+    pub goal: Option<Goal>,
+    /// One per contender.
+    pub stats: Vec<Stat>,
+}
+
+impl Outcome {
+    /// The median of a contender.
+    pub fn median(&self, who: Who) -> Option<f64> {
+        self.stats.iter().find(|stat| stat.who == who).map(|stat| stat.median)
+    }
+
+    /// Kernref as a multiple of another.
+    pub fn ratio(&self, to: Who) -> Option<f64> {
+        Some(self.median(Who::Kernref)? / self.median(to)?)
+    }
+
+    /// What the goal compares with what it allows.
+    pub fn against_goal(&self) -> Option<(f64, f64)> {
+        let goal = self.goal.as_ref()?;
+        let best = goal.of.iter().filter_map(|who| self.median(*who)).reduce(f64::min)?;
+        Some((self.median(Who::Kernref)? / best, goal.at_most))
+    }
+}
+
+/// How long to measure.
+pub struct Effort {
+    /// Samples per contender.
+    pub samples: usize,
+    /// Time for one of them.
+    pub sample_time: Duration,
+}
+
+impl Effort {
+    /// Enough for small spreads, or for a look.
+    pub fn new(quick: bool) -> Self {
+        let (samples, millis) = if quick { (7, 1) } else { (21, 4) };
+        Self { samples, sample_time: Duration::from_millis(millis) }
+    }
+}
+
+/// Measures a row.
+pub fn run(row: Row, effort: &Effort) -> Outcome {
+    let mut contenders = (row.setup)();
+    let ops: Vec<u64> = contenders
+        .iter_mut()
+        .map(|(_, sample)| if row.exact { 1 } else { calibrate(sample, effort, row.max_ops) })
+        .collect();
+    let mut samples = vec![Vec::new(); contenders.len()];
+    let rounds = if row.exact { 1 } else { effort.samples };
+    for round in 0..rounds {
+        for step in 0..contenders.len() {
+            let at = (round + step) % contenders.len();
+            samples[at].push((contenders[at].1)(ops[at]));
+        }
+    }
+    let stats = contenders.iter().zip(samples).map(|((who, _), samples)| stat(*who, samples));
+    Outcome { name: row.name, unit: row.unit, goal: row.goal, stats: stats.collect() }
+}
+
+/// How many operations fill a sample's time, set-up of the sample included.
+fn calibrate(sample: &mut Sample, effort: &Effort, max_ops: u64) -> u64 {
+    let mut ops = 1;
+    loop {
+        let start = Instant::now();
+        black_box(sample(ops));
+        let took = start.elapsed();
+        if ops >= max_ops || took >= effort.sample_time {
+            return ops;
+        }
+        let factor = effort.sample_time.as_nanos() as u64 / (took.as_nanos() as u64).max(1);
+        ops = (ops * factor.clamp(2, 10)).min(max_ops);
+    }
+}
+
+fn stat(who: Who, mut samples: Vec<f64>) -> Stat {
+    samples.sort_by(f64::total_cmp);
+    let at = |share: f64| samples[((samples.len() - 1) as f64 * share).round() as usize];
+    Stat { who, median: at(0.5), quartiles: (at(0.25), at(0.75)) }
+}
+
+/// Nanoseconds per operation of something that does `ops` of them.
+pub fn timed(ops: u64, work: impl FnOnce()) -> f64 {
+    let start = Instant::now();
+    work();
+    start.elapsed().as_nanos() as f64 / ops as f64
+}

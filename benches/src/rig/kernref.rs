@@ -1,0 +1,61 @@
+//! Kernref.
+
+use super::{Rig, STACK_BYTES, add_collecting};
+use crate::measure::Who;
+use kernref::{
+    Caller, Config, DeferralPolicy, Engine, ExternRef, Linker, Module, Rooted, Store, TypedFunc,
+};
+use std::time::Instant;
+
+struct Kernref {
+    store: Store<ExternRef>,
+    funcs: Vec<TypedFunc<i32, i64>>,
+}
+
+impl Rig for Kernref {
+    fn call(&mut self, func: usize, argument: i32) -> Result<i64, String> {
+        self.funcs[func].call(&mut self.store, argument).map_err(|error| format!("{error:?}"))
+    }
+}
+
+/// An engine; `Who::Clone` for the other policy.
+pub fn engine(who: Who, slots: u32) -> Engine {
+    let mut config = Config::new();
+    config.max_wasm_stack(STACK_BYTES).reference_slots(slots).deferral_policy(match who {
+        Who::Clone => DeferralPolicy::CloneOnRead,
+        _ => DeferralPolicy::ZeroCount,
+    });
+    Engine::new(&config).unwrap()
+}
+
+fn linker(engine: &Engine) -> kernref::Result<Linker<ExternRef>> {
+    let mut linker = Linker::new(engine);
+    linker.func_wrap("h", "nop", || ())?;
+    linker.func_wrap("h", "take", |_: Option<Rooted>| ())?;
+    linker.func_wrap("h", "give", |caller: Caller<'_, ExternRef>| caller.data().clone())?;
+    linker.func_wrap("h", "make", |number: i32| ExternRef::new(number))?;
+    linker.func_wrap(
+        "h",
+        "number",
+        |caller: Caller<'_, ExternRef>, object: Rooted| -> kernref::Result<i32> {
+            Ok(*object.get(&caller)?.downcast_ref::<i32>()?)
+        },
+    )?;
+    linker.func_wrap("h", "gc", |mut caller: Caller<'_, ExternRef>| {
+        let start = Instant::now();
+        let outcome = caller.gc();
+        add_collecting(start.elapsed());
+        outcome
+    })?;
+    Ok(linker)
+}
+
+pub fn load(who: Who, wasm: &[u8], exports: &[&str], slots: u32) -> impl Rig + use<> {
+    let engine = engine(who, slots);
+    let module = Module::new(&engine, wasm).unwrap();
+    let mut store = Store::new(&engine, ExternRef::new(7_i32).unwrap()).unwrap();
+    let instance = linker(&engine).unwrap().instantiate(&mut store, &module).unwrap();
+    let func = |name: &&str| instance.get_typed_func(&mut store, name).unwrap();
+    let funcs = exports.iter().map(func).collect();
+    Kernref { store, funcs }
+}
