@@ -31,8 +31,9 @@ pub fn run(args: &Args) -> Result<ExitCode> {
         for features in ["", "compile"] {
             tally.one(&format!("build for {} with features [{features}]", arch.target()), || {
                 let features = ["--no-default-features", "--features", features];
-                let build = ["build", "--locked", "--release", "--lib", "--target", arch.target()];
-                cargo::run(root, &[&build[..], &features[..]].concat())
+                let build = ["build", "--locked", "--release", "--package", "kernref"];
+                let target = ["--lib", "--target", arch.target()];
+                cargo::run(root, &[&build[..], &target[..], &features[..]].concat())
             });
         }
     }
