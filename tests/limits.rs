@@ -174,8 +174,8 @@ fn large_tables_and_many_functions() {
 
 /// Locals that are all live over calls: each is set from a call of its own,
 /// and passed to one when all are set. Every call's stack map lists them, so
-/// this is quadratic in the number of locals, and there is no limit on that
-/// product yet; what is checked is that a fair number does not take long.
+/// their product is limited: a fair number compiles soon, more is refused
+/// before much is done.
 #[test]
 fn live_externref_locals() {
     let make = |count: u64| {
@@ -200,4 +200,10 @@ fn live_externref_locals() {
     let (outcome, time) = compile(make(1000));
     outcome.unwrap();
     assert!(time < Duration::from_secs(5), "{time:?}");
+    for count in [4000, 50_000] {
+        let (outcome, time) = compile(make(count));
+        let limit = limits::REFERENCES_OVER_CALLS;
+        assert!(matches!(outcome, Err(Error::Limit(error)) if error.what == limit.what));
+        assert!(time < Duration::from_secs(5), "{time:?}");
+    }
 }

@@ -66,6 +66,10 @@ pub const RESULTS: Limit = Limit::new("results of a function", 1000);
 pub const BRANCH_TARGETS: Limit = Limit::new("targets of a branch table", 65_520);
 /// Blocks, loops and conditionals that are open at the same place.
 pub const NESTING: Limit = Limit::new("nested blocks", 50_000);
+/// References that may be live at a call, added up over a function's calls:
+/// each stack map lists them all, so that many times many would be quadratic.
+pub const REFERENCES_OVER_CALLS: Limit =
+    Limit::new("references live over the calls of a function", 1 << 22);
 /// Bytes of a name.
 pub const NAME_BYTES: Limit = Limit::new("bytes of a name", 100_000);
 /// Machine code: within the reach of a direct call on every architecture.

@@ -7,6 +7,7 @@ use super::translator::{ModuleEnv, Translator};
 use super::{limits, op};
 use crate::abi::{Builtin, FuncIndex, Trap, TypeIndex, VmStoreContext};
 use crate::artifact::ValType;
+use crate::artifact::limits::REFERENCES_OVER_CALLS;
 use crate::error::Result;
 use cranelift_codegen::ir::condcodes::IntCC;
 use cranelift_codegen::ir::immediates::{Ieee32, Ieee64};
@@ -53,6 +54,7 @@ pub(super) fn translate(
         limits::operator(&op, t.control.len())?;
         validator.op(offset, &op)?;
         op::translate(&mut t, &op)?;
+        REFERENCES_OVER_CALLS.check(t.references_over_calls)?;
     }
     operators.finish()?;
 
@@ -87,6 +89,7 @@ fn declare_params(t: &mut Translator<'_, '_>, entry: Block, params: &[ValType]) 
 fn declare_local(t: &mut Translator<'_, '_>, ty: ValType, value: cranelift_codegen::ir::Value) {
     let variable = t.builder.declare_var(value_type(ty));
     if ty == ValType::ExternRef {
+        t.reference_locals += 1;
         t.builder.declare_var_needs_stack_map(variable);
     }
     t.builder.def_var(variable, value);

@@ -47,6 +47,11 @@ pub(super) struct Translator<'f, 'm> {
     /// Whether the body makes calls other than to raise traps; then it needs
     /// a stack check.
     pub(super) makes_calls: bool,
+    /// Externref locals, and externref values that were ever operands.
+    pub(super) reference_locals: u64,
+    reference_operands: u64,
+    /// References that may be live at each call so far, added up.
+    pub(super) references_over_calls: u64,
     /// Fuel used since it was last written back.
     pub(super) pending_fuel: u32,
     /// Ends of accesses already checked on every path to here, by memory and
@@ -72,6 +77,9 @@ impl<'f, 'm> Translator<'f, 'm> {
             locals: Vec::new(),
             reachable: true,
             makes_calls: false,
+            reference_locals: 0,
+            reference_operands: 0,
+            references_over_calls: 0,
             pending_fuel: 0,
             checked_ends: HashMap::new(),
             indirectly_called: Vec::new(),
@@ -90,6 +98,7 @@ impl<'f, 'm> Translator<'f, 'm> {
     /// externref that frames must expose.
     pub(super) fn push_typed(&mut self, value: Value, ty: ValType) {
         if ty == ValType::ExternRef {
+            self.reference_operands += 1;
             self.builder.declare_value_needs_stack_map(value);
         }
         self.stack.push(value);
@@ -138,6 +147,7 @@ impl<'f, 'm> Translator<'f, 'm> {
         for ty in params {
             let value = self.builder.append_block_param(block, signature::value_type(*ty));
             if *ty == ValType::ExternRef {
+                self.reference_operands += 1;
                 self.builder.declare_value_needs_stack_map(value);
             }
         }
@@ -202,9 +212,17 @@ impl<'f, 'm> Translator<'f, 'm> {
         }
     }
 
+    /// What every call that needs a stack map begins or ends with.
+    pub(super) fn note_call(&mut self) {
+        self.makes_calls = true;
+        // At most: whether they are live is not known yet.
+        let operands = self.reference_operands.min(self.stack.len() as u64);
+        self.references_over_calls += self.reference_locals + operands;
+    }
+
     /// Calls a builtin through its stub. A safepoint.
     pub(super) fn call_builtin(&mut self, builtin: Builtin, args: &[Value]) -> Value {
-        self.makes_calls = true;
+        self.note_call();
         let callee = self.builtin_ref(builtin);
         let mut all = Vec::with_capacity(args.len() + 1);
         all.push(self.context);

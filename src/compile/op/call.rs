@@ -36,7 +36,7 @@ fn arguments(t: &mut Translator<'_, '_>, ty: TypeIndex, context: Value) -> Vec<V
 }
 
 fn push_results(t: &mut Translator<'_, '_>, ty: TypeIndex, call: Inst) {
-    t.makes_calls = true;
+    t.note_call();
     let info = t.env.info;
     let values: Vec<Value> = t.builder.inst_results(call).to_vec();
     for (value, ty) in values.into_iter().zip(info.types[ty.index()].results()) {
