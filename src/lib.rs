@@ -40,3 +40,8 @@ pub use runtime::{
     StoreLimits, StoreLimitsBuilder, Table, TypedFunc, UpdateDeadline, Val, WasmBacktrace,
     WasmParams, WasmResults,
 };
+
+/// The README's example, compiled and run.
+#[cfg(all(doctest, feature = "std", feature = "compile"))]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -6,6 +6,7 @@ mod bench;
 mod cargo;
 mod demo;
 mod demo_suite;
+mod guests;
 mod kernel_suite;
 mod layers;
 mod miri;
@@ -58,6 +59,12 @@ enum Command {
         #[arg(long, value_enum, default_value = "x86_64")]
         arch: qemu::Arch,
     },
+    /// Build the example guests; `-- --help` tells the builder's options.
+    Guests {
+        /// Arguments of the builder.
+        #[arg(allow_hyphen_values = true, trailing_var_arg = true)]
+        args: Vec<String>,
+    },
     /// Check that each layer of the crate uses only the layers below it.
     Layers,
     /// Show that the collector's entry points reach no panic.
@@ -80,6 +87,7 @@ fn main() -> ExitCode {
         Command::Wast(args) => wast::run(&args),
         Command::KernelTest { arch } => kernel_suite::run(arch).map(counted),
         Command::DemoTest { arch } => demo_suite::run(arch).map(counted),
+        Command::Guests { args } => guests::build(&args).map(|()| ExitCode::SUCCESS),
         Command::Layers => layers::check().map(|()| {
             println!("layers: in order");
             ExitCode::SUCCESS

@@ -3,7 +3,7 @@
 use crate::qemu::Arch;
 use crate::tally::{Tally, count};
 use crate::wast::{On, Scripts};
-use crate::{Result, cargo, demo_suite, kernel_suite, layers, miri, panic_check, paths};
+use crate::{Result, cargo, demo_suite, guests, kernel_suite, layers, miri, panic_check, paths};
 use std::process::ExitCode;
 
 /// Arguments of `./x test`.
@@ -15,7 +15,8 @@ pub struct Args {
 }
 
 /// Workspaces of this repository, for checks that go through all of them.
-const WORKSPACES: [&str; 2] = [".", "tests-qemu"];
+const WORKSPACES: [&str; 6] =
+    [".", "tests-qemu", "examples/guests", "tools/panic-check", "fuzz", "benches"];
 
 /// Runs the command.
 pub fn run(args: &Args) -> Result<ExitCode> {
@@ -70,8 +71,13 @@ pub fn run(args: &Args) -> Result<ExitCode> {
     }
     scripts(&mut tally, args.quick);
     match args.quick {
-        true => tally.skip("lints", "--quick"),
-        false => lints(&mut tally),
+        true => tally.skip("guests and lints", "--quick"),
+        false => {
+            tally.one("guests build as they stand in the tree", || {
+                guests::build(&["--check".to_string()])
+            });
+            lints(&mut tally);
+        }
     }
     match (args.quick, miri::available()) {
         (true, _) => tally.skip("miri", "--quick"),
