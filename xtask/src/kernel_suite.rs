@@ -15,7 +15,7 @@ const MOST_FAILURES: u64 = 20;
 /// Passed and failed.
 pub fn run(arch: Arch) -> Result<(u64, u64)> {
     let kernel = cargo::kernel(arch, "suite")?;
-    let files = vec![("texts".to_string(), texts()?)];
+    let files = vec![("texts".to_string(), texts(arch)?)];
     let (mut passed, mut failed, mut from) = (0, 0, 0);
     loop {
         let args = [format!("from={from}")];
@@ -44,7 +44,7 @@ pub fn run(arch: Arch) -> Result<(u64, u64)> {
         match (end, last) {
             (End::Verdict(0), None) if completed > 0 => return Ok((passed, failed)),
             (end, Some(number)) => {
-                println!("case {number} failed: {end:?}");
+                println!("case {number} failed in the {} kernel: {end:?}", arch.name());
                 failed += 1;
                 if failed >= MOST_FAILURES {
                     println!("too many failures, the rest is not run");
@@ -59,8 +59,8 @@ pub fn run(arch: Arch) -> Result<(u64, u64)> {
 
 /// The assembled module texts of all cases: those of `testsuite`, noted by
 /// running them on the host, and those of the kernel's own cases.
-fn texts() -> Result<Vec<u8>> {
-    let path = paths::scratch("suite")?.join("texts");
+fn texts(arch: Arch) -> Result<Vec<u8>> {
+    let path = paths::scratch("suite")?.join(format!("{}.texts", arch.name()));
     let text_path = path.to_string_lossy().into_owned();
     let build = ["run", "--quiet", "--locked", "--package", "kernref-testsuite"];
     let run = ["--features", "host", "--bin", "assemble", "--", &text_path];

@@ -14,18 +14,15 @@ pub struct Tally {
 impl Tally {
     /// Runs one check; what it returns counts as that many passed and failed.
     pub fn check(&mut self, name: &str, body: impl FnOnce() -> Result<(u64, u64), String>) {
-        println!("==> {name}");
-        let started = Instant::now();
-        let (passed, failed) = body().unwrap_or_else(|message| {
-            println!("{name}: {message}");
-            (0, 1)
-        });
-        self.passed += passed;
-        self.failed += failed;
-        let seconds = started.elapsed().as_secs_f32();
-        println!("<== {name}: {passed} passed, {failed} failed ({seconds:.1} s)");
-        if failed > 0 {
-            self.failures.push(name.to_string());
+        self.add(Outcome::of(name, body));
+    }
+
+    /// Counts a check that was run elsewhere.
+    pub fn add(&mut self, outcome: Outcome) {
+        self.passed += outcome.passed;
+        self.failed += outcome.failed;
+        if outcome.failed > 0 {
+            self.failures.push(outcome.name);
         }
     }
 
@@ -50,6 +47,28 @@ impl Tally {
         }
         println!("{} passed, {} failed", self.passed, self.failed);
         self.failed == 0
+    }
+}
+
+/// What one check came to.
+pub struct Outcome {
+    name: String,
+    passed: u64,
+    failed: u64,
+}
+
+impl Outcome {
+    /// Runs a check and tells how it went.
+    pub fn of(name: &str, body: impl FnOnce() -> Result<(u64, u64), String>) -> Self {
+        println!("==> {name}");
+        let started = Instant::now();
+        let (passed, failed) = body().unwrap_or_else(|message| {
+            println!("{name}: {message}");
+            (0, 1)
+        });
+        let seconds = started.elapsed().as_secs_f32();
+        println!("<== {name}: {passed} passed, {failed} failed ({seconds:.1} s)");
+        Self { name: name.to_string(), passed, failed }
     }
 }
 

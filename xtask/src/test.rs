@@ -1,7 +1,7 @@
 //! `./x test`: everything that CI runs.
 
 use crate::qemu::Arch;
-use crate::tally::{Tally, count};
+use crate::tally::{Outcome, Tally, count};
 use crate::wast::{On, Scripts};
 use crate::{Result, cargo, demo_suite, guests, kernel_suite, layers, miri, panic_check, paths};
 use std::process::ExitCode;
@@ -65,11 +65,24 @@ pub fn run(args: &Args) -> Result<ExitCode> {
             (counts, _) => Ok(counts),
         }
     });
-    for arch in Arch::ALL {
-        tally.check(&format!("suite in the {} kernel", arch.name()), || kernel_suite::run(arch));
-        tally.check(&format!("./x run on {}", arch.name()), || demo_suite::run(arch));
+    let scripts = encode_scripts(&mut tally);
+    if let Some(scripts) = &scripts {
+        on_the_host(&mut tally, scripts);
     }
-    scripts(&mut tally, args.quick);
+    // QEMU uses one processor: both machines at once. A thread is one machine.
+    std::thread::scope(|scope| {
+        let scripts = scripts.as_ref().filter(|_| !args.quick);
+        let machines = Arch::ALL.map(|arch| scope.spawn(move || in_kernel(arch, scripts)));
+        for (machine, arch) in machines.into_iter().zip(Arch::ALL) {
+            match machine.join() {
+                Ok(outcomes) => outcomes.into_iter().for_each(|outcome| tally.add(outcome)),
+                Err(_) => tally.one(arch.name(), || Err("the checks panicked".into())),
+            }
+        }
+    });
+    if args.quick {
+        tally.skip("scripts in the kernels", "--quick");
+    }
     match args.quick {
         true => tally.skip("guests and lints", "--quick"),
         false => {
@@ -90,35 +103,45 @@ pub fn run(args: &Args) -> Result<ExitCode> {
     })
 }
 
-/// The official scripts. The kernels, where everything is slower, run two
-/// setups that differ in all there is.
-fn scripts(tally: &mut Tally, quick: bool) {
+fn encode_scripts(tally: &mut Tally) -> Option<Scripts> {
     let mut scripts = None;
     tally.one("encoding the official scripts", || {
         scripts = Some(Scripts::encode(&[])?);
         Ok(())
     });
-    let Some(scripts) = scripts else { return };
-    let name = |on: &str, policy: &str, zeal| {
-        format!("scripts {on} with {policy}{}", if zeal { " and zeal" } else { "" })
-    };
-    for (policy, zeal) in [
-        ("zero-count", false),
-        ("clone-on-read", false),
-        ("zero-count", true),
-        ("clone-on-read", true),
-    ] {
-        tally.check(&name("on the host", policy, zeal), || scripts.check(On::Host, policy, zeal));
-    }
-    for arch in Arch::ALL {
-        for (policy, zeal) in [("zero-count", false), ("clone-on-read", true)] {
-            let name = name(&format!("in the {} kernel", arch.name()), policy, zeal);
-            match quick {
-                true => tally.skip(&name, "--quick"),
-                false => tally.check(&name, || scripts.check(arch.into(), policy, zeal)),
-            }
+    scripts
+}
+
+fn scripts_name(on: &str, policy: &str, zeal: bool) -> String {
+    format!("scripts {on} with {policy}{}", if zeal { " and zeal" } else { "" })
+}
+
+/// The official scripts on the host.
+fn on_the_host(tally: &mut Tally, scripts: &Scripts) {
+    for policy in ["zero-count", "clone-on-read"] {
+        for zeal in [false, true] {
+            let name = scripts_name("on the host", policy, zeal);
+            tally.check(&name, || scripts.check(On::Host, policy, zeal));
         }
     }
+}
+
+/// All that runs in the kernels of one architecture: two setups of the
+/// scripts, which differ in all there is, since everything is slower there.
+fn in_kernel(arch: Arch, scripts: Option<&Scripts>) -> Vec<Outcome> {
+    let suite = format!("suite in the {} kernel", arch.name());
+    let demo = format!("./x run on {}", arch.name());
+    let mut outcomes = vec![
+        Outcome::of(&suite, || kernel_suite::run(arch)),
+        Outcome::of(&demo, || demo_suite::run(arch)),
+    ];
+    if let Some(scripts) = scripts {
+        for (policy, zeal) in [("zero-count", false), ("clone-on-read", true)] {
+            let name = scripts_name(&format!("in the {} kernel", arch.name()), policy, zeal);
+            outcomes.push(Outcome::of(&name, || scripts.check(arch.into(), policy, zeal)));
+        }
+    }
+    outcomes
 }
 
 fn lints(tally: &mut Tally) {
