@@ -167,8 +167,11 @@ fn large_tables_and_many_functions() {
     scales("functions", 20_000, |count| functions_of(&[0x60, 0, 0], count, &[0], &[]));
     // local.get, i32.const, i32.add, local.set
     let step = [0x20, 0, 0x41, 5, 0x6a, 0x21, 0];
-    scales("bytes of straight code", 400_000, |bytes| {
-        function(&locals(1, I32), &step.repeat(bytes as usize / step.len()))
+    let straight = |bytes: u64| step.repeat(bytes as usize / step.len());
+    scales("bytes of straight code", 400_000, |bytes| function(&locals(1, I32), &straight(bytes)));
+    // 2 MB and more, in functions of a kilobyte.
+    scales("bytes of a module", 2_100_000, |bytes| {
+        functions_of(&[0x60, 0, 0], bytes / 1024, &locals(1, I32), &straight(1014))
     });
 }
 

@@ -5,7 +5,7 @@
 pub mod generate;
 mod in_kernref;
 mod in_wasmi;
-mod outcome;
+pub mod outcome;
 
 use kernref::DeferralPolicy;
 
@@ -24,12 +24,27 @@ pub enum Verdict {
 /// # Errors
 /// Text that says what differs.
 pub fn compare(wasm: &[u8], seed: u64) -> Result<Verdict, String> {
-    let Some(expected) = in_wasmi::run(wasm, seed)? else { return Ok(Verdict::NotTaken) };
+    match in_wasmi::run(wasm, seed)? {
+        Some(expected) => compare_with("wasmi", &expected, wasm, seed),
+        None => Ok(Verdict::NotTaken),
+    }
+}
+
+/// The same with what another engine, called `peer`, came to.
+///
+/// # Errors
+/// Text that says what differs.
+pub fn compare_with(
+    peer: &str,
+    expected: &[outcome::Event],
+    wasm: &[u8],
+    seed: u64,
+) -> Result<Verdict, String> {
     for policy in [DeferralPolicy::ZeroCount, DeferralPolicy::CloneOnRead] {
         for zeal in [false, true] {
             let found = in_kernref::run(wasm, seed, policy, zeal);
             let difference = match found {
-                Ok(found) => outcome::difference(&found, &expected),
+                Ok(found) => outcome::difference(&found, expected, peer),
                 Err(message) => Some(message),
             };
             if let Some(difference) = difference {

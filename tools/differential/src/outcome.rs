@@ -57,14 +57,14 @@ pub fn argument(seed: u64, at: u64) -> u128 {
 }
 
 /// The first difference, if there is one before resources end.
-pub fn difference(left: &[Event], right: &[Event]) -> Option<String> {
+pub fn difference(left: &[Event], right: &[Event], peer: &str) -> Option<String> {
     for at in 0..left.len().max(right.len()) {
         let (left, right) = (left.get(at), right.get(at));
         if [left, right].contains(&Some(&Event::OutOfResources)) {
             return None;
         }
         if left != right {
-            return Some(format!("event {at}: {left:?} in Kernref, {right:?} in wasmi"));
+            return Some(format!("event {at}: {left:?} in Kernref, {right:?} in {peer}"));
         }
     }
     None
