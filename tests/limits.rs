@@ -210,3 +210,13 @@ fn live_externref_locals() {
         assert!(time < Duration::from_secs(5), "{time:?}");
     }
 }
+
+/// About as long as a function may be: it compiles, or the limit is named.
+#[test]
+fn the_longest_function() {
+    let code = [0x20, 0, 0x41, 5, 0x6a, 0x21, 0].repeat(7_654_000 / 7);
+    match compile(function(&locals(1, I32), &code)) {
+        (Ok(()) | Err(Error::Limit(_)), time) => println!("the longest function: {time:?}"),
+        (other, _) => panic!("{other:?}"),
+    }
+}

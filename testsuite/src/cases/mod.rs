@@ -19,6 +19,7 @@ mod nesting;
 mod numerics;
 mod references;
 mod sharing;
+mod sizes;
 mod stack;
 mod stepping;
 mod tables;
@@ -221,6 +222,11 @@ cases! {
         a_start_function_that_fails_leaves_a_good_store,
         a_start_function_may_instantiate,
         one_host_function_imported_many_times,
+    }
+    sizes {
+        fifty_thousand_locals,
+        ten_thousand_nested_blocks,
+        many_functions,
     }
     stack {
         the_store_is_usable_afterwards,
