@@ -36,6 +36,7 @@ pub const GUESTS: &[Guest] = &[
     Guest { file: "json.wasm", source: Source::Program("guest-json") },
     Guest { file: "compress.wasm", source: Source::Program("guest-compress") },
     Guest { file: "sha256.wasm", source: Source::Program("guest-sha256") },
+    Guest { file: "large.wasm", source: Source::Program("guest-large") },
 ];
 
 /// Why a guest was not built.
