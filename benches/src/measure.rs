@@ -48,12 +48,23 @@ impl Who {
     }
 }
 
-/// What the budget asks for: Kernref at most so many times the best of these.
+/// What the budget asks for: Kernref at most so many times the best of these,
+/// or, if there are none, at most so much in the row's unit.
 pub struct Goal {
-    /// The factor.
+    /// The factor, or the limit.
     pub at_most: f64,
     /// The others.
     pub of: &'static [Who],
+}
+
+impl std::fmt::Display for Goal {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "≤ {}", self.at_most)?;
+        for (at, who) in self.of.iter().enumerate() {
+            write!(f, "{}{}", if at == 0 { " × " } else { ", " }, who.name())?;
+        }
+        Ok(())
+    }
 }
 
 /// A contender: given a number of operations, how many nanoseconds (or
@@ -97,6 +108,15 @@ pub struct Stat {
     pub median: f64,
     /// First and third quartile.
     pub quartiles: (f64, f64),
+    /// Number of samples.
+    pub samples: usize,
+}
+
+impl Stat {
+    /// Half the distance of the quartiles, as a share of the median.
+    pub fn spread(&self) -> f64 {
+        (self.quartiles.1 - self.quartiles.0) / 2.0 / self.median.abs()
+    }
 }
 
 /// A row's outcome.
@@ -122,11 +142,20 @@ impl Outcome {
         Some(self.median(Who::Kernref)? / self.median(to)?)
     }
 
-    /// What the goal compares with what it allows.
-    pub fn against_goal(&self) -> Option<(f64, f64)> {
+    /// What the goal limits: a ratio, or the median itself.
+    pub fn against_goal(&self) -> Option<f64> {
         let goal = self.goal.as_ref()?;
-        let best = goal.of.iter().filter_map(|who| self.median(*who)).reduce(f64::min)?;
-        Some((self.median(Who::Kernref)? / best, goal.at_most))
+        let best = goal.of.iter().filter_map(|who| self.median(*who)).reduce(f64::min);
+        let found = self.median(Who::Kernref)?;
+        match goal.of {
+            [] => Some(found),
+            _ => Some(found / best?),
+        }
+    }
+
+    /// Whether the goal is met, if there is one and what it needs was measured.
+    pub fn meets_goal(&self) -> Option<bool> {
+        Some(self.against_goal()? <= self.goal.as_ref()?.at_most)
     }
 }
 
@@ -180,10 +209,11 @@ fn calibrate(sample: &mut Sample, effort: &Effort, max_ops: u64) -> u64 {
     }
 }
 
+/// Median and quartiles of samples.
 fn stat(who: Who, mut samples: Vec<f64>) -> Stat {
     samples.sort_by(f64::total_cmp);
     let at = |share: f64| samples[((samples.len() - 1) as f64 * share).round() as usize];
-    Stat { who, median: at(0.5), quartiles: (at(0.25), at(0.75)) }
+    Stat { who, median: at(0.5), quartiles: (at(0.25), at(0.75)), samples: samples.len() }
 }
 
 /// Nanoseconds per operation of something that does `ops` of them.
