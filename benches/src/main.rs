@@ -1,6 +1,7 @@
 //! Kernref and its peers side by side, in one process run.
 
 mod measure;
+mod native;
 mod report;
 mod rig;
 mod rows;
