@@ -19,14 +19,24 @@ pub enum Who {
     Wasmi,
     /// What Kernref does when the row's special matter is left out.
     Base,
+    /// `cranelift-wasm`, the last version.
+    CraneliftWasm,
     /// Native code: the bare minimum of the same work.
     Floor,
 }
 
 impl Who {
     /// In the order of the table's columns.
-    pub const ALL: [Who; 7] =
-        [Who::Kernref, Who::Clone, Who::W1, Who::W2, Who::Wasmi, Who::Base, Who::Floor];
+    pub const ALL: [Who; 8] = [
+        Who::Kernref,
+        Who::Clone,
+        Who::W1,
+        Who::W2,
+        Who::Wasmi,
+        Who::CraneliftWasm,
+        Who::Base,
+        Who::Floor,
+    ];
     /// Those that run Wasm with references that are collected.
     pub const COUNTED: [Who; 4] = [Who::Kernref, Who::Clone, Who::W1, Who::W2];
     /// Those that run Wasm.
@@ -42,6 +52,7 @@ impl Who {
             Who::W1 => "W1",
             Who::W2 => "W2",
             Who::Wasmi => "wasmi",
+            Who::CraneliftWasm => "cranelift-wasm",
             Who::Base => "base",
             Who::Floor => "floor",
         }
@@ -83,6 +94,8 @@ pub struct Row {
     pub setup: Box<dyn FnOnce() -> Vec<(Who, Sample)>>,
     /// Upper limit of operations per sample.
     pub max_ops: u64,
+    /// Upper limit of samples per contender.
+    pub max_samples: usize,
     /// A sample always gives the same: one is enough.
     pub exact: bool,
 }
@@ -95,7 +108,15 @@ impl Row {
         setup: impl FnOnce() -> Vec<(Who, Sample)> + 'static,
     ) -> Self {
         let (name, setup) = (name.into(), Box::new(setup));
-        Self { name, unit: "ns", goal, setup, max_ops: u64::MAX, exact: false }
+        Self {
+            name,
+            unit: "ns",
+            goal,
+            setup,
+            max_ops: u64::MAX,
+            max_samples: usize::MAX,
+            exact: false,
+        }
     }
 }
 
@@ -183,7 +204,7 @@ pub fn run(row: Row, effort: &Effort) -> Outcome {
         .map(|(_, sample)| if row.exact { 1 } else { calibrate(sample, effort, row.max_ops) })
         .collect();
     let mut samples = vec![Vec::new(); contenders.len()];
-    let rounds = if row.exact { 1 } else { effort.samples };
+    let rounds = if row.exact { 1 } else { effort.samples.min(row.max_samples) };
     for round in 0..rounds {
         for step in 0..contenders.len() {
             let at = (round + step) % contenders.len();
@@ -221,4 +242,14 @@ pub fn timed(ops: u64, work: impl FnOnce()) -> f64 {
     let start = Instant::now();
     work();
     start.elapsed().as_nanos() as f64 / ops as f64
+}
+
+/// The same, in the time that the thread was given a processor: for work that
+/// never waits, on a machine that others use too.
+pub fn processor_timed(ops: u64, work: impl FnOnce()) -> f64 {
+    let now = || rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
+    let start = now();
+    work();
+    let took = now() - start;
+    (took.tv_sec as f64 * 1e9 + took.tv_nsec as f64) / ops as f64
 }

@@ -29,5 +29,5 @@ mod signature;
 mod translator;
 
 pub use features::WasmFeatures;
-pub use module::compile;
+pub use module::{compile, translate};
 pub use settings::{CompileSettings, OptLevel};

@@ -28,16 +28,39 @@ use wasmparser::{
 /// code exceeds what the code generator can do.
 pub fn compile(bytes: &[u8], settings: &CompileSettings) -> Result<Artifact> {
     crate::artifact::limits::MODULE_BYTES.check(bytes.len() as u64)?;
-    read(bytes, settings).map_err(|failure| match failure {
+    let compiled = read(bytes, settings)
+        .and_then(|(info, bodies)| Compiler::new(settings)?.module(info, bodies));
+    compiled.map_err(|failure| explain(failure, bytes, settings))
+}
+
+/// Validates and translates as [`compile`] does, without making machine code:
+/// how many instructions of the compiler's intermediate form there are. Tells
+/// what the front end takes, and what it hands to the code generator.
+///
+/// # Errors
+/// Those of [`compile`] that do not come from code generation.
+pub fn translate(bytes: &[u8], settings: &CompileSettings) -> Result<u64> {
+    crate::artifact::limits::MODULE_BYTES.check(bytes.len() as u64)?;
+    let translated = read(bytes, settings)
+        .and_then(|(info, bodies)| Compiler::new(settings)?.count_instructions(&info, bodies));
+    translated.map_err(|failure| explain(failure, bytes, settings))
+}
+
+fn explain(failure: Failure, bytes: &[u8], settings: &CompileSettings) -> Error {
+    match failure {
         Failure::Own(error) => error,
         Failure::Parse(error) => limits::reached(&error, bytes)
             .unwrap_or_else(|| features::refusal(&error, bytes, settings.features)),
-    })
+    }
 }
 
 type Body<'a> = (FuncToValidate<ValidatorResources>, FunctionBody<'a>);
 
-fn read(bytes: &[u8], settings: &CompileSettings) -> Result<Artifact, Failure> {
+/// All but the bodies.
+fn read<'b>(
+    bytes: &'b [u8],
+    settings: &CompileSettings,
+) -> Result<(ModuleInfo, Vec<Body<'b>>), Failure> {
     let parser_features = settings.features.parser_features();
     let mut validator = Validator::new_with_features(parser_features);
     let mut parser = Parser::new(0);
@@ -53,14 +76,7 @@ fn read(bytes: &[u8], settings: &CompileSettings) -> Result<Artifact, Failure> {
         }
     }
     declarations.settle_escapes();
-    let compiler = Compiler {
-        isa: settings::isa(settings)?,
-        settings,
-        context: Context::new(),
-        builder_context: FunctionBuilderContext::new(),
-        code: CodeBuffer::default(),
-    };
-    compiler.module(declarations.info, bodies)
+    Ok((declarations.info, bodies))
 }
 
 struct Compiler<'a> {
@@ -71,18 +87,32 @@ struct Compiler<'a> {
     code: CodeBuffer,
 }
 
-impl Compiler<'_> {
-    fn module(mut self, info: ModuleInfo, bodies: Vec<Body<'_>>) -> Result<Artifact, Failure> {
+impl<'a> Compiler<'a> {
+    fn new(settings: &'a CompileSettings) -> Result<Self> {
+        Ok(Self {
+            isa: settings::isa(settings)?,
+            settings,
+            context: Context::new(),
+            builder_context: FunctionBuilderContext::new(),
+            code: CodeBuffer::default(),
+        })
+    }
+
+    /// Translates one body after the other, and does with each what `then` says,
+    /// which is told the types that it calls indirectly.
+    fn bodies(
+        &mut self,
+        info: &ModuleInfo,
+        bodies: Vec<Body<'_>>,
+        mut then: impl FnMut(&mut Self, FuncIndex, Vec<TypeIndex>) -> Result<()>,
+    ) -> Result<(), Failure> {
         let offsets = info.offsets().ok_or(LimitError {
             what: "bytes of instance context",
             requested: u64::MAX,
             limit: i32::MAX as u64,
         });
         let offsets = offsets.map_err(Error::from)?;
-        let env = ModuleEnv { info: &info, offsets: &offsets, settings: self.settings };
-
-        let mut functions = Vec::with_capacity(bodies.len());
-        let mut called_types = std_alloc::vec![false; info.types.len()];
+        let env = ModuleEnv { info, offsets: &offsets, settings: self.settings };
         let mut allocations = FuncValidatorAllocations::default();
         for (index, (to_validate, body)) in bodies.into_iter().enumerate() {
             let func = FuncIndex(info.counts.imported_funcs + index as u32);
@@ -97,13 +127,36 @@ impl Compiler<'_> {
                 &mut self.builder_context,
                 self.isa.frontend_config(),
             )?;
+            allocations = validator.into_allocations();
+            then(self, func, indirect)?;
+        }
+        Ok(())
+    }
+
+    fn count_instructions(
+        mut self,
+        info: &ModuleInfo,
+        bodies: Vec<Body<'_>>,
+    ) -> Result<u64, Failure> {
+        let mut count = 0;
+        self.bodies(info, bodies, |compiler, _, _| {
+            count += compiler.context.func.dfg.num_insts() as u64;
+            Ok(())
+        })?;
+        Ok(count)
+    }
+
+    fn module(mut self, info: ModuleInfo, bodies: Vec<Body<'_>>) -> Result<Artifact, Failure> {
+        let mut functions = Vec::with_capacity(bodies.len());
+        let mut called_types = std_alloc::vec![false; info.types.len()];
+        self.bodies(&info, bodies, |compiler, func, indirect| {
             for ty in indirect {
                 called_types[ty.index()] = true;
             }
-            allocations = validator.into_allocations();
-            let (start, end) = self.finish_checked(CodeKey::Function(func))?;
+            let (start, end) = compiler.finish_checked(CodeKey::Function(func))?;
             functions.push(FunctionCode { start, end });
-        }
+            Ok(())
+        })?;
 
         for import in &info.imports {
             if let ImportKind::Func(ty) = import.kind {

@@ -64,7 +64,7 @@ pub fn load_with_slots(who: Who, wasm: &[u8], exports: &[&str], slots: u32) -> B
         }
         Who::W1 | Who::W2 => Box::new(wasmtime::load(who, &wasm, exports)),
         Who::Wasmi => Box::new(wasmi::load(&wasm, exports)),
-        Who::Floor => unreachable!("native code is not loaded"),
+        Who::CraneliftWasm | Who::Floor => unreachable!("it does not run Wasm"),
     }
 }
 

@@ -1,5 +1,6 @@
 //! The rows of the report, a file per concern.
 
+mod compiling;
 mod compute;
 mod host_calls;
 
@@ -7,5 +8,5 @@ use crate::measure::Row;
 
 /// All rows, in the order of the report.
 pub fn all() -> Vec<Row> {
-    [host_calls::rows(), compute::rows()].into_iter().flatten().collect()
+    [host_calls::rows(), compute::rows(), compiling::rows()].into_iter().flatten().collect()
 }
