@@ -2,6 +2,7 @@
 //! one by one, and the checks at its entry.
 
 use super::access::field;
+use super::assignments::Assignments;
 use super::signature::{POINTER, value_type};
 use super::translator::{ModuleEnv, Translator};
 use super::{limits, op};
@@ -41,7 +42,7 @@ pub(super) fn translate(
     let start = builder.create_block();
     builder.switch_to_block(start);
 
-    let mut t = Translator::new(builder, env, context);
+    let mut t = Translator::new(builder, env, context, Assignments::of(body));
     let ty = env.info.funcs[func.index()];
     declare_params(&mut t, entry, env.info.types[ty.index()].params());
     declare_locals(&mut t, body, validator)?;
@@ -53,6 +54,7 @@ pub(super) fn translate(
         let (op, offset) = operators.read_with_offset()?;
         limits::operator(&op, t.control.len())?;
         validator.op(offset, &op)?;
+        t.known.position = offset;
         op::translate(&mut t, &op)?;
         REFERENCES_OVER_CALLS.check(t.references_over_calls)?;
     }
@@ -94,6 +96,7 @@ fn declare_local(t: &mut Translator<'_, '_>, ty: ValType, value: cranelift_codeg
     }
     t.builder.def_var(variable, value);
     t.locals.push(variable);
+    t.known.declare_local(value);
 }
 
 /// Declares the body's own locals, all zero: one constant per run of a type.

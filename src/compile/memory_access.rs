@@ -3,13 +3,18 @@
 //! A 32-bit index plus a 32-bit offset plus an access size cannot overflow 64
 //! bits, so one comparison with the length suffices; a 64-bit index needs a
 //! test for the carry too. Memories never shrink: an access whose end was
-//! checked on every path to here needs no second check.
+//! checked on every path to here needs no second check, and where nothing that
+//! others may notice happened since, the first check is made to reach further.
 
+use super::known::Check;
 use super::translator::Translator;
 use crate::abi::{MemoryIndex, Trap};
 use crate::artifact::WASM_PAGE_BYTES;
 use cranelift_codegen::ir::condcodes::IntCC;
-use cranelift_codegen::ir::{Endianness, InstBuilder, MemFlagsData, Value, types};
+use cranelift_codegen::ir::immediates::Imm64;
+use cranelift_codegen::ir::{
+    Endianness, InstBuilder, InstructionData, MemFlagsData, Opcode, Value, ValueDef, types,
+};
 use wasmparser::{MemArg, MemArgTarget};
 
 /// An address that has been checked: `base + offset`.
@@ -71,8 +76,14 @@ impl Translator<'_, '_> {
         is_64: bool,
     ) {
         let key = (memory.0, index);
-        if self.checked_ends.get(&key).is_some_and(|checked| *checked >= reach) {
-            return;
+        if let Some(check) = self.known.check(key) {
+            if check.reach >= reach {
+                return;
+            }
+            if check.window == self.known.window {
+                self.widen_check(key, check, reach);
+                return;
+            }
         }
         let ty = &self.env.info.memories[memory.index()];
         if let Some(constant) = self.constant(index) {
@@ -92,12 +103,21 @@ impl Translator<'_, '_> {
         }
         let outside = self.builder.ins().icmp(IntCC::UnsignedGreaterThan, end, len);
         self.trap_if(outside, Trap::MemoryOutOfBounds);
-        self.checked_ends.insert(key, reach);
+        if let ValueDef::Result(constant, _) = self.builder.func.dfg.value_def(reach_value) {
+            let check = Check { reach, constant, window: self.known.window };
+            self.known.set_check(key, check);
+        }
+    }
+
+    /// Makes an earlier check do for a later access that reaches further.
+    fn widen_check(&mut self, key: (u32, Value), check: Check, reach: u64) {
+        self.builder.func.dfg.insts[check.constant] =
+            InstructionData::UnaryImm { opcode: Opcode::Iconst, imm: Imm64::new(reach as i64) };
+        self.known.set_check(key, Check { reach, ..check });
     }
 
     /// The constant that `value` is, if it is one.
     pub(super) fn constant(&self, value: Value) -> Option<i64> {
-        use cranelift_codegen::ir::{InstructionData, Opcode, ValueDef};
         let dfg = &self.builder.func.dfg;
         match dfg.value_def(value) {
             ValueDef::Result(inst, 0) => match dfg.insts[inst] {

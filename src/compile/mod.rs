@@ -12,12 +12,14 @@
 //! that allocates infallibly (Cranelift does); give it a heap with room.
 
 mod access;
+mod assignments;
 mod barrier;
 mod control_stack;
 mod declare;
 mod emit;
 mod features;
 mod func;
+mod known;
 mod limits;
 mod memory_access;
 mod module;

@@ -6,8 +6,10 @@
 //! vectors on it are of type [`VECTOR`].
 
 use super::access::Regions;
+use super::assignments::Assignments;
 use super::control_stack::ControlFrame;
 use super::emit::CodeKey;
+use super::known::Known;
 use super::settings::CompileSettings;
 use super::signature::{self, POINTER, VECTOR};
 use crate::abi::{Builtin, BuiltinType, FuncIndex, Trap, TypeIndex, VmOffsets};
@@ -54,9 +56,7 @@ pub(super) struct Translator<'f, 'm> {
     pub(super) references_over_calls: u64,
     /// Fuel used since it was last written back.
     pub(super) pending_fuel: u32,
-    /// Ends of accesses already checked on every path to here, by memory and
-    /// index value. Memories never shrink, so a check holds from then on.
-    pub(super) checked_ends: HashMap<(u32, Value), u64>,
+    pub(super) known: Known,
     /// Types of indirect calls.
     pub(super) indirectly_called: Vec<TypeIndex>,
     trap_blocks: HashMap<Trap, Block>,
@@ -65,7 +65,12 @@ pub(super) struct Translator<'f, 'm> {
 }
 
 impl<'f, 'm> Translator<'f, 'm> {
-    pub(super) fn new(builder: FunctionBuilder<'f>, env: ModuleEnv<'m>, context: Value) -> Self {
+    pub(super) fn new(
+        builder: FunctionBuilder<'f>,
+        env: ModuleEnv<'m>,
+        context: Value,
+        assignments: Assignments,
+    ) -> Self {
         let regions = Regions::new(builder.func);
         Self {
             builder,
@@ -81,7 +86,7 @@ impl<'f, 'm> Translator<'f, 'm> {
             reference_operands: 0,
             references_over_calls: 0,
             pending_fuel: 0,
-            checked_ends: HashMap::new(),
+            known: Known::new(assignments),
             indirectly_called: Vec::new(),
             trap_blocks: HashMap::new(),
             internal_signatures: HashMap::new(),
@@ -164,12 +169,6 @@ impl<'f, 'm> Translator<'f, 'm> {
     pub(super) fn top_args(&self, count: usize) -> Vec<BlockArg> {
         let from = self.stack.len().saturating_sub(count);
         self.stack[from..].iter().map(|value| BlockArg::Value(*value)).collect()
-    }
-
-    /// Goes on in `block`, into which several paths lead.
-    pub(super) fn continue_at_merge(&mut self, block: Block) {
-        self.builder.switch_to_block(block);
-        self.checked_ends.clear();
     }
 
     /// Traps when `condition` is non-zero.

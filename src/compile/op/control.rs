@@ -79,6 +79,7 @@ fn push_frame(t: &mut Translator<'_, '_>, kind: FrameKind, signature: BlockSigna
 }
 
 fn block(t: &mut Translator<'_, '_>, signature: BlockSignature) {
+    t.known.open_scope();
     push_frame(t, FrameKind::Block, signature);
 }
 
@@ -88,7 +89,8 @@ fn open_loop(t: &mut Translator<'_, '_>, signature: BlockSignature) {
     t.jump_with_top(header, params.len());
     push_frame(t, FrameKind::Loop { header }, signature);
     t.stack.truncate(t.stack.len() - params.len());
-    t.continue_at_merge(header);
+    t.builder.switch_to_block(header);
+    t.known.open_loop();
     push_block_params(t, header);
     t.interruption_check();
 }
@@ -103,6 +105,7 @@ fn open_if(t: &mut Translator<'_, '_>, signature: BlockSignature) {
     t.builder.seal_block(otherwise);
     push_frame(t, FrameKind::If { otherwise, params }, signature);
     t.builder.switch_to_block(then);
+    t.known.open_scope();
 }
 
 fn otherwise(t: &mut Translator<'_, '_>) {
@@ -114,7 +117,9 @@ fn otherwise(t: &mut Translator<'_, '_>) {
         }
         t.stack.truncate(frame.height);
         t.stack.extend(params);
-        t.continue_at_merge(otherwise);
+        t.builder.switch_to_block(otherwise);
+        t.known.close_scope();
+        t.known.open_scope();
         t.reachable = true;
         frame.kind = FrameKind::Else;
     }
@@ -131,6 +136,7 @@ fn end(t: &mut Translator<'_, '_>) {
         t.jump_with_top(frame.exit, results);
         frame.exit_used = true;
     }
+    let is_loop = matches!(frame.kind, FrameKind::Loop { .. });
     match frame.kind {
         // No `else`: the parameters are the results.
         FrameKind::If { otherwise, params } => {
@@ -140,14 +146,20 @@ fn end(t: &mut Translator<'_, '_>) {
             t.jump_with_top(frame.exit, results);
             frame.exit_used = true;
         }
-        FrameKind::Loop { header } => t.builder.seal_block(header),
+        FrameKind::Loop { header } => {
+            t.builder.seal_block(header);
+            t.known.close_loop();
+        }
         FrameKind::Block | FrameKind::Else | FrameKind::Unreachable => {}
+    }
+    if !is_loop {
+        t.known.close_scope();
     }
     t.stack.truncate(frame.height);
     t.reachable = frame.exit_used;
     if t.reachable {
         t.builder.seal_block(frame.exit);
-        t.continue_at_merge(frame.exit);
+        t.builder.switch_to_block(frame.exit);
         push_block_params(t, frame.exit);
     }
 }
@@ -214,6 +226,7 @@ fn branch_table(t: &mut Translator<'_, '_>, targets: &BrTable<'_>) -> Result<()>
 pub(in crate::compile) fn open_function(t: &mut Translator<'_, '_>, ty: TypeIndex) {
     let results: &[ValType] = t.env.info.types[ty.index()].results();
     let exit = t.block_with_params(results);
+    t.known.open_scope();
     t.control.push(ControlFrame {
         kind: FrameKind::Block,
         signature: BlockSignature::Function(ty),

@@ -24,6 +24,8 @@ pub(super) fn translate(t: &mut Translator<'_, '_>, op: &Operator<'_>) -> Result
         return Ok(());
     }
     t.count_fuel(op);
+    // After the operator: its own check comes before what it does.
+    let window = t.known.window + u32::from(!is_silent(op));
     let done = variable::translate(t, op)
         || numeric::translate(t, op)
         || compare::translate(t, op)
@@ -34,5 +36,75 @@ pub(super) fn translate(t: &mut Translator<'_, '_>, op: &Operator<'_>) -> Result
         || table::translate(t, op)
         || reference::translate(t, op)
         || simd::translate(t, op);
+    t.known.window = window;
     if done { Ok(()) } else { Err(Error::Bug("the validator let an unsupported operator pass")) }
+}
+
+/// Whether nobody can tell that `op` ran: it writes nothing that outlives the
+/// function, has one way to go on, and can trap as out of a memory's bounds only.
+fn is_silent(op: &Operator<'_>) -> bool {
+    use Operator as O;
+    matches!(
+        op,
+        O::LocalGet { .. }
+            | O::LocalSet { .. }
+            | O::LocalTee { .. }
+            | O::I32Const { .. }
+            | O::I64Const { .. }
+            | O::F32Const { .. }
+            | O::F64Const { .. }
+            | O::Drop
+            | O::Select
+            | O::I32Load { .. }
+            | O::I64Load { .. }
+            | O::F32Load { .. }
+            | O::F64Load { .. }
+            | O::I32Load8S { .. }
+            | O::I32Load8U { .. }
+            | O::I32Load16S { .. }
+            | O::I32Load16U { .. }
+            | O::I64Load8S { .. }
+            | O::I64Load8U { .. }
+            | O::I64Load16S { .. }
+            | O::I64Load16U { .. }
+            | O::I64Load32S { .. }
+            | O::I64Load32U { .. }
+            | O::I32Eqz
+            | O::I32Eq
+            | O::I32Ne
+            | O::I32LtU
+            | O::I32GtU
+            | O::I64Eqz
+            | O::I64Eq
+            | O::I64Ne
+            | O::I32Add
+            | O::I32Sub
+            | O::I32Mul
+            | O::I32And
+            | O::I32Or
+            | O::I32Xor
+            | O::I32Shl
+            | O::I32ShrS
+            | O::I32ShrU
+            | O::I32Rotl
+            | O::I32WrapI64
+            | O::I64Add
+            | O::I64Sub
+            | O::I64Mul
+            | O::I64And
+            | O::I64Or
+            | O::I64Xor
+            | O::I64Shl
+            | O::I64ShrS
+            | O::I64ShrU
+            | O::I64Rotl
+            | O::I64ExtendI32S
+            | O::I64ExtendI32U
+            | O::F32Add
+            | O::F32Sub
+            | O::F32Mul
+            | O::F64Add
+            | O::F64Sub
+            | O::F64Mul
+    )
 }

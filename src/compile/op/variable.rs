@@ -6,22 +6,22 @@ use crate::compile::access::trusted;
 use crate::compile::signature::value_type;
 use crate::compile::translator::Translator;
 use cranelift_codegen::ir::immediates::{Ieee32, Ieee64};
-use cranelift_codegen::ir::{InstBuilder, types};
+use cranelift_codegen::ir::{InstBuilder, Value, types};
 use wasmparser::Operator;
 
 pub(super) fn translate(t: &mut Translator<'_, '_>, op: &Operator<'_>) -> bool {
     match *op {
         Operator::LocalGet { local_index } => {
-            let value = t.builder.use_var(t.locals[local_index as usize]);
+            let value = local_get(t, local_index);
             t.push(value);
         }
         Operator::LocalSet { local_index } => {
             let value = t.pop();
-            t.builder.def_var(t.locals[local_index as usize], value);
+            local_set(t, local_index, value);
         }
         Operator::LocalTee { local_index } => {
             let value = t.pop();
-            t.builder.def_var(t.locals[local_index as usize], value);
+            local_set(t, local_index, value);
             t.push(value);
         }
         Operator::GlobalGet { global_index } => global_get(t, GlobalIndex(global_index)),
@@ -60,6 +60,19 @@ pub(super) fn translate(t: &mut Translator<'_, '_>, op: &Operator<'_>) -> bool {
         _ => return false,
     }
     true
+}
+
+fn local_get(t: &mut Translator<'_, '_>, local: u32) -> Value {
+    t.known.local(local).unwrap_or_else(|| {
+        let value = t.builder.use_var(t.locals[local as usize]);
+        t.known.set_local(local, value);
+        value
+    })
+}
+
+fn local_set(t: &mut Translator<'_, '_>, local: u32, value: Value) {
+    t.builder.def_var(t.locals[local as usize], value);
+    t.known.set_local(local, value);
 }
 
 fn global_get(t: &mut Translator<'_, '_>, global: GlobalIndex) {
