@@ -59,10 +59,10 @@ builtins! {
     RaiseTrap, raise_trap, (code: I32), true;
     /// `memory.grow`: the old size in pages, or −1.
     MemoryGrow, memory_grow, (memory: I32, delta: I64), false;
-    /// `memory.copy`.
-    MemoryCopy, memory_copy, (dst_memory: I32, src_memory: I32, dst: I64, src: I64, len: I64), true;
-    /// `memory.fill`.
-    MemoryFill, memory_fill, (memory: I32, dst: I64, value: I32, len: I64), true;
+    /// Copies bytes between addresses that have been checked; they may overlap.
+    CopyBytes, copy_bytes, (dst: I64, src: I64, len: I64), false;
+    /// Fills bytes at an address that has been checked.
+    FillBytes, fill_bytes, (dst: I64, value: I32, len: I64), false;
     /// `memory.init`.
     MemoryInit, memory_init, (memory: I32, segment: I32, dst: I64, src: I32, len: I32), true;
     /// `data.drop`.

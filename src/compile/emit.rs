@@ -4,7 +4,8 @@
 //! Invariants: entry points are aligned to 16; maps are pushed in order of
 //! their return addresses; the only relocations are calls within the buffer.
 
-use crate::abi::{Builtin, FuncIndex, TypeIndex};
+use super::bulk::Bulk;
+use crate::abi::{Builtin, FuncIndex, MemoryIndex, TypeIndex};
 use crate::artifact::limits::CODE_BYTES;
 use crate::artifact::{StackMapBuilder, StackMaps};
 use crate::error::{Error, Result};
@@ -29,6 +30,8 @@ pub(super) enum CodeKey {
     /// The body behind a wrapper that checks for its large frame: the
     /// position of what it belongs to among everything emitted.
     LargeFrameBody(u32),
+    /// The stub for copying in, or filling, memories.
+    Bulk(Bulk),
 }
 
 impl From<CodeKey> for UserExternalName {
@@ -39,8 +42,24 @@ impl From<CodeKey> for UserExternalName {
             CodeKey::EntryShim(ty) => (2, ty.0),
             CodeKey::ExitStub(ty) => (3, ty.0),
             CodeKey::LargeFrameBody(index) => (4, index),
+            CodeKey::Bulk(Bulk::Copy(to, from)) => (5, to.0 << 16 | from.0),
+            CodeKey::Bulk(Bulk::Fill(memory)) => (6, memory.0),
         };
         UserExternalName::new(namespace, index)
+    }
+}
+
+/// The stub that a name stands for, if it is one that is made on demand.
+fn stub(name: &UserExternalName) -> Option<CodeKey> {
+    let index = name.index;
+    match name.namespace {
+        1 => Builtin::ALL.get(index as usize).copied().map(CodeKey::Builtin),
+        5 => {
+            let (to, from) = (MemoryIndex(index >> 16), MemoryIndex(index & 0xffff));
+            Some(CodeKey::Bulk(Bulk::Copy(to, from)))
+        }
+        6 => Some(CodeKey::Bulk(Bulk::Fill(MemoryIndex(index)))),
+        _ => None,
     }
 }
 
@@ -76,7 +95,7 @@ impl CodeBuffer {
         compiled: &CompiledCode,
     ) -> Result<(u32, u32)> {
         let code = compiled.buffer.data();
-        let align = compiled.buffer.alignment.max(16) as usize;
+        let align = compiled.buffer.alignment.max(32) as usize;
         let start = self.bytes.len().next_multiple_of(align);
         let end = start.saturating_add(code.len());
         CODE_BYTES.check(end as u64)?;
@@ -114,6 +133,16 @@ impl CodeBuffer {
             None => Ok(()),
             Some(_) => Err(Error::Bug("the code generator gave a stack map without a call")),
         }
+    }
+
+    /// The stubs that are called and have not been emitted, in a fixed order.
+    pub(super) fn missing_stubs(&self) -> Vec<CodeKey> {
+        let missing = |fixup: &&Fixup| !self.starts.contains_key(&fixup.target);
+        let mut names: Vec<_> =
+            self.fixups.iter().filter(missing).map(|fixup| &fixup.target).collect();
+        names.sort_unstable_by_key(|name| (name.namespace, name.index));
+        names.dedup();
+        names.into_iter().filter_map(stub).collect()
     }
 
     /// Bytes of code so far.

@@ -3,6 +3,7 @@
 
 use super::access::field;
 use super::assignments::Assignments;
+use super::bulk::{self, Bulk};
 use super::signature::{POINTER, value_type};
 use super::translator::{ModuleEnv, Translator};
 use super::{limits, op};
@@ -76,6 +77,28 @@ pub(super) fn translate(
     t.builder.seal_all_blocks();
     t.builder.finalize(frontend_config);
     Ok(t.indirectly_called)
+}
+
+/// Makes the stub for an instruction on whole ranges of memory.
+pub(super) fn bulk_stub(
+    env: ModuleEnv<'_>,
+    bulk: Bulk,
+    function: &mut Function,
+    builder_context: &mut FunctionBuilderContext,
+    frontend_config: cranelift_codegen::isa::TargetFrontendConfig,
+) {
+    let mut builder = FunctionBuilder::new(function, builder_context);
+    let entry = builder.create_block();
+    builder.append_block_params_for_function_params(entry);
+    builder.switch_to_block(entry);
+    let params = builder.block_params(entry).to_vec();
+    let mut t = Translator::new(builder, env, params[0], Assignments::default());
+    t.stack.extend_from_slice(&params[1..]);
+    bulk::body(&mut t, bulk);
+    t.builder.ins().return_(&[]);
+    t.fill_trap_blocks();
+    t.builder.seal_all_blocks();
+    t.builder.finalize(frontend_config);
 }
 
 fn declare_params(t: &mut Translator<'_, '_>, entry: Block, params: &[ValType]) {

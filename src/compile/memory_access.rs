@@ -38,24 +38,50 @@ impl Translator<'_, '_> {
             debug_assert!(false, "arrays are refused by the validator");
             return Address { base: self.context, offset: 0 };
         };
-        let memory = MemoryIndex(memory);
         let index = self.pop();
+        self.checked(MemoryIndex(memory), index, arg.offset, size)
+    }
+
+    /// Checks an access of `size` bytes at `index + offset`.
+    pub(super) fn checked(
+        &mut self,
+        memory: MemoryIndex,
+        index: Value,
+        offset: u64,
+        size: u32,
+    ) -> Address {
         let is_64 = self.env.info.memories[memory.index()].memory64;
-        // At most 2³² + 16 for a 32-bit memory.
-        let Some(reach) = arg.offset.checked_add(u64::from(size)) else {
+        // At most 2³² + 64 for a 32-bit memory.
+        let Some(reach) = offset.checked_add(u64::from(size)) else {
             return self.never_in_bounds();
         };
         let index_64 = self.widen_index(index);
         self.check_end(memory, index, index_64, reach, is_64);
         let base = self.memory_base(memory);
         let address = self.builder.ins().iadd(base, index_64);
-        match i32::try_from(arg.offset) {
-            Ok(offset) => Address { base: address, offset },
+        // Room for the offsets of a copy in place.
+        match i32::try_from(offset + 64) {
+            Ok(_) => Address { base: address, offset: offset as i32 },
             Err(_) => {
-                let offset = self.builder.ins().iconst(types::I64, arg.offset as i64);
+                let offset = self.builder.ins().iconst(types::I64, offset as i64);
                 Address { base: self.builder.ins().iadd(address, offset), offset: 0 }
             }
         }
+    }
+
+    /// Checks an access of `len` bytes, 64 bits wide, and gives its address.
+    pub(super) fn checked_range(&mut self, memory: MemoryIndex, index: Value, len: Value) -> Value {
+        let index = self.widen_index(index);
+        let memory_len = self.memory_len(memory);
+        let end = self.builder.ins().iadd(index, len);
+        if self.env.info.memories[memory.index()].memory64 {
+            let carried = self.builder.ins().icmp(IntCC::UnsignedLessThan, end, index);
+            self.trap_if(carried, Trap::MemoryOutOfBounds);
+        }
+        let outside = self.builder.ins().icmp(IntCC::UnsignedGreaterThan, end, memory_len);
+        self.trap_if(outside, Trap::MemoryOutOfBounds);
+        let base = self.memory_base(memory);
+        self.builder.ins().iadd(base, index)
     }
 
     /// An access that cannot be in bounds: traps, and gives an address for

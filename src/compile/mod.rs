@@ -14,6 +14,7 @@
 mod access;
 mod assignments;
 mod barrier;
+mod bulk;
 mod control_stack;
 mod declare;
 mod emit;

@@ -5,7 +5,7 @@ use super::emit::{CodeBuffer, CodeKey};
 use super::settings::{self, CompileSettings};
 use super::translator::{ModuleEnv, builtin_signature};
 use super::{features, func, limits, shim, signature};
-use crate::abi::{Builtin, FuncIndex, STACK_MARGIN_BYTES, TypeIndex};
+use crate::abi::{Builtin, FuncIndex, STACK_MARGIN_BYTES, TypeIndex, VmOffsets};
 use crate::artifact::{Artifact, FunctionCode, ImportKind, ModuleInfo, NO_ESCAPE, ShimCode};
 use crate::error::{Error, LimitError, Result};
 use cranelift_codegen::control::ControlPlane;
@@ -106,12 +106,7 @@ impl<'a> Compiler<'a> {
         bodies: Vec<Body<'_>>,
         mut then: impl FnMut(&mut Self, FuncIndex, Vec<TypeIndex>) -> Result<()>,
     ) -> Result<(), Failure> {
-        let offsets = info.offsets().ok_or(LimitError {
-            what: "bytes of instance context",
-            requested: u64::MAX,
-            limit: i32::MAX as u64,
-        });
-        let offsets = offsets.map_err(Error::from)?;
+        let offsets = offsets(info)?;
         let env = ModuleEnv { info, offsets: &offsets, settings: self.settings };
         let mut allocations = FuncValidatorAllocations::default();
         for (index, (to_validate, body)) in bodies.into_iter().enumerate() {
@@ -165,7 +160,9 @@ impl<'a> Compiler<'a> {
         }
         let entry_shims = self.entry_shims(&info)?;
         let exit_stubs = self.exit_stubs(&info, &called_types)?;
-        self.builtin_stubs()?;
+        // Bulk stubs call builtins, so there may be more to make.
+        self.stubs(&info)?;
+        self.stubs(&info)?;
         let (code, stack_maps) = self.code.finish()?;
         Ok(Artifact { info, code, functions, entry_shims, exit_stubs, stack_maps })
     }
@@ -276,20 +273,42 @@ impl<'a> Compiler<'a> {
         Ok(shims)
     }
 
-    fn builtin_stubs(&mut self) -> Result<()> {
-        for builtin in Builtin::ALL {
-            let key = CodeKey::Builtin(*builtin);
-            self.start(key, builtin_signature(*builtin, CallConv::Tail));
-            shim::builtin_stub(
-                &mut self.context.func,
-                &mut self.builder_context,
-                self.isa.frontend_config(),
-                *builtin,
-            );
+    /// Makes the stubs that are called so far.
+    fn stubs(&mut self, info: &ModuleInfo) -> Result<()> {
+        for key in self.code.missing_stubs() {
+            match key {
+                CodeKey::Builtin(builtin) => {
+                    self.start(key, builtin_signature(builtin, CallConv::Tail));
+                    shim::builtin_stub(
+                        &mut self.context.func,
+                        &mut self.builder_context,
+                        self.isa.frontend_config(),
+                        builtin,
+                    );
+                }
+                CodeKey::Bulk(bulk) => {
+                    self.start(key, bulk.signature(info));
+                    func::bulk_stub(
+                        ModuleEnv { info, offsets: &offsets(info)?, settings: self.settings },
+                        bulk,
+                        &mut self.context.func,
+                        &mut self.builder_context,
+                        self.isa.frontend_config(),
+                    );
+                }
+                _ => return Err(Error::Bug("a stub of another kind")),
+            }
             self.finish(key)?;
         }
         Ok(())
     }
+}
+
+fn offsets(info: &ModuleInfo) -> Result<VmOffsets> {
+    info.offsets().ok_or_else(|| {
+        let what = "bytes of instance context";
+        LimitError { what, requested: u64::MAX, limit: i32::MAX as u64 }.into()
+    })
 }
 
 fn codegen_error(error: &CompileError<'_>) -> Error {

@@ -240,7 +240,11 @@ impl<'f, 'm> Translator<'f, 'm> {
         self.function_ref(CodeKey::Function(func), || signature::internal(info.func_type(func)))
     }
 
-    fn function_ref(&mut self, key: CodeKey, signature: impl FnOnce() -> Signature) -> FuncRef {
+    pub(super) fn function_ref(
+        &mut self,
+        key: CodeKey,
+        signature: impl FnOnce() -> Signature,
+    ) -> FuncRef {
         if let Some(found) = self.functions.get(&key) {
             return *found;
         }

@@ -1,5 +1,5 @@
 //! Segments of an instance, and bulk operations that name its memories:
-//! `memory.init/copy/fill`, `data.drop`, `table.init`, `elem.drop`.
+//! `memory.init`, `data.drop`, `table.init`, `elem.drop`.
 //!
 //! Indices into memories, tables and segments are guest numbers: all sums are
 //! checked, and nothing is written when a range is out of bounds.
@@ -33,36 +33,6 @@ fn memory_range(memory: NonNull<VmMemory>, start: u64, len: u64) -> Result<*mut 
 fn segment_range<V>(items: &[V], start: u64, len: u64, trap: Trap) -> Result<&[V]> {
     let end = start.checked_add(len).filter(|end| *end <= items.len() as u64).ok_or(trap)?;
     items.get(start as usize..end as usize).ok_or(trap.into())
-}
-
-pub(super) fn memory_fill(
-    store: &StoreOpaque,
-    index: u32,
-    memory: MemoryIndex,
-    dst: u64,
-    value: u8,
-    len: u64,
-) -> Result<()> {
-    let target = memory_range(instance(store, index)?.view().memory(memory)?, dst, len)?;
-    // SAFETY: in bounds of the memory, which only this store's code uses.
-    unsafe { target.write_bytes(value, len as usize) };
-    Ok(())
-}
-
-pub(super) fn memory_copy(
-    store: &StoreOpaque,
-    index: u32,
-    (dst_memory, dst): (MemoryIndex, u64),
-    (src_memory, src): (MemoryIndex, u64),
-    len: u64,
-) -> Result<()> {
-    let view = instance(store, index)?.view();
-    let source = memory_range(view.memory(src_memory)?, src, len)?;
-    let target = memory_range(view.memory(dst_memory)?, dst, len)?;
-    // SAFETY: both in bounds of memories that only this store's code uses;
-    // they may overlap.
-    unsafe { core::ptr::copy(source, target, len as usize) };
-    Ok(())
 }
 
 pub(super) fn memory_init(

@@ -1,6 +1,7 @@
 //! Loads and stores, memory size and growth, bulk memory.
 
 use crate::abi::{Builtin, MemoryIndex};
+use crate::compile::bulk::{self, Bulk};
 use crate::compile::translator::Translator;
 use cranelift_codegen::ir::{InstBuilder, Type, types};
 use wasmparser::{MemArg, Operator};
@@ -43,18 +44,9 @@ pub(super) fn translate(t: &mut Translator<'_, '_>, op: &Operator<'_>) -> bool {
             push_size(t, old, is_64(t, mem));
         }
         O::MemoryCopy { dst_mem, src_mem } => {
-            let (dst, src, len) = t.pop3();
-            let (dst, src, len) = (t.widen_index(dst), t.widen_index(src), t.widen_index(len));
-            let dst_mem = t.builder.ins().iconst(I32, i64::from(dst_mem));
-            let src_mem = t.builder.ins().iconst(I32, i64::from(src_mem));
-            t.call_builtin(Builtin::MemoryCopy, &[dst_mem, src_mem, dst, src, len]);
+            bulk::translate(t, Bulk::Copy(MemoryIndex(dst_mem), MemoryIndex(src_mem)));
         }
-        O::MemoryFill { mem } => {
-            let (dst, value, len) = t.pop3();
-            let (dst, len) = (t.widen_index(dst), t.widen_index(len));
-            let memory = t.builder.ins().iconst(I32, i64::from(mem));
-            t.call_builtin(Builtin::MemoryFill, &[memory, dst, value, len]);
-        }
+        O::MemoryFill { mem } => bulk::translate(t, Bulk::Fill(MemoryIndex(mem))),
         O::MemoryInit { data_index, mem } => {
             let (dst, src, len) = t.pop3();
             let dst = t.widen_index(dst);

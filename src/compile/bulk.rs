@@ -1,0 +1,135 @@
+//! `memory.copy` and `memory.fill`. What is short and of known length is copied
+//! in place; the rest goes through stubs that a module has at most one of for
+//! each pair of memories: they check bounds and call the runtime for the bytes
+//! alone, which neither traps nor looks at the store.
+
+use super::emit::CodeKey;
+use super::memory_access::Address;
+use super::signature::{POINTER, plain};
+use super::translator::{Translator, builtin_signature};
+use crate::abi::{Builtin, MemoryIndex, VmStoreContext};
+use crate::artifact::ModuleInfo;
+use crate::compile::access::field;
+use cranelift_codegen::ir::{InstBuilder, Signature, Type, Value, types};
+use cranelift_codegen::isa::CallConv;
+
+/// At most so many bytes are copied in place.
+const IN_PLACE_BYTES: u64 = 64;
+
+/// The instruction that a stub carries out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) enum Bulk {
+    /// `memory.copy`: to, from.
+    Copy(MemoryIndex, MemoryIndex),
+    /// `memory.fill`.
+    Fill(MemoryIndex),
+}
+
+impl Bulk {
+    /// Operands: where to; where from, or the byte; how many.
+    fn operands(self, info: &ModuleInfo) -> [Type; 3] {
+        let ty = |memory: MemoryIndex| match info.memories[memory.index()].memory64 {
+            true => types::I64,
+            false => types::I32,
+        };
+        match self {
+            Self::Copy(to, from) => {
+                let len = if ty(to) == ty(from) { ty(to) } else { types::I32 };
+                [ty(to), ty(from), len]
+            }
+            Self::Fill(memory) => [ty(memory), types::I32, ty(memory)],
+        }
+    }
+
+    /// The stub's signature: the context, then the operands.
+    pub(super) fn signature(self, info: &ModuleInfo) -> Signature {
+        let [to, from, len] = self.operands(info);
+        plain(CallConv::Tail, &[POINTER, to, from, len], &[])
+    }
+}
+
+/// Translates the instruction, whose operands are on the stack.
+pub(super) fn translate(t: &mut Translator<'_, '_>, bulk: Bulk) {
+    let (to, what, len) = t.pop3();
+    match t.constant(len) {
+        Some(constant @ 1..) if constant as u64 <= IN_PLACE_BYTES => {
+            in_place(t, bulk, to, what, constant as u32);
+        }
+        _ => {
+            t.note_call();
+            let info = t.env.info;
+            let stub = t.function_ref(CodeKey::Bulk(bulk), || bulk.signature(info));
+            t.builder.ins().call(stub, &[t.context, to, what, len]);
+        }
+    }
+}
+
+/// The widest type for `len` bytes, and the last place where it fits: the last
+/// access may overlap the one before.
+fn piece(len: u32) -> (Type, i32) {
+    let ty = match len {
+        16.. => types::I8X16,
+        8.. => types::I64,
+        4.. => types::I32,
+        2.. => types::I16,
+        _ => types::I8,
+    };
+    (ty, (len - ty.bytes()) as i32)
+}
+
+fn in_place(t: &mut Translator<'_, '_>, bulk: Bulk, to: Value, what: Value, len: u32) {
+    let (ty, last) = piece(len);
+    let offsets = (0..last).step_by(ty.bytes() as usize).chain([last]);
+    let flags = t.heap_flags();
+    let Address { base, offset } = match bulk {
+        // Both are checked, and all is read, before anything is written.
+        Bulk::Copy(memory, from) => {
+            let target = t.checked(memory, to, 0, len);
+            let source = t.checked(from, what, 0, len);
+            let values: std_alloc::vec::Vec<_> = offsets
+                .map(|at| {
+                    let place = source.offset + at;
+                    (at, t.builder.ins().load(ty, flags, source.base, place))
+                })
+                .collect();
+            for (at, value) in values {
+                t.builder.ins().store(flags, value, target.base, target.offset + at);
+            }
+            return;
+        }
+        Bulk::Fill(memory) => t.checked(memory, to, 0, len),
+    };
+    let byte = t.builder.ins().ireduce(types::I8, what);
+    let value = match ty {
+        types::I8 => byte,
+        types::I8X16 => t.builder.ins().splat(ty, byte),
+        _ => {
+            let byte = t.builder.ins().uextend(ty, byte);
+            let ones = 0x0101_0101_0101_0101_u64 >> (64 - ty.bits());
+            t.builder.ins().imul_imm_u(byte, ones as i64)
+        }
+    };
+    for at in offsets {
+        t.builder.ins().store(flags, value, base, offset + at);
+    }
+}
+
+/// Translates a stub's body, whose operands are on the stack.
+pub(super) fn body(t: &mut Translator<'_, '_>, bulk: Bulk) {
+    let (to, what, len) = t.pop3();
+    let len = t.widen_index(len);
+    let (builtin, args) = match bulk {
+        Bulk::Copy(memory, from) => {
+            let to = t.checked_range(memory, to, len);
+            (Builtin::CopyBytes, [to, t.checked_range(from, what, len), len])
+        }
+        Bulk::Fill(memory) => (Builtin::FillBytes, [t.checked_range(memory, to, len), what, len]),
+    };
+    // Past the builtin's own stub: nobody looks at the stack meanwhile.
+    let store = t.store_context();
+    let table = t.load_constant(POINTER, store, field!(VmStoreContext, builtins));
+    let target = t.load_constant(POINTER, table, builtin.offset() as i32);
+    let signature = t.builder.import_signature(builtin_signature(builtin, CallConv::SystemV));
+    let args = [t.context, args[0], args[1], args[2]];
+    t.builder.ins().call_indirect(signature, target, &args);
+}
