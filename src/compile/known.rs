@@ -15,8 +15,10 @@ use std_alloc::vec::Vec;
 pub(super) struct Check {
     /// The end, relative to the index, up to which accesses are in bounds.
     pub(super) reach: u64,
-    /// The constant that the check adds to the index.
-    pub(super) constant: Inst,
+    /// The constant that the check adds to the index, if it adds any.
+    pub(super) constant: Option<Inst>,
+    /// The comparison with the memory's length, if it may be changed.
+    pub(super) comparison: Option<Inst>,
     /// The window in which it was made: see [`Known::window`].
     pub(super) window: u32,
 }

@@ -10,10 +10,11 @@ use super::known::Check;
 use super::translator::Translator;
 use crate::abi::{MemoryIndex, Trap};
 use crate::artifact::WASM_PAGE_BYTES;
+use cranelift_codegen::cursor::{Cursor, FuncCursor};
 use cranelift_codegen::ir::condcodes::IntCC;
 use cranelift_codegen::ir::immediates::Imm64;
 use cranelift_codegen::ir::{
-    Endianness, InstBuilder, InstructionData, MemFlagsData, Opcode, Value, ValueDef, types,
+    Endianness, Inst, InstBuilder, InstructionData, MemFlagsData, Opcode, Value, ValueDef, types,
 };
 use wasmparser::{MemArg, MemArgTarget};
 
@@ -103,11 +104,7 @@ impl Translator<'_, '_> {
     ) {
         let key = (memory.0, index);
         if let Some(check) = self.known.check(key) {
-            if check.reach >= reach {
-                return;
-            }
-            if check.window == self.known.window {
-                self.widen_check(key, check, reach);
+            if check.reach >= reach || self.widen_check(key, check, reach) {
                 return;
             }
         }
@@ -121,6 +118,16 @@ impl Translator<'_, '_> {
             }
         }
         let len = self.memory_len(memory);
+        let window = self.known.window;
+        if reach == 1 {
+            // `index + 1 > length`, with nothing to add or to carry.
+            let outside = self.builder.ins().icmp(IntCC::UnsignedGreaterThanOrEqual, index_64, len);
+            self.trap_if(outside, Trap::MemoryOutOfBounds);
+            // Wider, it would need the test for the carry.
+            let comparison = self.definition(outside).filter(|_| !is_64);
+            self.known.set_check(key, Check { reach, constant: None, comparison, window });
+            return;
+        }
         let reach_value = self.builder.ins().iconst(types::I64, reach as i64);
         let end = self.builder.ins().iadd(index_64, reach_value);
         if is_64 {
@@ -129,17 +136,43 @@ impl Translator<'_, '_> {
         }
         let outside = self.builder.ins().icmp(IntCC::UnsignedGreaterThan, end, len);
         self.trap_if(outside, Trap::MemoryOutOfBounds);
-        if let ValueDef::Result(constant, _) = self.builder.func.dfg.value_def(reach_value) {
-            let check = Check { reach, constant, window: self.known.window };
-            self.known.set_check(key, check);
-        }
+        let (constant, comparison) = (self.definition(reach_value), self.definition(outside));
+        self.known.set_check(key, Check { reach, constant, comparison, window });
     }
 
     /// Makes an earlier check do for a later access that reaches further.
-    fn widen_check(&mut self, key: (u32, Value), check: Check, reach: u64) {
-        self.builder.func.dfg.insts[check.constant] =
-            InstructionData::UnaryImm { opcode: Opcode::Iconst, imm: Imm64::new(reach as i64) };
+    fn widen_check(&mut self, key: (u32, Value), mut check: Check, reach: u64) -> bool {
+        if check.window != self.known.window {
+            return false;
+        }
+        let Some(comparison) = check.comparison else { return false };
+        let func = &mut *self.builder.func;
+        let imm = Imm64::new(reach as i64);
+        match check.constant {
+            Some(constant) => {
+                func.dfg.insts[constant] =
+                    InstructionData::UnaryImm { opcode: Opcode::Iconst, imm };
+            }
+            None => {
+                let [index, len] = *func.dfg.inst_args(comparison) else { return false };
+                let mut cursor = FuncCursor::new(func).at_inst(comparison);
+                let reach = cursor.ins().iconst(types::I64, imm);
+                let end = cursor.ins().iadd(index, reach);
+                func.dfg.insts[comparison] = InstructionData::IntCompare {
+                    opcode: Opcode::Icmp,
+                    cond: IntCC::UnsignedGreaterThan,
+                    args: [end, len],
+                };
+                check.constant = self.definition(reach);
+            }
+        }
         self.known.set_check(key, Check { reach, ..check });
+        true
+    }
+
+    /// The instruction whose only result `value` is.
+    fn definition(&self, value: Value) -> Option<Inst> {
+        self.builder.func.dfg.value_def(value).inst()
     }
 
     /// The constant that `value` is, if it is one.
