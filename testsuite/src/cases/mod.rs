@@ -3,6 +3,7 @@
 mod arena;
 mod bounds;
 mod calls;
+mod checks;
 mod collecting;
 mod counting;
 mod destructors;
@@ -71,6 +72,13 @@ cases! {
         every_type_in_every_place,
         sixteen_typed_results,
         a_refused_call_moves_nothing,
+    }
+    checks {
+        what_happens_between_two_accesses_is_seen,
+        a_check_counts_on_its_own_path_only,
+        locals_change_where_they_are_assigned,
+        copies_and_fills_of_every_length,
+        copies_and_fills_with_64_bit_addresses,
     }
     collecting {
         statistics_tell_what_happened,
