@@ -2,7 +2,7 @@
 //! what disturbs the machine disturbs all of them; medians and quartiles.
 
 use std::hint::black_box;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// Who does the work of a row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -15,6 +15,8 @@ pub enum Who {
     W1,
     /// Wasmtime with explicit checks and without reservations.
     W2,
+    /// W1 with what instances need kept in a pool.
+    Pooling,
     /// wasmi.
     Wasmi,
     /// What Kernref does when the row's special matter is left out.
@@ -25,8 +27,16 @@ pub enum Who {
 
 impl Who {
     /// In the order of the table's columns.
-    pub const ALL: [Who; 7] =
-        [Who::Kernref, Who::Clone, Who::W1, Who::W2, Who::Wasmi, Who::Base, Who::Floor];
+    pub const ALL: [Who; 8] = [
+        Who::Kernref,
+        Who::Clone,
+        Who::W1,
+        Who::W2,
+        Who::Pooling,
+        Who::Wasmi,
+        Who::Base,
+        Who::Floor,
+    ];
     /// Those that run Wasm with references that are collected.
     pub const COUNTED: [Who; 4] = [Who::Kernref, Who::Clone, Who::W1, Who::W2];
     /// Those that run Wasm.
@@ -41,6 +51,7 @@ impl Who {
             Who::Clone => "CloneOnRead",
             Who::W1 => "W1",
             Who::W2 => "W2",
+            Who::Pooling => "W1 pooling",
             Who::Wasmi => "wasmi",
             Who::Base => "base",
             Who::Floor => "floor",
@@ -198,9 +209,9 @@ pub fn run(row: Row, effort: &Effort) -> Outcome {
 fn calibrate(sample: &mut Sample, effort: &Effort, max_ops: u64) -> u64 {
     let mut ops = 1;
     loop {
-        let start = Instant::now();
+        let start = thread_time();
         black_box(sample(ops));
-        let took = start.elapsed();
+        let took = thread_time() - start;
         if ops >= max_ops || took >= effort.sample_time {
             return ops;
         }
@@ -218,7 +229,14 @@ fn stat(who: Who, mut samples: Vec<f64>) -> Stat {
 
 /// Nanoseconds per operation of something that does `ops` of them.
 pub fn timed(ops: u64, work: impl FnOnce()) -> f64 {
-    let start = Instant::now();
+    let start = thread_time();
     work();
-    start.elapsed().as_nanos() as f64 / ops as f64
+    (thread_time() - start).as_nanos() as f64 / ops as f64
+}
+
+/// Time that this thread has run: what other programs take from it meanwhile
+/// does not count.
+fn thread_time() -> Duration {
+    let time = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
+    Duration::try_from(time).expect("time since the thread's start is positive")
 }
