@@ -21,6 +21,9 @@ struct Args {
     /// Print the rows' names and measure nothing.
     #[arg(long)]
     list: bool,
+    /// For the rows about memory: measures that of one contender.
+    #[arg(long, hide = true)]
+    footprint: Option<String>,
     /// Parts of row names: only rows that have one of them are measured.
     filters: Vec<String>,
 }
@@ -41,6 +44,10 @@ fn main() -> ExitCode {
 }
 
 fn run(args: &Args) -> Result<(), String> {
+    if let Some(name) = &args.footprint {
+        println!("{}", rows::footprint::measure(name)?);
+        return Ok(());
+    }
     let rows = select(rows::all(), &args.filters)?;
     if args.list {
         rows.iter().for_each(|row| println!("{}", row.name));

@@ -148,9 +148,11 @@ impl Outcome {
         self.stats.iter().find(|stat| stat.who == who).map(|stat| stat.median)
     }
 
-    /// Kernref as a multiple of another.
+    /// Kernref as a multiple of another. None if either is net of something
+    /// and too small to be told from nothing.
     pub fn ratio(&self, to: Who) -> Option<f64> {
-        Some(self.median(Who::Kernref)? / self.median(to)?)
+        let (found, other) = (self.median(Who::Kernref)?, self.median(to)?);
+        (found > 0.0 && other > 0.0).then_some(found / other)
     }
 
     /// What the goal limits: a ratio, or the median itself.

@@ -20,7 +20,8 @@ impl Rig for Wasmtime {
     }
 }
 
-fn config(who: Who) -> Config {
+/// A configuration: `Who::W1` or `Who::W2`.
+pub fn config(who: Who) -> Config {
     let mut config = Config::new();
     config.collector(Collector::DeferredReferenceCounting).max_wasm_stack(STACK_BYTES);
     if who == Who::W2 {

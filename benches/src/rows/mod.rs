@@ -1,15 +1,27 @@
 //! The rows of the report, a file per concern.
 
+mod collection;
 mod floors;
+pub mod footprint;
 mod guest_calls;
 mod host_calls;
+mod instantiate;
 mod net;
 mod references;
+mod traps;
 
 use crate::measure::Row;
 
 /// All rows, in the order of the report.
 pub fn all() -> Vec<Row> {
-    let concerns = [guest_calls::rows(), host_calls::rows(), references::rows()];
+    let concerns = [
+        guest_calls::rows(),
+        host_calls::rows(),
+        references::rows(),
+        collection::rows(),
+        traps::rows(),
+        instantiate::rows(),
+        footprint::rows(),
+    ];
     concerns.into_iter().flatten().collect()
 }

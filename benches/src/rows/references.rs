@@ -1,9 +1,8 @@
 //! Loads and stores of references in tables and globals, net of the loop
 //! around them, and references that stay live across calls.
 //!
-//! Hot: always the same reference. Churning: many references in turn and a
-//! collection after each pass, so that what a read barrier remembers has to be
-//! remembered anew. The empty loop collects as well; what collections cost more
+//! Hot: a read barrier has seen the references before. Churning: a collection
+//! after each pass makes it forget them. The empty loop collects as well; what collections cost more
 //! because of the reads is the reads' cost. `base` loads an i32 from memory or
 //! a global of that type.
 
@@ -15,6 +14,9 @@ use std::fmt::Write as _;
 /// Elements of the tables, and globals that hold references.
 const ELEMENTS: u64 = 1024;
 const GLOBALS: u64 = 256;
+
+/// Elements that are read in a round.
+const UNROLLED: u64 = 16;
 
 /// Equal, within what can be told apart.
 const EQUAL: f64 = 1.1;
@@ -37,8 +39,8 @@ struct Access {
 }
 
 impl Access {
-    /// One access per round, hot, as good as an integer's.
-    fn new(name: &'static str, body: &str, floor: Places) -> Self {
+    /// Something that is done once in a round.
+    fn store(name: &'static str, body: &str, floor: Places) -> Self {
         Self {
             name,
             body: body.to_owned(),
@@ -51,13 +53,18 @@ impl Access {
         }
     }
 
-    /// A load, beside that of an integer.
-    fn load(name: &'static str, reference: &str, integer: &str) -> Self {
+    /// Loads, `per_round` of them as one hides behind the loop: `pair` gives
+    /// the n-th of a reference and of an integer.
+    fn load(name: &'static str, per_round: u64, pair: impl Fn(u64) -> (String, String)) -> Self {
+        let all = |one: &dyn Fn(u64) -> String| (0..per_round).map(|at| add(&one(at))).collect();
+        let empty = |at| format!("i32.eqz (i32.xor (local.get $k) (i32.const {at}))");
         Self {
-            empty: add("i32.eqz (local.get $k)"),
-            base: Some(add(&format!("i32.eqz ({integer})"))),
+            body: all(&|at| format!("ref.is_null ({})", pair(at).0)),
+            empty: all(&empty),
+            base: Some(all(&|at| format!("i32.eqz ({})", pair(at).1))),
+            per_round,
             goal: Some(Goal { at_most: EQUAL, of: &[Who::Base] }),
-            ..Self::new(name, &add(&format!("ref.is_null ({reference})")), Places::Get)
+            ..Self::store(name, "", Places::Get)
         }
     }
 
@@ -65,8 +72,9 @@ impl Access {
         Self { goal: Some(Goal { at_most, of: &[Who::W1] }), ..self }
     }
 
-    fn collecting(self, every: u64) -> Self {
-        Self { collect_every: Some(every), ..self }
+    /// With a collection after so many rounds.
+    fn churning(self, name: &'static str, rounds: u64) -> Self {
+        Self { name, collect_every: Some(rounds), ..self }
     }
 
     fn row(mut self) -> Row {
@@ -80,8 +88,9 @@ impl Access {
         let who = if self.base.is_some() { &LOADS[..] } else { &Who::WASM };
         let base = self.base.as_ref().unwrap_or(&self.body);
         let mut text = prelude();
+        let step = self.per_round.min(UNROLLED);
         for (name, body) in [("with", &self.body), ("without", &self.empty), ("base", base)] {
-            text.push_str(&export(name, body, self.collect_every));
+            text.push_str(&export(name, body, step, self.collect_every));
         }
         text.push(')');
         let loops = Loops { with: "with", without: "without", base: "base" };
@@ -124,9 +133,9 @@ fn prelude() -> String {
     text
 }
 
-/// A function that does `body` as often as it is told: `$k` counts the
-/// elements, `$h` is an index that stays, `$r` a reference.
-fn export(name: &str, body: &str, collect_every: Option<u64>) -> String {
+/// A function that does `body` as often as it is told: `$k` goes through the
+/// tables, `$r` is a reference.
+fn export(name: &str, body: &str, step: u64, collect_every: Option<u64>) -> String {
     let collect = collect_every.map(|every| {
         let due = format!("(i32.rem_u (local.get 0) (i32.const {every}))");
         format!("(if (i32.eqz {due}) (then (call $gc)))")
@@ -134,11 +143,10 @@ fn export(name: &str, body: &str, collect_every: Option<u64>) -> String {
     let collect = collect.unwrap_or_default();
     format!(
         r#"(func (export "{name}") (param i32) (result i64)
-            (local $sum i64) (local $k i32) (local $h i32) (local $r externref) (local $s externref)
-            (local.set $h (i32.load (i32.const 0)))
-            (local.set $r (table.get $t (local.get $h)))
+            (local $sum i64) (local $k i32) (local $r externref) (local $s externref)
+            (local.set $r (table.get $t (i32.load (i32.const 0))))
             (loop $l
-                (local.set $k (i32.and (local.get 0) (i32.const {})))
+                (local.set $k (i32.and (i32.mul (local.get 0) (i32.const {step})) (i32.const {})))
                 {collect} {body}
                 (br_if $l (local.tee 0 (i32.sub (local.get 0) (i32.const 1)))))
             {}
@@ -148,39 +156,34 @@ fn export(name: &str, body: &str, collect_every: Option<u64>) -> String {
     )
 }
 
-/// Reads of all globals, one after the other.
-fn globals(kind: &str, test: &str) -> String {
-    (0..GLOBALS).map(|at| add(&format!("{test} (global.get ${kind}{at})"))).collect()
-}
-
 fn accesses() -> Vec<Access> {
-    let element = |index: &str| format!("table.get $t (local.get ${index})");
-    let integer = |index: &str| format!("i32.load (i32.shl (local.get ${index}) (i32.const 2))");
-    let mut all_globals = Access::load("global.get, churning", "", "").collecting(1);
-    all_globals.body = globals("g", "ref.is_null");
-    all_globals.base = Some(globals("n", "i32.eqz"));
-    all_globals.empty = add("i32.eqz (local.get $k)").repeat(GLOBALS as usize);
-    all_globals.per_round = GLOBALS;
+    let elements = || {
+        let index = |at| format!("(i32.xor (local.get $k) (i32.const {at}))");
+        let address = |at| format!("(i32.shl {} (i32.const 2))", index(at));
+        let both =
+            |at| (format!("table.get $t {}", index(at)), format!("i32.load {}", address(at)));
+        Access::load("table.get, hot", UNROLLED, both)
+    };
+    let globals = || {
+        let both = |at| (format!("global.get $g{at}"), format!("global.get $n{at}"));
+        Access::load("global.get, hot", GLOBALS, both)
+    };
     let swap = r#"(local.set $r (table.get $t (local.get $k)))
         (local.set $s (table.get $t (i32.xor (local.get $k) (i32.const 1))))
         (table.set $t (local.get $k) (local.get $s))
         (table.set $t (i32.xor (local.get $k) (i32.const 1)) (local.get $r))"#;
+    let set = "(table.set $u (local.get $k) (local.get $r))";
+    let copy = "(table.set $u (local.get $k) (table.get $t (local.get $k)))";
     vec![
-        Access::load("table.get, hot", &element("h"), &integer("h")),
-        Access::load("table.get, churning", &element("k"), &integer("k")).collecting(ELEMENTS),
-        Access::load("global.get, hot", "global.get $g3", "global.get $n3"),
-        all_globals,
-        Access::new("table.set", "(table.set $u (local.get $k) (local.get $r))", Places::Set)
-            .goal(1.0),
-        Access::new(
-            "table.get + table.set",
-            "(table.set $u (local.get $k) (table.get $t (local.get $k)))",
-            Places::GetAndSet,
-        )
-        .goal(0.8),
+        elements(),
+        elements().churning("table.get, churning", ELEMENTS / UNROLLED),
+        globals(),
+        globals().churning("global.get, churning", 1),
+        Access::store("table.set", set, Places::Set).goal(1.0),
+        Access::store("table.get + table.set", copy, Places::GetAndSet).goal(0.8),
         // Both references are for a moment in no table: the worst case for
-        // `ZeroCount`. Two reads and two writes, which are counted as two.
-        Access { per_round: 2, ..Access::new("table elements swapped", swap, Places::GetAndSet) },
+        // `ZeroCount`. Two reads and two writes count as two.
+        Access { per_round: 2, ..Access::store("table elements swapped", swap, Places::GetAndSet) },
     ]
 }
 
