@@ -21,9 +21,9 @@ struct Args {
     /// Print the rows' names and measure nothing.
     #[arg(long)]
     list: bool,
-    /// For the rows about memory: measures that of one contender.
-    #[arg(long, hide = true)]
-    footprint: Option<String>,
+    /// For the row about memory: measures one contender with so many references.
+    #[arg(long, hide = true, num_args = 2)]
+    footprint: Vec<String>,
     /// Parts of row names: only rows that have one of them are measured.
     filters: Vec<String>,
 }
@@ -44,8 +44,8 @@ fn main() -> ExitCode {
 }
 
 fn run(args: &Args) -> Result<(), String> {
-    if let Some(name) = &args.footprint {
-        println!("{}", rows::footprint::measure(name)?);
+    if let [name, count] = &args.footprint[..] {
+        println!("{}", rows::footprint::measure(name, count)?);
         return Ok(());
     }
     let rows = select(rows::all(), &args.filters)?;

@@ -122,13 +122,18 @@ pub enum Places {
     GetAndSet,
 }
 
-/// Loads and counted stores, a bounds check each.
+/// Loads and counted stores, a bounds check each, net of the loop.
 pub fn places(what: Places) -> Sample {
     let from: Vec<u32> = (0..PLACES as u32).collect();
     let mut to = from.clone();
     let mut slots = vec![Slot { count: 2, flags: 0, _payload: 0 }; PLACES];
     Box::new(move |ops| {
-        timed(ops, || {
+        let net_of = timed(ops, || {
+            for op in 0..ops as usize {
+                black_box(op % PLACES);
+            }
+        });
+        let gross = timed(ops, || {
             for op in 0..ops as usize {
                 let at = black_box(op % PLACES);
                 let reference = match what {
@@ -147,7 +152,8 @@ pub fn places(what: Places) -> Sample {
                     old.flags |= 1;
                 }
             }
-        })
+        });
+        gross - net_of
     })
 }
 

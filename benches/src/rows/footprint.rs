@@ -1,6 +1,6 @@
 //! Bytes that a live reference in a table takes, without the value's own box:
-//! resident memory of a fresh process, which this program starts for each
-//! contender, before and after many references.
+//! the difference of the resident memory of two fresh processes, one with many
+//! references and one with hardly any. This program starts itself for that.
 
 use crate::measure::{Goal, Row, Sample, Who};
 use crate::rig;
@@ -36,37 +36,40 @@ pub fn rows() -> Vec<Row> {
 }
 
 fn sample(who: Who) -> Sample {
-    Box::new(move |_| {
-        let program = std::env::current_exe().expect("this program has a path");
-        let output = Command::new(program).args([ARGUMENT, who.name()]).output();
-        let output = output.expect("this program can be started");
-        let text = String::from_utf8_lossy(&output.stdout);
-        text.trim().parse().unwrap_or_else(|_| {
-            panic!("footprint of {who:?}: {}", String::from_utf8_lossy(&output.stderr))
-        })
+    Box::new(move |_| (child(who, REFERENCES) - child(who, 1)) / f64::from(REFERENCES - 1))
+}
+
+/// Resident bytes of a child process with so many references.
+fn child(who: Who, count: u32) -> f64 {
+    let program = std::env::current_exe().expect("this program has a path");
+    let output = Command::new(program).args([ARGUMENT, who.name(), &count.to_string()]).output();
+    let output = output.expect("this program can be started");
+    let text = String::from_utf8_lossy(&output.stdout);
+    text.trim().parse().unwrap_or_else(|_| {
+        panic!("footprint of {who:?}: {}", String::from_utf8_lossy(&output.stderr))
     })
 }
 
-/// What the child process does for the contender with this name.
-pub fn measure(name: &str) -> Result<f64, String> {
+/// What a child process does: holds so many references, and gives the memory
+/// that is resident then, less that of the values' own boxes.
+pub fn measure(name: &str, count: &str) -> Result<f64, String> {
     let who = CONTENDERS.into_iter().find(|who| who.name() == name);
     let who = who.ok_or_else(|| format!("no contender is called `{name}`"))?;
-    let mut rig = rig::load_with_slots(who, GUEST.as_bytes(), &["fill"], REFERENCES + 1000);
-    // What exists once is there after the first reference.
-    rig.run(0, 1);
+    let count = count.parse().map_err(|_| format!("`{count}` is not a number"))?;
+    // Huge pages become resident as a whole.
+    rustix::thread::disable_transparent_huge_pages(true).map_err(|error| error.to_string())?;
     let before = resident_bytes()?;
-    own_boxes(who);
-    let with_boxes = resident_bytes()?;
-    let own = with_boxes - before;
-    assert_eq!(rig.run(0, REFERENCES as i32), i64::from(REFERENCES) + 1);
-    let after = resident_bytes()?;
-    Ok((after - with_boxes - own) / f64::from(REFERENCES))
+    own_boxes(who, count);
+    let own = resident_bytes()? - before;
+    let mut rig = rig::load_with_slots(who, GUEST.as_bytes(), &["fill"], count + 1);
+    assert_eq!(rig.run(0, count as i32), i64::from(count));
+    Ok(resident_bytes()? - 2.0 * own)
 }
 
 /// As many boxes as a contender keeps the values in. Handles are leaked one by
 /// one, lest a list of them take memory as well.
-fn own_boxes(who: Who) {
-    for number in 0..REFERENCES as i32 {
+fn own_boxes(who: Who, count: u32) {
+    for number in 0..count as i32 {
         match who {
             Who::Kernref => std::mem::forget(kernref::ExternRef::new(number)),
             _ => std::mem::forget(Box::new(number) as Box<dyn Any>),
