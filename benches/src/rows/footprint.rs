@@ -10,7 +10,7 @@ use std::process::Command;
 /// The argument that makes this program measure in place of the rows.
 pub const ARGUMENT: &str = "--footprint";
 
-const REFERENCES: u32 = 200_000;
+const REFERENCES: u32 = 1_000_000;
 const CONTENDERS: [Who; 4] = [Who::Kernref, Who::W1, Who::W2, Who::Wasmi];
 
 const GUEST: &str = r#"(module
