@@ -38,6 +38,7 @@ const GUEST: &str = r#"(module
         (i64.const 0))
 
     (global $depth (mut i32) (i32.const 3))
+    (global $g (mut externref) (ref.null extern)) (global $h (mut externref) (ref.null extern))
     (func (export "set_depth") (param i32) (result i64)
         (global.set $depth (local.get 0)) (i64.const 0))
     (func $deep1 (param $depth i32) (param $rounds i32) (result i32) (local $a externref)
@@ -56,12 +57,13 @@ const GUEST: &str = r#"(module
     (func $deep_shared (param $depth i32) (param $rounds i32) (result i32)
         (local $a externref) (local $b externref) (local $c externref) (local $d externref)
         (if (i32.eqz (local.get $depth)) (then (call $collect (local.get $rounds)) (return (i32.const 0))))
-        (local.set $a (call $give)) (local.set $b (call $give))
-        (local.set $c (call $give)) (local.set $d (call $give))
+        (local.set $a (global.get $g)) (local.set $b (global.get $g))
+        (local.set $c (global.get $g)) (local.set $d (global.get $h))
         (call $deep_shared (i32.sub (local.get $depth) (i32.const 1)) (local.get $rounds))
         (i32.add (i32.add (ref.is_null (local.get $a)) (ref.is_null (local.get $b))))
         (i32.add (i32.add (ref.is_null (local.get $c)) (i32.ne (call $number (local.get $d)) (i32.const 7)))))
     (func (export "frames_shared") (param i32) (result i64)
+        (global.set $g (call $give)) (global.set $h (global.get $g))
         (i64.extend_i32_u (call $deep_shared (global.get $depth) (local.get 0))))
     (func (export "frames1") (param i32) (result i64)
         (i64.extend_i32_u (call $deep1 (global.get $depth) (local.get 0))))
@@ -147,7 +149,7 @@ fn dead() -> Row {
 enum Frames {
     /// Each frame holds objects that nothing else does.
     Own(u32),
-    /// All hold four times the same object, which the host holds, too.
+    /// All hold one object four times, which globals hold, too.
     Shared,
 }
 
