@@ -71,8 +71,11 @@ pub struct Goal {
 impl std::fmt::Display for Goal {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "≤ {}", self.at_most)?;
-        for (at, who) in self.of.iter().enumerate() {
-            write!(f, "{}{}", if at == 0 { " × " } else { ", " }, who.name())?;
+        let names: Vec<_> = self.of.iter().map(|who| who.name()).collect();
+        match names[..] {
+            [] => {}
+            [one] => write!(f, " × {one}")?,
+            _ => write!(f, " × best of {}", names.join(", "))?,
         }
         Ok(())
     }

@@ -114,7 +114,7 @@ fn repeat<E: std::fmt::Debug>(ops: u64, mut op: impl FnMut() -> Result<(), E>) -
 fn kernref_sample<V: Send + Sync + 'static>(who: Who, call: Call, value: fn() -> V) -> Sample {
     use kernref::{ExternRef, Linker, Module, Store};
     let engine = rig::kernref_engine(who, rig::SLOTS);
-    let module = Module::new(&engine, &guest()).unwrap();
+    let module = Module::new(&engine, guest()).unwrap();
     let mut store = Store::new(&engine, ()).unwrap();
     let instance = Linker::new(&engine).instantiate(&mut store, &module).unwrap();
     let empty = instance.get_typed_func::<(), ()>(&mut store, "empty").unwrap();

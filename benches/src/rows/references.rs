@@ -2,18 +2,17 @@
 //! around them, and references that stay live across calls.
 //!
 //! Hot: a read barrier has seen the references before. Churning: a collection
-//! after each pass makes it forget them. The empty loop collects as well; what collections cost more
-//! because of the reads is the reads' cost. `base` loads an i32 from memory or
-//! a global of that type.
+//! after each pass makes it forget them. The empty loop collects as well; what
+//! collections cost more because of the reads is the reads' cost. `base` loads
+//! an i32 from memory or from a global of that type.
 
 use super::floors::{self, Places};
 use super::net::{self, Loops};
 use crate::measure::{Goal, Row, Sample, Who};
 use std::fmt::Write as _;
 
-/// Elements of the tables, and globals that hold references.
+/// Elements of each table, and globals that hold references.
 const ELEMENTS: u64 = 1024;
-const GLOBALS: u64 = 256;
 
 /// Elements that are read in a round.
 const UNROLLED: u64 = 16;
@@ -121,7 +120,7 @@ fn prelude() -> String {
                 (local.set $i (i32.add (local.get $i) (i32.const 1)))
                 (br_if $l (i32.lt_u (local.get $i) (i32.const {ELEMENTS}))))"#
     );
-    let globals = 0..GLOBALS;
+    let globals = 0..ELEMENTS;
     for at in globals.clone() {
         let _ = write!(text, "(global.set $g{at} (table.get $t (i32.const {at})))");
     }
@@ -166,7 +165,7 @@ fn accesses() -> Vec<Access> {
     };
     let globals = || {
         let both = |at| (format!("global.get $g{at}"), format!("global.get $n{at}"));
-        Access::load("global.get, hot", GLOBALS, both)
+        Access::load("global.get, hot", ELEMENTS, both)
     };
     let swap = r#"(local.set $r (table.get $t (local.get $k)))
         (local.set $s (table.get $t (i32.xor (local.get $k) (i32.const 1))))

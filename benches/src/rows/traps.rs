@@ -47,7 +47,7 @@ fn guest() -> Vec<u8> {
 fn kernref_sample() -> Sample {
     use kernref::{Linker, Module, Store};
     let engine = rig::kernref_engine(Who::Kernref, rig::SLOTS);
-    let module = Module::new(&engine, &guest()).unwrap();
+    let module = Module::new(&engine, guest()).unwrap();
     let mut store = Store::new(&engine, ()).unwrap();
     let instance = Linker::new(&engine).instantiate(&mut store, &module).unwrap();
     let trap = instance.get_typed_func::<(), ()>(&mut store, "trap").unwrap();
