@@ -2,7 +2,7 @@
 //! what disturbs the machine disturbs all of them; medians and quartiles.
 
 use std::hint::black_box;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// Who does the work of a row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -15,6 +15,8 @@ pub enum Who {
     W1,
     /// Wasmtime with explicit checks and without reservations.
     W2,
+    /// W1 with what instances need kept in a pool.
+    Pooling,
     /// wasmi.
     Wasmi,
     /// What Kernref does when the row's special matter is left out.
@@ -27,11 +29,12 @@ pub enum Who {
 
 impl Who {
     /// In the order of the table's columns.
-    pub const ALL: [Who; 8] = [
+    pub const ALL: [Who; 9] = [
         Who::Kernref,
         Who::Clone,
         Who::W1,
         Who::W2,
+        Who::Pooling,
         Who::Wasmi,
         Who::CraneliftWasm,
         Who::Base,
@@ -51,6 +54,7 @@ impl Who {
             Who::Clone => "CloneOnRead",
             Who::W1 => "W1",
             Who::W2 => "W2",
+            Who::Pooling => "W1 pooling",
             Who::Wasmi => "wasmi",
             Who::CraneliftWasm => "cranelift-wasm",
             Who::Base => "base",
@@ -71,8 +75,11 @@ pub struct Goal {
 impl std::fmt::Display for Goal {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "≤ {}", self.at_most)?;
-        for (at, who) in self.of.iter().enumerate() {
-            write!(f, "{}{}", if at == 0 { " × " } else { ", " }, who.name())?;
+        let names: Vec<_> = self.of.iter().map(|who| who.name()).collect();
+        match names[..] {
+            [] => {}
+            [one] => write!(f, " × {one}")?,
+            _ => write!(f, " × best of {}", names.join(", "))?,
         }
         Ok(())
     }
@@ -158,9 +165,11 @@ impl Outcome {
         self.stats.iter().find(|stat| stat.who == who).map(|stat| stat.median)
     }
 
-    /// Kernref as a multiple of another.
+    /// Kernref as a multiple of another. None if either is net of something
+    /// and too small to be told from nothing.
     pub fn ratio(&self, to: Who) -> Option<f64> {
-        Some(self.median(Who::Kernref)? / self.median(to)?)
+        let (found, other) = (self.median(Who::Kernref)?, self.median(to)?);
+        (found > 0.0 && other > 0.0).then_some(found / other)
     }
 
     /// What the goal limits: a ratio, or the median itself.
@@ -219,9 +228,9 @@ pub fn run(row: Row, effort: &Effort) -> Outcome {
 fn calibrate(sample: &mut Sample, effort: &Effort, max_ops: u64) -> u64 {
     let mut ops = 1;
     loop {
-        let start = Instant::now();
+        let start = thread_time();
         black_box(sample(ops));
-        let took = start.elapsed();
+        let took = thread_time() - start;
         if ops >= max_ops || took >= effort.sample_time {
             return ops;
         }
@@ -239,17 +248,14 @@ fn stat(who: Who, mut samples: Vec<f64>) -> Stat {
 
 /// Nanoseconds per operation of something that does `ops` of them.
 pub fn timed(ops: u64, work: impl FnOnce()) -> f64 {
-    let start = Instant::now();
+    let start = thread_time();
     work();
-    start.elapsed().as_nanos() as f64 / ops as f64
+    (thread_time() - start).as_nanos() as f64 / ops as f64
 }
 
-/// The same, in the time that the thread was given a processor: for work that
-/// never waits, on a machine that others use too.
-pub fn processor_timed(ops: u64, work: impl FnOnce()) -> f64 {
-    let now = || rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
-    let start = now();
-    work();
-    let took = now() - start;
-    (took.tv_sec as f64 * 1e9 + took.tv_nsec as f64) / ops as f64
+/// Time that this thread has run: what other programs take from it meanwhile
+/// does not count.
+fn thread_time() -> Duration {
+    let time = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
+    Duration::try_from(time).expect("time since the thread's start is positive")
 }

@@ -18,7 +18,7 @@ pub struct Args {
 
 /// Runs the command. What fails says so itself.
 pub fn run(args: &Args) -> Result<ExitCode> {
-    let mut call = vec!["run", "--quiet", "--locked", "--release", "--"];
+    let mut call = vec!["run", "--locked", "--release", "--"];
     call.extend(args.quick.then_some("--quick"));
     call.extend(args.list.then_some("--list"));
     call.push("--");

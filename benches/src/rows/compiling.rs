@@ -1,8 +1,9 @@
 //! Compiling: how long, on one thread, and how many bytes of code. Wasmtime is
 //! built without the feature that compiles in parallel, and has no cache.
 
-use crate::measure::{Goal, Row, Sample, Who, processor_timed};
+use crate::measure::{Goal, Row, Sample, Who, timed};
 use crate::rig::{kernref_engine, wasmtime_engine};
+use crate::yardstick;
 use kernref::compile::{CompileSettings, translate};
 use std::fmt::Write;
 use std::hint::black_box;
@@ -75,7 +76,7 @@ fn small_module(seed: u32) -> Vec<u8> {
 
 /// Kernref and one peer.
 fn times(modules: Modules, peer: Who) -> Vec<(Who, Sample)> {
-    let ms = |ops, work: &mut dyn FnMut()| processor_timed(ops, work) / 1e6;
+    let ms = |ops, work: &mut dyn FnMut()| timed(ops, work) / 1e6;
     let kernref = {
         let (engine, modules) = (kernref_engine(Who::Kernref, 1 << 10), modules.clone());
         move |ops| {
@@ -116,8 +117,14 @@ fn sizes(modules: Modules, peer: Who) -> Vec<(Who, Sample)> {
 fn translations() -> Vec<(Who, Sample)> {
     let kernref = |ops| {
         let settings = CompileSettings::default();
-        let work = || drop(black_box(translate(LARGE, &settings).expect("it is valid")));
-        processor_timed(ops, work) / 1e6
+        timed(ops, || {
+            black_box(translate(LARGE, &settings).expect("it is valid"));
+        }) / 1e6
     };
-    vec![(Who::Kernref, Box::new(kernref))]
+    let cranelift_wasm = |ops| {
+        timed(ops, || {
+            black_box(yardstick::translate(LARGE));
+        }) / 1e6
+    };
+    vec![(Who::Kernref, Box::new(kernref)), (Who::CraneliftWasm, Box::new(cranelift_wasm))]
 }

@@ -1,7 +1,7 @@
 //! Computation: kernels written by hand, and programs of the example guests.
 //! One operation is a whole kernel, or a whole run of a program.
 
-use crate::measure::{Goal, Row, Sample, Who, processor_timed};
+use crate::measure::{Goal, Row, Sample, Who, timed};
 use crate::{native, rig};
 use std::hint::black_box;
 
@@ -87,14 +87,13 @@ fn contenders(
     let mut rigs = rig::load_all(who, wasm, &[export], 3);
     assert_eq!(rigs[0].1.run(0, 3), native(3), "`{export}` differs from native code");
     let sample = |(who, mut rig): (Who, Box<dyn rig::Rig>)| {
-        let sample: Sample = Box::new(move |ops| {
-            processor_timed(ops, || repeat(ops, &mut |argument| rig.run(0, argument)))
-        });
+        let sample: Sample =
+            Box::new(move |ops| timed(ops, || repeat(ops, &mut |argument| rig.run(0, argument))));
         (who, sample)
     };
     let mut contenders: Vec<_> = rigs.into_iter().map(sample).collect();
     let floor: Sample =
-        Box::new(move |ops| processor_timed(ops, || repeat(ops, &mut |argument| native(argument))));
+        Box::new(move |ops| timed(ops, || repeat(ops, &mut |argument| native(argument))));
     contenders.push((Who::Floor, floor));
     contenders
 }

@@ -1,8 +1,8 @@
 //! Calls from Wasm to the host, net of the loop around them.
 
-use crate::measure::{Goal, Row, Sample, Who, timed};
-use crate::rig;
-use std::hint::black_box;
+use super::floors;
+use super::net::{self, Loops};
+use crate::measure::{Goal, Row, Who};
 
 const CALLS: &str = r#"(module
     (import "h" "nop" (func $nop)) (import "h" "take" (func $take (param externref)))
@@ -18,29 +18,22 @@ const CALLS: &str = r#"(module
 
 /// The rows.
 pub fn rows() -> Vec<Row> {
-    [("nop", 1.0), ("take", 0.3), ("give", 0.3)]
-        .map(|(name, at_most)| {
-            let goal = Goal { at_most, of: &[Who::W1] };
-            let mut row = Row::new(format!("wasm to host: {name}"), Some(goal), move || net(name));
-            row.max_ops = 1 << 20;
-            row
-        })
-        .into()
-}
-
-fn net(name: &'static str) -> Vec<(Who, Sample)> {
-    let rigs = rig::load_all(&Who::WASM, CALLS.as_bytes(), &["empty", name], 3);
-    let net = |(who, mut rig): (Who, Box<dyn rig::Rig>)| {
-        let sample = move |ops: u64| {
-            let with = timed(ops, || {
-                black_box(rig.run(1, ops as i32));
-            });
-            let without = timed(ops, || {
-                black_box(rig.run(0, ops as i32));
-            });
-            with - without
-        };
-        (who, Box::new(sample) as Sample)
-    };
-    rigs.into_iter().map(net).collect()
+    [
+        ("wasm to host: empty", "nop", 1.0),
+        ("wasm to host: passing one externref", "take", 0.3),
+        ("wasm to host: returning one externref", "give", 0.3),
+    ]
+    .map(|(name, with, at_most)| {
+        let goal = Goal { at_most, of: &[Who::W1] };
+        let mut row = Row::new(name, Some(goal), move || {
+            let loops = Loops { with, without: "empty", base: with };
+            let mut contenders = net::samples(&Who::WASM, CALLS, loops, 1);
+            contenders.push((Who::Floor, floors::call_out()));
+            contenders
+        });
+        // wasmi keeps each reference that it is given.
+        row.max_ops = 1 << 20;
+        row
+    })
+    .into()
 }

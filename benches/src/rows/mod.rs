@@ -1,12 +1,31 @@
 //! The rows of the report, a file per concern.
 
+mod collection;
 mod compiling;
 mod compute;
+mod floors;
+pub mod footprint;
+mod guest_calls;
 mod host_calls;
+mod instantiate;
+mod net;
+mod references;
+mod traps;
 
 use crate::measure::Row;
 
 /// All rows, in the order of the report.
 pub fn all() -> Vec<Row> {
-    [host_calls::rows(), compute::rows(), compiling::rows()].into_iter().flatten().collect()
+    let concerns = [
+        guest_calls::rows(),
+        host_calls::rows(),
+        references::rows(),
+        collection::rows(),
+        traps::rows(),
+        instantiate::rows(),
+        footprint::rows(),
+        compute::rows(),
+        compiling::rows(),
+    ];
+    concerns.into_iter().flatten().collect()
 }
