@@ -9,7 +9,7 @@ use crate::abi::{Builtin, FuncIndex, STACK_MARGIN_BYTES, TypeIndex, VmOffsets};
 use crate::artifact::{Artifact, FunctionCode, ImportKind, ModuleInfo, NO_ESCAPE, ShimCode};
 use crate::error::{Error, LimitError, Result};
 use cranelift_codegen::control::ControlPlane;
-use cranelift_codegen::ir::{Function, Signature, UserFuncName};
+use cranelift_codegen::ir::{Signature, UserFuncName};
 use cranelift_codegen::isa::{CallConv, OwnedTargetIsa};
 use cranelift_codegen::{CodegenError, CompileError, Context};
 use cranelift_frontend::FunctionBuilderContext;
@@ -169,9 +169,10 @@ impl<'a> Compiler<'a> {
 
     /// Begins a function in the context.
     fn start(&mut self, key: CodeKey, signature: Signature) {
+        // Room that an earlier function took serves this one.
         self.context.clear();
-        self.context.func =
-            Function::with_name_signature(UserFuncName::User(key.into()), signature);
+        self.context.func.name = UserFuncName::User(key.into());
+        self.context.func.signature = signature;
     }
 
     /// Compiles and appends what is in the context.
