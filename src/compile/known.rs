@@ -15,6 +15,10 @@ use std_alloc::vec::Vec;
 pub(super) struct Check {
     /// The end, relative to the index, up to which accesses are in bounds.
     pub(super) reach: u64,
+    /// The index, extended to 64 bits.
+    pub(super) index: Value,
+    /// The memory's base plus the index.
+    pub(super) address: Value,
     /// The constant that the check adds to the index, if it adds any.
     pub(super) constant: Option<Inst>,
     /// The comparison with the memory's length, if it may be changed.

@@ -56,10 +56,27 @@ impl Translator<'_, '_> {
         let Some(reach) = offset.checked_add(u64::from(size)) else {
             return self.never_in_bounds();
         };
-        let index_64 = self.widen_index(index);
-        self.check_end(memory, index, index_64, reach, is_64);
-        let base = self.memory_base(memory);
-        let address = self.builder.ins().iadd(base, index_64);
+        let key = (memory.0, index);
+        let known = self.known.check(key);
+        let index_64 = known.map_or_else(|| self.widen_index(index), |check| check.index);
+        let is_enough =
+            known.is_some_and(|check| check.reach >= reach || self.widen_check(key, check, reach));
+        let made = match is_enough || self.is_always_in_bounds(memory, index, reach) {
+            true => None,
+            false => Some(self.check_end(memory, index_64, reach, is_64)),
+        };
+        let address = known.map_or_else(
+            || {
+                let base = self.memory_base(memory);
+                self.builder.ins().iadd(base, index_64)
+            },
+            |check| check.address,
+        );
+        if let Some((comparison, constant)) = made {
+            let window = self.known.window;
+            let check = Check { reach, index: index_64, address, comparison, constant, window };
+            self.known.set_check(key, check);
+        }
         // Room for the offsets of a copy in place.
         match i32::try_from(offset + 64) {
             Ok(_) => Address { base: address, offset: offset as i32 },
@@ -93,51 +110,41 @@ impl Translator<'_, '_> {
         Address { base: self.context, offset: 0 }
     }
 
-    /// Traps unless `index + reach <= length`.
+    /// Whether `index` is a constant below what the memory begins with.
+    fn is_always_in_bounds(&self, memory: MemoryIndex, index: Value, reach: u64) -> bool {
+        let ty = &self.env.info.memories[memory.index()];
+        let Some(constant) = self.constant(index) else { return false };
+        let start = if ty.memory64 { constant as u64 } else { u64::from(constant as u32) };
+        let minimum = ty.minimum.saturating_mul(WASM_PAGE_BYTES);
+        start.checked_add(reach).is_some_and(|end| end <= minimum)
+    }
+
+    /// Traps unless `index + reach <= length`. Gives the comparison, unless it
+    /// must stay as it is, and the constant that it adds, if it adds any.
     fn check_end(
         &mut self,
         memory: MemoryIndex,
         index: Value,
-        index_64: Value,
         reach: u64,
         is_64: bool,
-    ) {
-        let key = (memory.0, index);
-        if let Some(check) = self.known.check(key) {
-            if check.reach >= reach || self.widen_check(key, check, reach) {
-                return;
-            }
-        }
-        let ty = &self.env.info.memories[memory.index()];
-        if let Some(constant) = self.constant(index) {
-            let end =
-                if is_64 { constant as u64 } else { u64::from(constant as u32) }.checked_add(reach);
-            let minimum = ty.minimum.saturating_mul(WASM_PAGE_BYTES);
-            if end.is_some_and(|end| end <= minimum) {
-                return;
-            }
-        }
+    ) -> (Option<Inst>, Option<Inst>) {
         let len = self.memory_len(memory);
-        let window = self.known.window;
         if reach == 1 {
             // `index + 1 > length`, with nothing to add or to carry.
-            let outside = self.builder.ins().icmp(IntCC::UnsignedGreaterThanOrEqual, index_64, len);
+            let outside = self.builder.ins().icmp(IntCC::UnsignedGreaterThanOrEqual, index, len);
             self.trap_if(outside, Trap::MemoryOutOfBounds);
             // Wider, it would need the test for the carry.
-            let comparison = self.definition(outside).filter(|_| !is_64);
-            self.known.set_check(key, Check { reach, constant: None, comparison, window });
-            return;
+            return (self.definition(outside).filter(|_| !is_64), None);
         }
-        let reach_value = self.builder.ins().iconst(types::I64, reach as i64);
-        let end = self.builder.ins().iadd(index_64, reach_value);
+        let reach = self.builder.ins().iconst(types::I64, reach as i64);
+        let end = self.builder.ins().iadd(index, reach);
         if is_64 {
-            let carried = self.builder.ins().icmp(IntCC::UnsignedLessThan, end, index_64);
+            let carried = self.builder.ins().icmp(IntCC::UnsignedLessThan, end, index);
             self.trap_if(carried, Trap::MemoryOutOfBounds);
         }
         let outside = self.builder.ins().icmp(IntCC::UnsignedGreaterThan, end, len);
         self.trap_if(outside, Trap::MemoryOutOfBounds);
-        let (constant, comparison) = (self.definition(reach_value), self.definition(outside));
-        self.known.set_check(key, Check { reach, constant, comparison, window });
+        (self.definition(outside), self.definition(reach))
     }
 
     /// Makes an earlier check do for a later access that reaches further.

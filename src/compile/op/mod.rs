@@ -106,5 +106,19 @@ fn is_silent(op: &Operator<'_>) -> bool {
             | O::F64Add
             | O::F64Sub
             | O::F64Mul
+            | O::V128Load { .. }
+            | O::V128Const { .. }
+            | O::V128And
+            | O::V128Or
+            | O::V128Xor
+            | O::I8x16Add
+            | O::I16x8Add
+            | O::I32x4Add
+            | O::I32x4Mul
+            | O::I64x2Add
+            | O::F32x4Add
+            | O::F32x4Mul
+            | O::F64x2Add
+            | O::F64x2Mul
     )
 }
