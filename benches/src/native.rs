@@ -55,7 +55,7 @@ pub fn matrix(ops: i32) -> i64 {
 }
 
 fn words() -> Vec<u64> {
-    (0..2048).map(|i: u64| i * 2 | (i * 2 + 1) << 32).collect()
+    (0..2048).map(|i: u64| (i * 2) | ((i * 2 + 1) << 32)).collect()
 }
 
 pub fn memory_copy(ops: i32) -> i64 {
@@ -88,7 +88,7 @@ pub fn copy_loop(ops: i32) -> i64 {
 }
 
 pub fn pointer_walk(ops: i32) -> i64 {
-    let node = |i: u32| i * 1237 & 4095;
+    let node = |i: u32| (i * 1237) & 4095;
     // As large as the guest's nodes; the last one's link is 0, the first node.
     let mut nodes = vec![[0_u32; 4]; 4096];
     for i in 0..4096 {
