@@ -95,7 +95,7 @@ impl CodeBuffer {
         compiled: &CompiledCode,
     ) -> Result<(u32, u32)> {
         let code = compiled.buffer.data();
-        let align = compiled.buffer.alignment.max(32) as usize;
+        let align = compiled.buffer.alignment.max(16) as usize;
         let start = self.bytes.len().next_multiple_of(align);
         let end = start.saturating_add(code.len());
         CODE_BYTES.check(end as u64)?;
