@@ -251,6 +251,7 @@ cases! {
         tables_of_functions,
         tables_that_the_host_makes,
         tables_with_64_bit_indices,
+        copies_segments_and_calls_with_64_bit_indices,
         a_bulk_operation_out_of_bounds_changes_nothing,
     }
     traps {
