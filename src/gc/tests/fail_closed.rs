@@ -61,7 +61,7 @@ impl World {
     /// Everything that a collection may change.
     fn state(&mut self) -> State {
         let heap = self.fixture.heap();
-        let table = (0..heap.table.len()).map(|index| heap.table.get(index)).collect();
+        let table = heap.table.entries_mut().to_vec();
         let slots = (1..heap.arena.known_len())
             .filter_map(|slot| heap.arena.header_mut(slot).map(|h| (h.count, h.flags, h.payload)))
             .collect();
@@ -70,7 +70,7 @@ impl World {
 }
 
 /// Table, slots, queue length, collections.
-type State = (Vec<Option<u32>>, Vec<(u32, u32, u64)>, u32, u64);
+type State = (Vec<u32>, Vec<(u32, u32, u64)>, u32, u64);
 
 type Damage = (&'static str, fn(&mut World));
 
