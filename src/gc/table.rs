@@ -73,17 +73,31 @@ impl ActivationsTable {
         }
     }
 
-    /// Enters a live slot that is not in the table.
-    pub(super) fn enter(&mut self, arena: &mut Arena, slot: u32) {
+    /// Whether `additional` entries more leave it below the threshold.
+    #[inline]
+    pub(super) fn stays_below_threshold(&self, additional: u32) -> bool {
+        self.len().saturating_add(additional) < self.threshold()
+    }
+
+    /// Adds an entry for a slot that is not in the table but has the flag.
+    #[inline]
+    pub(super) fn push(&mut self, slot: u32) {
         let len = self.len();
-        let Some(header) = arena.live_mut(slot) else { return };
-        if header.flags & SlotFlags::IN_TABLE.bits() != 0 || len >= self.capacity {
-            debug_assert!(len < self.capacity, "one entry per slot (G3)");
-            return;
+        debug_assert!(len < self.capacity, "one entry per slot (G3)");
+        if len < self.capacity {
+            // SAFETY: below the capacity.
+            unsafe { self.entries.add(len as usize).write(slot) };
+            self.set_len(len + 1);
         }
-        header.flags |= SlotFlags::IN_TABLE.bits();
-        // SAFETY: there is room for every slot once (G3).
-        unsafe { self.entries.add(len as usize).write(slot) };
-        self.set_len(len + 1);
+    }
+
+    /// Enters a live slot unless it is in the table.
+    #[inline]
+    pub(super) fn enter(&mut self, arena: &mut Arena, slot: u32) {
+        let Some(header) = arena.live_mut(slot) else { return };
+        if header.flags & SlotFlags::IN_TABLE.bits() == 0 {
+            header.flags |= SlotFlags::IN_TABLE.bits();
+            self.push(slot);
+        }
     }
 }
