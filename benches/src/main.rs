@@ -1,30 +1,73 @@
 //! Kernref and its peers side by side, in one process run.
 
 mod measure;
+mod report;
 mod rig;
 mod rows;
 
-use measure::{Effort, Who};
+use clap::Parser;
+use measure::{Effort, Row};
+use std::process::ExitCode;
 
-fn main() {
-    let worker = std::thread::Builder::new().stack_size(64 << 20).spawn(|| {
-        let arguments: Vec<String> = std::env::args().skip(1).collect();
-        let effort = Effort::new(arguments.iter().any(|argument| argument == "--quick"));
-        for row in rows::all() {
-            let outcome = measure::run(row, &effort);
-            print!("{:<28}", outcome.name);
-            for stat in &outcome.stats {
-                let (low, high) = stat.quartiles;
-                print!(" {} {:.2} [{low:.2}-{high:.2}]", stat.who.name(), stat.median);
-            }
-            for who in [Who::W1, Who::W2] {
-                print!(" | x{} {:.2}", who.name(), outcome.ratio(who).unwrap_or(f64::NAN));
-            }
-            match outcome.against_goal() {
-                Some((found, goal)) => println!(" | goal {found:.2} <= {goal} {}", outcome.unit),
-                None => println!(),
-            }
+/// Native stack of the thread that measures: some rows nest calls deeply.
+const STACK_BYTES: usize = 64 << 20;
+
+#[derive(Parser)]
+#[command(name = "./x bench", about)]
+struct Args {
+    /// Fewer and shorter samples.
+    #[arg(long)]
+    quick: bool,
+    /// Print the rows' names and measure nothing.
+    #[arg(long)]
+    list: bool,
+    /// For the row about memory: measures one contender with so many references.
+    #[arg(long, hide = true, num_args = 2)]
+    footprint: Vec<String>,
+    /// Parts of row names: only rows that have one of them are measured.
+    filters: Vec<String>,
+}
+
+fn main() -> ExitCode {
+    let args = Args::parse();
+    let worker = std::thread::Builder::new().stack_size(STACK_BYTES).spawn(move || run(&args));
+    let outcome = worker.expect("there is a thread").join();
+    match outcome {
+        Ok(Ok(())) => ExitCode::SUCCESS,
+        Ok(Err(message)) => {
+            eprintln!("error: {message}");
+            ExitCode::FAILURE
         }
-    });
-    worker.expect("a thread").join().expect("all contenders agree");
+        // The panic has said why.
+        Err(_) => ExitCode::FAILURE,
+    }
+}
+
+fn run(args: &Args) -> Result<(), String> {
+    if let [name, count] = &args.footprint[..] {
+        println!("{}", rows::footprint::measure(name, count)?);
+        return Ok(());
+    }
+    let rows = select(rows::all(), &args.filters)?;
+    if args.list {
+        rows.iter().for_each(|row| println!("{}", row.name));
+        return Ok(());
+    }
+    let (effort, count) = (Effort::new(args.quick), rows.len());
+    let mut outcomes = Vec::with_capacity(count);
+    for (at, row) in rows.into_iter().enumerate() {
+        eprintln!("[{}/{count}] {}", at + 1, row.name);
+        outcomes.push(measure::run(row, &effort));
+    }
+    report::publish(&outcomes, args.quick)
+}
+
+/// The rows that a filter matches; all if there is none.
+fn select(rows: Vec<Row>, filters: &[String]) -> Result<Vec<Row>, String> {
+    if let Some(filter) = filters.iter().find(|f| !rows.iter().any(|row| row.name.contains(*f))) {
+        return Err(format!("no row's name contains `{filter}`; --list prints the names"));
+    }
+    let wanted =
+        |row: &Row| filters.is_empty() || filters.iter().any(|filter| row.name.contains(filter));
+    Ok(rows.into_iter().filter(wanted).collect())
 }

@@ -2,7 +2,7 @@
 //! what disturbs the machine disturbs all of them; medians and quartiles.
 
 use std::hint::black_box;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// Who does the work of a row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -15,6 +15,8 @@ pub enum Who {
     W1,
     /// Wasmtime with explicit checks and without reservations.
     W2,
+    /// W1 with what instances need kept in a pool.
+    Pooling,
     /// wasmi.
     Wasmi,
     /// What Kernref does when the row's special matter is left out.
@@ -25,8 +27,16 @@ pub enum Who {
 
 impl Who {
     /// In the order of the table's columns.
-    pub const ALL: [Who; 7] =
-        [Who::Kernref, Who::Clone, Who::W1, Who::W2, Who::Wasmi, Who::Base, Who::Floor];
+    pub const ALL: [Who; 8] = [
+        Who::Kernref,
+        Who::Clone,
+        Who::W1,
+        Who::W2,
+        Who::Pooling,
+        Who::Wasmi,
+        Who::Base,
+        Who::Floor,
+    ];
     /// Those that run Wasm with references that are collected.
     pub const COUNTED: [Who; 4] = [Who::Kernref, Who::Clone, Who::W1, Who::W2];
     /// Those that run Wasm.
@@ -41,6 +51,7 @@ impl Who {
             Who::Clone => "CloneOnRead",
             Who::W1 => "W1",
             Who::W2 => "W2",
+            Who::Pooling => "W1 pooling",
             Who::Wasmi => "wasmi",
             Who::Base => "base",
             Who::Floor => "floor",
@@ -48,12 +59,26 @@ impl Who {
     }
 }
 
-/// What the budget asks for: Kernref at most so many times the best of these.
+/// What the budget asks for: Kernref at most so many times the best of these,
+/// or, if there are none, at most so much in the row's unit.
 pub struct Goal {
-    /// The factor.
+    /// The factor, or the limit.
     pub at_most: f64,
     /// The others.
     pub of: &'static [Who],
+}
+
+impl std::fmt::Display for Goal {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "≤ {}", self.at_most)?;
+        let names: Vec<_> = self.of.iter().map(|who| who.name()).collect();
+        match names[..] {
+            [] => {}
+            [one] => write!(f, " × {one}")?,
+            _ => write!(f, " × best of {}", names.join(", "))?,
+        }
+        Ok(())
+    }
 }
 
 /// A contender: given a number of operations, how many nanoseconds (or
@@ -97,6 +122,15 @@ pub struct Stat {
     pub median: f64,
     /// First and third quartile.
     pub quartiles: (f64, f64),
+    /// Number of samples.
+    pub samples: usize,
+}
+
+impl Stat {
+    /// Half the distance of the quartiles, as a share of the median.
+    pub fn spread(&self) -> f64 {
+        (self.quartiles.1 - self.quartiles.0) / 2.0 / self.median.abs()
+    }
 }
 
 /// A row's outcome.
@@ -117,16 +151,27 @@ impl Outcome {
         self.stats.iter().find(|stat| stat.who == who).map(|stat| stat.median)
     }
 
-    /// Kernref as a multiple of another.
+    /// Kernref as a multiple of another. None if either is net of something
+    /// and too small to be told from nothing.
     pub fn ratio(&self, to: Who) -> Option<f64> {
-        Some(self.median(Who::Kernref)? / self.median(to)?)
+        let (found, other) = (self.median(Who::Kernref)?, self.median(to)?);
+        (found > 0.0 && other > 0.0).then_some(found / other)
     }
 
-    /// What the goal compares with what it allows.
-    pub fn against_goal(&self) -> Option<(f64, f64)> {
+    /// What the goal limits: a ratio, or the median itself.
+    pub fn against_goal(&self) -> Option<f64> {
         let goal = self.goal.as_ref()?;
-        let best = goal.of.iter().filter_map(|who| self.median(*who)).reduce(f64::min)?;
-        Some((self.median(Who::Kernref)? / best, goal.at_most))
+        let best = goal.of.iter().filter_map(|who| self.median(*who)).reduce(f64::min);
+        let found = self.median(Who::Kernref)?;
+        match goal.of {
+            [] => Some(found),
+            _ => Some(found / best?),
+        }
+    }
+
+    /// Whether the goal is met, if there is one and what it needs was measured.
+    pub fn meets_goal(&self) -> Option<bool> {
+        Some(self.against_goal()? <= self.goal.as_ref()?.at_most)
     }
 }
 
@@ -169,9 +214,9 @@ pub fn run(row: Row, effort: &Effort) -> Outcome {
 fn calibrate(sample: &mut Sample, effort: &Effort, max_ops: u64) -> u64 {
     let mut ops = 1;
     loop {
-        let start = Instant::now();
+        let start = thread_time();
         black_box(sample(ops));
-        let took = start.elapsed();
+        let took = thread_time() - start;
         if ops >= max_ops || took >= effort.sample_time {
             return ops;
         }
@@ -180,15 +225,23 @@ fn calibrate(sample: &mut Sample, effort: &Effort, max_ops: u64) -> u64 {
     }
 }
 
+/// Median and quartiles of samples.
 fn stat(who: Who, mut samples: Vec<f64>) -> Stat {
     samples.sort_by(f64::total_cmp);
     let at = |share: f64| samples[((samples.len() - 1) as f64 * share).round() as usize];
-    Stat { who, median: at(0.5), quartiles: (at(0.25), at(0.75)) }
+    Stat { who, median: at(0.5), quartiles: (at(0.25), at(0.75)), samples: samples.len() }
 }
 
 /// Nanoseconds per operation of something that does `ops` of them.
 pub fn timed(ops: u64, work: impl FnOnce()) -> f64 {
-    let start = Instant::now();
+    let start = thread_time();
     work();
-    start.elapsed().as_nanos() as f64 / ops as f64
+    (thread_time() - start).as_nanos() as f64 / ops as f64
+}
+
+/// Time that this thread has run: what other programs take from it meanwhile
+/// does not count.
+fn thread_time() -> Duration {
+    let time = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
+    Duration::try_from(time).expect("time since the thread's start is positive")
 }

@@ -9,12 +9,22 @@ pub struct Args {
     /// Fewer and shorter samples.
     #[arg(long)]
     quick: bool,
+    /// Print the rows' names and measure nothing.
+    #[arg(long)]
+    list: bool,
+    /// Parts of row names: only rows that have one of them are measured.
+    filters: Vec<String>,
 }
 
-/// Runs the command.
+/// Runs the command. What fails says so itself.
 pub fn run(args: &Args) -> Result<ExitCode> {
     let mut call = vec!["run", "--locked", "--release", "--"];
     call.extend(args.quick.then_some("--quick"));
-    cargo::run(&paths::root().join("benches"), &call)?;
-    Ok(ExitCode::SUCCESS)
+    call.extend(args.list.then_some("--list"));
+    call.push("--");
+    call.extend(args.filters.iter().map(String::as_str));
+    let status = cargo::command(&paths::root().join("benches"), &call)
+        .status()
+        .map_err(|error| format!("cargo cannot be started: {error}"))?;
+    Ok(if status.success() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }

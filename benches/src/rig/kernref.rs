@@ -1,11 +1,10 @@
 //! Kernref.
 
-use super::{Rig, STACK_BYTES, add_collecting};
+use super::{Rig, STACK_BYTES, collecting};
 use crate::measure::Who;
 use kernref::{
     Caller, Config, DeferralPolicy, Engine, ExternRef, Linker, Module, Rooted, Store, TypedFunc,
 };
-use std::time::Instant;
 
 struct Kernref {
     store: Store<ExternRef>,
@@ -41,12 +40,7 @@ fn linker(engine: &Engine) -> kernref::Result<Linker<ExternRef>> {
             Ok(*object.get(&caller)?.downcast_ref::<i32>()?)
         },
     )?;
-    linker.func_wrap("h", "gc", |mut caller: Caller<'_, ExternRef>| {
-        let start = Instant::now();
-        let outcome = caller.gc();
-        add_collecting(start.elapsed());
-        outcome
-    })?;
+    linker.func_wrap("h", "gc", |mut caller: Caller<'_, ExternRef>| collecting(|| caller.gc()))?;
     Ok(linker)
 }
 

@@ -10,11 +10,13 @@ mod wasmi;
 mod wasmtime;
 
 pub use self::kernref::engine as kernref_engine;
-pub use self::wasmtime::{engine as wasmtime_engine, pooling_engine as wasmtime_pooling_engine};
+pub use self::wasmtime::{
+    config as wasmtime_config, engine as wasmtime_engine, pooling_engine as wasmtime_pooling_engine,
+};
 
 use crate::measure::Who;
-use std::cell::Cell;
-use std::time::Duration;
+use std::cell::RefCell;
+use std::time::Instant;
 
 /// An instance of a module in some runtime.
 pub trait Rig {
@@ -29,20 +31,25 @@ pub trait Rig {
 }
 
 thread_local! {
-    /// Time spent in `gc` and collections made by it.
-    static COLLECTING: Cell<(Duration, u64)> = const { Cell::new((Duration::ZERO, 0)) };
+    /// Nanoseconds of each call of `gc`.
+    static COLLECTIONS: RefCell<Vec<f64>> = const { RefCell::new(Vec::new()) };
 }
 
-/// Adds to what [`take_collecting`] gives.
-fn add_collecting(took: Duration) {
-    let (sum, count) = COLLECTING.get();
-    COLLECTING.set((sum + took, count + 1));
+/// Times a collection, for [`take_collecting`].
+fn collecting<R>(collect: impl FnOnce() -> R) -> R {
+    let start = Instant::now();
+    let outcome = collect();
+    let took = start.elapsed();
+    COLLECTIONS.with_borrow_mut(|times| times.push(took.as_nanos() as f64));
+    outcome
 }
 
-/// Nanoseconds per call of `gc` since the last question.
+/// Median of the nanoseconds that calls of `gc` took since the last question,
+/// releasing what had died included.
 pub fn take_collecting() -> f64 {
-    let (sum, count) = COLLECTING.replace((Duration::ZERO, 0));
-    sum.as_nanos() as f64 / count.max(1) as f64
+    let mut times = COLLECTIONS.take();
+    times.sort_by(f64::total_cmp);
+    times.get(times.len() / 2).copied().unwrap_or(f64::NAN)
 }
 
 /// Bytes of native stack for Wasm, within what Wasmtime takes by default.
@@ -64,7 +71,7 @@ pub fn load_with_slots(who: Who, wasm: &[u8], exports: &[&str], slots: u32) -> B
         }
         Who::W1 | Who::W2 => Box::new(wasmtime::load(who, &wasm, exports)),
         Who::Wasmi => Box::new(wasmi::load(&wasm, exports)),
-        Who::Floor => unreachable!("native code is not loaded"),
+        Who::Pooling | Who::Floor => unreachable!("{who:?} has no rig"),
     }
 }
 
@@ -82,11 +89,14 @@ pub fn load_all(
 
 /// Checks that all exports give the same everywhere.
 pub fn compare(rigs: &mut [(Who, Box<dyn Rig>)], exports: &[&str], argument: i32) {
-    for (func, name) in exports.iter().enumerate() {
-        let results: Vec<_> =
-            rigs.iter_mut().map(|(who, rig)| (*who, rig.call(func, argument))).collect();
-        let first = &results[0].1;
-        let same = results.iter().all(|(_, result)| result.is_ok() && result == first);
-        assert!(same, "`{name}` differs: {results:?}");
-    }
+    (0..exports.len()).for_each(|func| compare_one(rigs, func, argument));
+}
+
+/// Checks that the export with this index gives the same everywhere.
+pub fn compare_one(rigs: &mut [(Who, Box<dyn Rig>)], func: usize, argument: i32) {
+    let results: Vec<_> =
+        rigs.iter_mut().map(|(who, rig)| (*who, rig.call(func, argument))).collect();
+    let first = &results[0].1;
+    let same = results.iter().all(|(_, result)| result.is_ok() && result == first);
+    assert!(same, "export {func} differs: {results:?}");
 }

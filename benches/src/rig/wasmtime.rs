@@ -1,8 +1,7 @@
 //! Wasmtime, with the collector that counts references.
 
-use super::{Rig, STACK_BYTES, add_collecting};
+use super::{Rig, STACK_BYTES, collecting};
 use crate::measure::Who;
-use std::time::Instant;
 use wasmtime::{
     AsContextMut, Caller, Collector, Config, Engine, ExternRef, InstanceAllocationStrategy, Linker,
     Module, OwnedRooted, PoolingAllocationConfig, Rooted, Store, TypedFunc,
@@ -21,7 +20,8 @@ impl Rig for Wasmtime {
     }
 }
 
-fn config(who: Who) -> Config {
+/// A configuration: `Who::W1` or `Who::W2`.
+pub fn config(who: Who) -> Config {
     let mut config = Config::new();
     config.collector(Collector::DeferredReferenceCounting).max_wasm_stack(STACK_BYTES);
     if who == Who::W2 {
@@ -67,10 +67,7 @@ fn linker(engine: &Engine) -> wasmtime::Result<Linker<Data>> {
         },
     )?;
     linker.func_wrap("h", "gc", |mut caller: Caller<'_, Data>| {
-        let start = Instant::now();
-        let outcome = caller.as_context_mut().gc(None);
-        add_collecting(start.elapsed());
-        outcome
+        collecting(|| caller.as_context_mut().gc(None))
     })?;
     Ok(linker)
 }

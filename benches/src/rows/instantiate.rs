@@ -1,0 +1,87 @@
+//! From a compiled module to an instance in a store of its own, and back to
+//! nothing: Wasmtime frees instances with their store only.
+
+use crate::measure::{Goal, Row, Sample, Who, timed};
+use crate::rig;
+use std::hint::black_box;
+
+/// The rows.
+pub fn rows() -> Vec<Row> {
+    [("funcref", "a memory, a table of 1000"), ("externref", "the same, externref")]
+        .map(|(element, what)| {
+            let goal = Goal { at_most: 0.5, of: &[Who::W1, Who::W2, Who::Pooling] };
+            Row::new(format!("instantiate: {what}"), Some(goal), move || {
+                let guest = guest(element);
+                vec![
+                    (Who::Kernref, kernref_sample(&guest)),
+                    (Who::W1, wasmtime_sample(&rig::wasmtime_engine(Who::W1), &guest)),
+                    (Who::W2, wasmtime_sample(&rig::wasmtime_engine(Who::W2), &guest)),
+                    (Who::Pooling, wasmtime_sample(&rig::wasmtime_pooling_engine(), &guest)),
+                    (Who::Wasmi, wasmi_sample(&guest)),
+                ]
+            })
+        })
+        .into()
+}
+
+fn guest(element: &str) -> Vec<u8> {
+    let text = format!(
+        r#"(module (memory (export "m") 1) (table (export "t") 1000 {element})
+        (func (export "f") (result i32)
+            (i32.store (i32.const 8) (table.size)) (i32.load (i32.const 8))))"#
+    );
+    wat::parse_str(text).expect("the module's text is right")
+}
+
+/// What the function returns, checked before anything is timed.
+const EXPECTED: i32 = 1000;
+
+/// Times something that makes an instance and drops it.
+fn repeat(mut op: impl FnMut() + 'static) -> Sample {
+    Box::new(move |ops| timed(ops, || (0..ops).for_each(|_| op())))
+}
+
+fn kernref_sample(guest: &[u8]) -> Sample {
+    use kernref::{Linker, Module, Store};
+    let engine = rig::kernref_engine(Who::Kernref, rig::SLOTS);
+    let module = Module::new(&engine, guest).unwrap();
+    let linker = Linker::new(&engine);
+    let mut store = Store::new(&engine, ()).unwrap();
+    let instance = linker.instantiate(&mut store, &module).unwrap();
+    let func = instance.get_typed_func::<(), i32>(&mut store, "f").unwrap();
+    assert_eq!(func.call(&mut store, ()).unwrap(), EXPECTED);
+    repeat(move || {
+        let mut store = Store::new(&engine, ()).unwrap();
+        black_box(linker.instantiate(&mut store, &module).unwrap());
+    })
+}
+
+fn wasmtime_sample(engine: &wasmtime::Engine, guest: &[u8]) -> Sample {
+    use wasmtime::{Linker, Module, Store};
+    let engine = engine.clone();
+    let module = Module::new(&engine, guest).unwrap();
+    let ready = Linker::new(&engine).instantiate_pre(&module).unwrap();
+    let mut store = Store::new(&engine, ());
+    let instance = ready.instantiate(&mut store).unwrap();
+    let func = instance.get_typed_func::<(), i32>(&mut store, "f").unwrap();
+    assert_eq!(func.call(&mut store, ()).unwrap(), EXPECTED);
+    repeat(move || {
+        let mut store = Store::new(&engine, ());
+        black_box(ready.instantiate(&mut store).unwrap());
+    })
+}
+
+fn wasmi_sample(guest: &[u8]) -> Sample {
+    use wasmi::{Engine, Linker, Module, Store};
+    let engine = Engine::default();
+    let module = Module::new(&engine, guest).unwrap();
+    let linker = Linker::new(&engine);
+    let mut store = Store::new(&engine, ());
+    let instance = linker.instantiate_and_start(&mut store, &module).unwrap();
+    let func = instance.get_typed_func::<(), i32>(&store, "f").unwrap();
+    assert_eq!(func.call(&mut store, ()).unwrap(), EXPECTED);
+    repeat(move || {
+        let mut store = Store::new(&engine, ());
+        black_box(linker.instantiate_and_start(&mut store, &module).unwrap());
+    })
+}

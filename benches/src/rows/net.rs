@@ -1,0 +1,41 @@
+//! Loops in the guest, and what one round of them takes more than one of
+//! another loop.
+
+use crate::measure::{Sample, Who, timed};
+use crate::rig::{self, Rig};
+use std::hint::black_box;
+
+/// Rounds that are enough for a sample, and that the guests' counters hold.
+pub const MAX_ROUNDS: u64 = 1 << 22;
+
+/// Names of exports `(i32) -> i64` that do as many rounds as they are told.
+#[derive(Clone, Copy)]
+pub struct Loops {
+    /// What is measured.
+    pub with: &'static str,
+    /// What is taken off.
+    pub without: &'static str,
+    /// What `Who::Base` does instead of `with`; the same if there is no base.
+    pub base: &'static str,
+}
+
+/// Samples of all contenders, after a check that they agree. A round is
+/// `per_round` operations.
+pub fn samples(who: &[Who], wasm: &str, loops: Loops, per_round: u64) -> Vec<(Who, Sample)> {
+    let exports = [loops.with, loops.without, loops.base];
+    let rigs = rig::load_all(who, wasm.as_bytes(), &exports, 3000);
+    rigs.into_iter().map(|(who, rig)| (who, sample(who, rig, per_round))).collect()
+}
+
+fn sample(who: Who, mut rig: Box<dyn Rig>, per_round: u64) -> Sample {
+    let with = if who == Who::Base { 2 } else { 0 };
+    Box::new(move |ops| {
+        let rounds = ops.div_ceil(per_round);
+        let mut run = |func| {
+            timed(rounds * per_round, || {
+                black_box(rig.run(func, rounds as i32));
+            })
+        };
+        run(with) - run(1)
+    })
+}
