@@ -15,6 +15,7 @@ mod paths;
 mod payload;
 mod process;
 mod qemu;
+mod size;
 mod tally;
 mod test;
 mod wast;
@@ -41,6 +42,12 @@ enum Command {
     Run(demo::Args),
     /// Compare the speed with that of other runtimes.
     Bench(bench::Args),
+    /// Weigh what Kernref adds to a minimal kernel, in bytes.
+    ///
+    /// Three kernels, each with more of Kernref, are compared with one that has
+    /// nothing: the code and data that are loaded, without what is zeroed at the
+    /// start. Exit status: 1 if one is larger than its ceiling.
+    Size(size::Args),
     /// Everything that CI runs. The last line is `N passed, M failed`.
     Test(test::Args),
     /// The test suite inside a kernel.
@@ -83,6 +90,7 @@ fn main() -> ExitCode {
     let outcome = match Cli::parse().command {
         Command::Run(args) => demo::run(&args),
         Command::Bench(args) => bench::run(&args),
+        Command::Size(args) => size::run(&args),
         Command::Test(args) => test::run(&args),
         Command::Wast(args) => wast::run(&args),
         Command::KernelTest { arch } => kernel_suite::run(arch).map(counted),

@@ -3,7 +3,9 @@
 use crate::qemu::Arch;
 use crate::tally::{Outcome, Tally, count};
 use crate::wast::{On, Scripts};
-use crate::{Result, cargo, demo_suite, guests, kernel_suite, layers, miri, panic_check, paths};
+use crate::{
+    Result, cargo, demo_suite, guests, kernel_suite, layers, miri, panic_check, paths, size,
+};
 use std::process::ExitCode;
 
 /// Arguments of `./x test`.
@@ -15,8 +17,15 @@ pub struct Args {
 }
 
 /// Workspaces of this repository, for checks that go through all of them.
-const WORKSPACES: [&str; 6] =
-    [".", "tests-qemu", "examples/guests", "tools/panic-check", "fuzz", "benches"];
+const WORKSPACES: [&str; 7] = [
+    ".",
+    "tests-qemu",
+    "examples/guests",
+    "tools/panic-check",
+    "tools/footprint",
+    "fuzz",
+    "benches",
+];
 
 /// Runs the command.
 pub fn run(args: &Args) -> Result<ExitCode> {
@@ -39,6 +48,9 @@ pub fn run(args: &Args) -> Result<ExitCode> {
         }
     }
     tally.one("panic paths of the collector", panic_check::check);
+    for arch in Arch::ALL {
+        tally.one(&format!("footprint on {}", arch.name()), || size::check(arch));
+    }
     tally.check("host tests", || {
         let (output, success) = cargo::capture(
             root,
