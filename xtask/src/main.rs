@@ -3,6 +3,7 @@
 #![forbid(unsafe_code)]
 
 mod bench;
+mod bench_kernel;
 mod cargo;
 mod demo;
 mod demo_suite;
@@ -40,7 +41,7 @@ enum Command {
     /// Exit status: 0 success, 1 the guest trapped, 2 the guest or the request
     /// was refused, 3 the kernel failed, 4 the deadline passed.
     Run(demo::Args),
-    /// Compare the speed with that of other runtimes.
+    /// Compare the speed with that of other runtimes; count instructions in the kernels.
     Bench(bench::Args),
     /// Weigh what Kernref adds to a minimal kernel, in bytes.
     ///

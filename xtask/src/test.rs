@@ -93,7 +93,7 @@ pub fn run(args: &Args) -> Result<ExitCode> {
         }
     });
     if args.quick {
-        tally.skip("scripts in the kernels", "--quick");
+        tally.skip("scripts and instruction counts in the kernels", "--quick");
     }
     match args.quick {
         true => tally.skip("guests and lints", "--quick"),
@@ -140,6 +140,7 @@ fn on_the_host(tally: &mut Tally, scripts: &Scripts) {
 
 /// All that runs in the kernels of one architecture: two setups of the
 /// scripts, which differ in all there is, since everything is slower there.
+/// Without scripts, what is slow is left out.
 fn in_kernel(arch: Arch, scripts: Option<&Scripts>) -> Vec<Outcome> {
     let suite = format!("suite in the {} kernel", arch.name());
     let demo = format!("./x run on {}", arch.name());
@@ -148,6 +149,8 @@ fn in_kernel(arch: Arch, scripts: Option<&Scripts>) -> Vec<Outcome> {
         Outcome::of(&demo, || demo_suite::run(arch)),
     ];
     if let Some(scripts) = scripts {
+        let counts = format!("instruction counts in the {} kernel", arch.name());
+        outcomes.push(Outcome::of(&counts, || bench_kernel::check(arch)));
         for (policy, zeal) in [("zero-count", false), ("clone-on-read", true)] {
             let name = scripts_name(&format!("in the {} kernel", arch.name()), policy, zeal);
             outcomes.push(Outcome::of(&name, || scripts.check(arch.into(), policy, zeal)));
