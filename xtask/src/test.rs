@@ -4,7 +4,8 @@ use crate::qemu::Arch;
 use crate::tally::{Outcome, Tally, count};
 use crate::wast::{On, Scripts};
 use crate::{
-    Result, cargo, demo_suite, guests, kernel_suite, layers, miri, panic_check, paths, size,
+    Result, bench_kernel, cargo, demo_suite, guests, kernel_suite, layers, miri, panic_check,
+    paths, size,
 };
 use std::process::ExitCode;
 
