@@ -27,6 +27,7 @@ mod code_map;
 mod config;
 mod const_expr;
 mod convert;
+mod definitions;
 mod engine;
 mod external;
 mod func;

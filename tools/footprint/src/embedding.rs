@@ -137,7 +137,7 @@ fn host_functions(linker: &mut Linker<Data>) -> Result<()> {
 }
 
 fn describe(module: &Module) -> Result<()> {
-    let _ = write!(Console, "{:?} {}", module.name(), module.code_size());
+    let _ = write!(Console, "{} {}", module.name().unwrap_or("?"), module.code_size());
     for import in module.imports() {
         let _ = write!(Console, "{} {} {}", import.module(), import.name(), import.ty()?);
     }
@@ -173,7 +173,7 @@ fn functions(store: &mut Store<Data>, instance: Instance) -> Result<()> {
     let (args, mut results) = ([Val::I32(1), Val::ExternRef(Some(object))], [Val::I32(0)]);
     if func.call(&mut *store, &args, &mut results).is_err() {
         for frame in store.last_backtrace().iter().flat_map(|trace| trace.frames()) {
-            let _ = write!(Console, "{:?} {}", frame.func_name(), frame.func_index());
+            let _ = write!(Console, "{} {}", frame.func_name().unwrap_or("?"), frame.func_index());
         }
     }
     func.call_moving(&mut *store, args.into(), &mut results)?;
