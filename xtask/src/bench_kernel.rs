@@ -162,7 +162,8 @@ impl Baseline {
                 false => format!("{:+.1} %", (now - before) / before * 100.0),
             };
             let note = if is_worse { "  WORSE" } else { "" };
-            println!("{name:<56}{before:>10.2}{now:>10.2}{change:>9}{note}");
+            let line = format!("{name:<56}{before:>10.2}{now:>10.2}{change:>9}{note}");
+            println!("{}", line.trim_end());
         }
         for (name, before) in before.iter().filter(|(name, _)| !found.contains_key(*name)) {
             println!("{name:<56}{before:>10.2}{:>10}{:>9}  WORSE", "", "gone");
