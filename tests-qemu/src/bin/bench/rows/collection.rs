@@ -9,12 +9,12 @@ use kernref::Result;
 /// Whatever goes wrong.
 pub fn run(rows: Rows) -> Result<()> {
     let mut guest = Guest::new(rows.0, "collection")?;
-    let mut dead = guest.func::<u32, ()>("dead")?;
-    let mut with_dead = |count| dead(count).map(|()| collecting());
+    let mut with_dead = |count| {
+        guest.func::<u32, ()>("dead")?(count)?;
+        Ok::<_, kernref::Error>(collecting())
+    };
     with_dead(100)?;
     let (few, many) = (with_dead(100)?, with_dead(1100)?);
-    drop(with_dead);
-    drop(dead);
     rows.put("collecting, per dead reference", many - few, 1000);
     for (export, name, frames) in [
         ("frames of 1", "collecting, 100 frames of 1 reference", 100),
