@@ -52,9 +52,13 @@ impl Entry {
     /// Takes `object` if this entry's destruction encloses the caller.
     fn hand_over(&self, here: usize, object: NonNull<Header>) -> bool {
         let frame = self.frame.load(Ordering::Relaxed);
-        if here >= frame || frame - here > REACH_BYTES {
-            return false;
-        }
+        here < frame && frame - here <= REACH_BYTES && self.link(object)
+    }
+
+    /// Out of line: the search through all entries is unrolled.
+    #[cold]
+    #[inline(never)]
+    fn link(&self, object: NonNull<Header>) -> bool {
         let mut head = self.list.load(Ordering::Acquire);
         loop {
             if head == CLOSED || head == CLAIMED {

@@ -16,6 +16,7 @@
 //! | `host_func`, `into_func`, `caller`, `rooted` | the way back into Rust |
 //! | `convert`, `value` | values between cells and Rust |
 //! | `builtins`, `segments` | what generated code calls |
+//! | `linker`, `definitions` | what imports are taken from |
 //! | `instantiate`, `link`, `const_expr` | making instances |
 //! | `vmctx` | the only raw views of contexts |
 
@@ -27,6 +28,7 @@ mod code_map;
 mod config;
 mod const_expr;
 mod convert;
+mod definitions;
 mod engine;
 mod external;
 mod func;
