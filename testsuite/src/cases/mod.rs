@@ -25,6 +25,8 @@ mod stepping;
 mod tables;
 mod traps;
 
+pub use equivalence::GcOps;
+
 use crate::Case;
 
 macro_rules! cases {
@@ -109,6 +111,8 @@ cases! {
         many_short_programs,
         some_long_programs,
         programs_that_seldom_collect,
+        programs_in_arenas_of_a_few_slots,
+        programs_from_bytes,
     }
     errors {
         malformed_and_invalid_modules,
