@@ -111,6 +111,7 @@ cases! {
         many_short_programs,
         some_long_programs,
         programs_that_seldom_collect,
+        programs_between_steps,
         programs_in_arenas_of_a_few_slots,
         programs_from_bytes,
     }

@@ -17,7 +17,7 @@ use kernref::abi::Trap;
 use kernref::{
     Config, Engine, Error, Global, GlobalType, Memory, Module, Store, Table, TypedFunc, ValType,
 };
-use model::{Code, Id, Model, OPERATIONS, Op, Random};
+use model::{Code, Collecting, Id, Model, OPERATIONS, Op, Random};
 
 type Run = TypedFunc<(u32, u32, Maybe), Maybe>;
 
@@ -132,16 +132,21 @@ fn slots(slots: u32, threshold: Option<u32>) -> impl Fn(&mut Config) {
     }
 }
 
-fn run_programs(setup: Setup, seeds: core::ops::Range<u64>, len: usize, threshold: Option<u32>) {
+fn run_programs(
+    setup: Setup,
+    seeds: core::ops::Range<u64>,
+    len: usize,
+    (collecting, threshold): (Collecting, Option<u32>),
+) {
     const PROGRAMS: usize = 6;
     setup.each_config(slots(512, threshold), |engine| {
         let machine = Machine::new(engine, false);
         let (mut made, mut probed) = (0, 0);
         for seed in seeds.clone() {
-            let mut arena = machine.arena(PROGRAMS * len);
+            let mut arena = machine.arena(PROGRAMS * (len + 4));
             let mut random = Random::new(seed);
             for _ in 0..PROGRAMS {
-                arena.compare(&random.program(len));
+                arena.compare(&random.program(len, collecting));
             }
             made += arena.model.made() as usize;
             probed += arena.probed;
@@ -154,15 +159,19 @@ fn run_programs(setup: Setup, seeds: core::ops::Range<u64>, len: usize, threshol
 }
 
 pub fn many_short_programs(setup: Setup) {
-    run_programs(setup, 1..41, 40, Some(3));
+    run_programs(setup, 1..41, 40, (Collecting::Anyhow, Some(3)));
 }
 
 pub fn some_long_programs(setup: Setup) {
-    run_programs(setup, 100..108, 400, Some(12));
+    run_programs(setup, 100..108, 400, (Collecting::Anyhow, Some(12)));
 }
 
 pub fn programs_that_seldom_collect(setup: Setup) {
-    run_programs(setup, 200..216, 120, None);
+    run_programs(setup, 200..216, 120, (Collecting::Anyhow, None));
+}
+
+pub fn programs_between_steps(setup: Setup) {
+    run_programs(setup, 300..320, 150, (Collecting::Slowly, None));
 }
 
 pub fn programs_in_arenas_of_a_few_slots(setup: Setup) {
@@ -174,7 +183,7 @@ pub fn programs_in_arenas_of_a_few_slots(setup: Setup) {
                 let mut random = Random::new(u64::from(count));
                 let mut arena = machine.arena(PROGRAMS * 12);
                 for _ in 0..PROGRAMS {
-                    arena.compare(&random.program(12));
+                    arena.compare(&random.program(12, Collecting::Anyhow));
                 }
                 let (full, made, probed) = (arena.full, arena.model.made(), arena.probed);
                 arena.finish();

@@ -83,6 +83,16 @@ fn within_tables(op: Op, a: u8, b: u8, c: u8) -> Code {
     }
 }
 
+/// How programs collect.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Collecting {
+    /// As a whole and in steps of all sizes.
+    Anyhow,
+    /// In steps of one entry. What is put away is read and overwritten often,
+    /// so that this happens between the walk and the end of the sweep.
+    Slowly,
+}
+
 /// Marsaglia's xorshift.
 pub struct Random(u64);
 
@@ -98,7 +108,7 @@ impl Random {
         ((self.0 >> 20) % u64::from(bound)) as u32
     }
 
-    fn operation(&mut self) -> Code {
+    fn operation(&mut self, collecting: Collecting) -> Code {
         let mut at = self.below(WEIGHTS.iter().map(|(_, weight)| weight).sum());
         let op = WEIGHTS.iter().find_map(|(op, weight)| {
             let found = at < *weight;
@@ -107,16 +117,44 @@ impl Random {
         });
         let operands = [self.below(4), self.below(256), self.below(12)];
         let [a, b, c] = operands.map(|operand| operand as u8);
-        within_tables(op.unwrap_or(Op::Null), a, b, c)
+        match (collecting, op.unwrap_or(Op::Null)) {
+            (Collecting::Anyhow, op) => within_tables(op, a, b, c),
+            (Collecting::Slowly, Op::Collect | Op::Step) => (Op::Step, a, 1, c),
+            // Probes collect if `b` is odd.
+            (Collecting::Slowly, Op::Probe) => (Op::Probe, a, b & !1, c),
+            (Collecting::Slowly, op) => within_tables(op, a, b, c),
+        }
     }
 
-    /// A program of `len` operations. It returns early in called frames only,
+    /// A new object into the table and out of the frame; or from the table
+    /// into the frame and overwritten, perhaps with steps in between.
+    fn put_away_or_take(&mut self, code: &mut Vec<Code>) {
+        let (a, b) = (self.below(4) as u8, self.below(8) as u8);
+        let other = (a + 1 + self.below(3) as u8) & 3;
+        match self.below(4) {
+            0 | 1 => {
+                code.extend([(Op::Make, a, 0, 0), (Op::TableSet, a, b, 0), (Op::Null, a, 0, 0)]);
+            }
+            2 => code.extend([(Op::TableGet, a, b, 0), (Op::TableSet, other, b, 0)]),
+            _ => code.extend([
+                (Op::TableGet, a, b, 0),
+                (Op::Step, 0, 1 + self.below(5) as u8, 0),
+                (Op::TableSet, other, b, 0),
+                (Op::Probe, 0, 0, 0),
+            ]),
+        }
+    }
+
+    /// A program of about `len` operations. It returns early in called frames only,
     /// and traps mostly where the host swallows that.
-    pub fn program(&mut self, len: usize) -> Vec<Code> {
+    pub fn program(&mut self, len: usize, collecting: Collecting) -> Vec<Code> {
         let (mut called, mut swallowed) = (0, 0);
         let mut code = Vec::new();
         while code.len() < len {
-            let (op, a, b, c) = self.operation();
+            if collecting == Collecting::Slowly && self.below(3) == 0 {
+                self.put_away_or_take(&mut code);
+            }
+            let (op, a, b, c) = self.operation(collecting);
             let end = code.len() + 1 + usize::from(c);
             let fits = match op {
                 Op::Return => code.len() < called,
