@@ -15,6 +15,7 @@ mod interrupt;
 mod limits;
 mod linking;
 mod memory;
+mod needs;
 mod nesting;
 mod numerics;
 mod references;
@@ -26,6 +27,7 @@ mod tables;
 mod traps;
 
 pub use equivalence::GcOps;
+pub use needs::{cases_about_references, slots_needed};
 
 use crate::Case;
 
