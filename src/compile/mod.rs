@@ -19,6 +19,7 @@ mod emit;
 mod features;
 mod func;
 mod limits;
+mod map_check;
 mod memory_access;
 mod module;
 mod names;

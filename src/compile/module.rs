@@ -58,7 +58,7 @@ fn read(bytes: &[u8], settings: &CompileSettings) -> Result<Artifact, Failure> {
         settings,
         context: Context::new(),
         builder_context: FunctionBuilderContext::new(),
-        code: CodeBuffer::default(),
+        code: CodeBuffer::new(settings.verify || cfg!(debug_assertions)),
     };
     compiler.module(declarations.info, bodies)
 }

@@ -113,7 +113,7 @@ impl RefHeap {
             if slot == NULL_SLOT {
                 return Ok(());
             }
-            let header = arena.header_mut(slot).ok_or(WalkError::BadReference)?;
+            let header = arena.live_mut(slot).ok_or(WalkError::BadReference)?;
             if header.flags & SlotFlags::IN_TABLE.bits() != 0 {
                 header.flags |= SlotFlags::MARK.bits();
             }

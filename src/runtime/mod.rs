@@ -52,6 +52,9 @@ mod table;
 mod value;
 mod vmctx;
 
+#[cfg(kernref_panic_check)]
+pub use builtins::collector_builtins;
+
 pub use backtrace::{FrameInfo, WasmBacktrace};
 pub use caller::Caller;
 pub use config::Config;

@@ -113,6 +113,7 @@ const DAMAGE: &[Damage] = &[
     ("a cell misaligned", |w| w.maps = Maps(&[8, 11])),
     ("a cell below all memory", |w| w.maps = Maps(&[8, u32::MAX])),
     ("a slot that does not exist", |w| w.stack.words()[11] = 7),
+    ("a slot that is free", |w| w.stack.words()[11] = 4),
     ("a slot far outside", |w| w.stack.words()[11] = u32::MAX as usize),
 ];
 
@@ -125,7 +126,7 @@ fn a_failed_walk_releases_nothing_and_changes_nothing() {
                     continue;
                 }
                 let mut world = World {
-                    fixture: Fixture::new(8, policy),
+                    fixture: Fixture::new(16, policy),
                     stack: StackMemory::new(),
                     maps: Maps(&[]),
                 };
@@ -136,6 +137,11 @@ fn a_failed_walk_releases_nothing_and_changes_nothing() {
                     drops.push(dropped);
                 }
                 world.fixture.heap().increment(slots[1]);
+                // A fourth slot, used and free again.
+                assert_eq!(world.fixture.intern(counted().0), 4);
+                let heap = world.fixture.heap();
+                heap.table.swap_remove(heap.table.len() - 1);
+                drop(heap.arena.take(4));
                 world.intact(slots[0]);
                 damage(&mut world);
                 let before = world.state();

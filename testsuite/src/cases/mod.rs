@@ -15,6 +15,7 @@ mod interrupt;
 mod limits;
 mod linking;
 mod memory;
+mod needs;
 mod nesting;
 mod numerics;
 mod references;
@@ -24,6 +25,9 @@ mod stack;
 mod stepping;
 mod tables;
 mod traps;
+
+pub use equivalence::GcOps;
+pub use needs::{cases_about_references, slots_needed};
 
 use crate::Case;
 
@@ -109,6 +113,9 @@ cases! {
         many_short_programs,
         some_long_programs,
         programs_that_seldom_collect,
+        programs_between_steps,
+        programs_in_arenas_of_a_few_slots,
+        programs_from_bytes,
     }
     errors {
         malformed_and_invalid_modules,
