@@ -290,13 +290,20 @@ impl<P: WasmParams, R: WasmResults> TypedFunc<P, R> {
         let outcome = unsafe { call::invoke(store, self.func.func_ref, cells) };
         // SAFETY: generated code has ended.
         let store = unsafe { store.get() };
-        let outcome = match outcome {
-            // SAFETY: the function has written its results.
-            Ok(()) => unsafe { R::lift_all(OpaqueStore::from_ref(store), cells) },
-            Err(error) => Err(error),
-        };
-        store.call_returned();
-        outcome
+        // An outcome that both ways share would be copied through memory, and
+        // wait there for its own parts.
+        match outcome {
+            Ok(()) => {
+                // SAFETY: the function has written its results.
+                let results = unsafe { R::lift_all(OpaqueStore::from_ref(store), cells) };
+                store.call_returned();
+                results
+            }
+            Err(error) => {
+                store.call_returned();
+                Err(error)
+            }
+        }
     }
 }
 

@@ -34,12 +34,22 @@ pub(crate) struct RawBox<V> {
 impl<V> RawBox<V> {
     /// Allocates `layout`, zeroed. Its size must not be zero.
     pub(crate) fn zeroed(layout: Layout) -> Result<Self> {
+        Self::allocate(layout, std_alloc::alloc::alloc_zeroed)
+    }
+
+    /// Allocates `layout`, whatever is in it: what is large and used bit by bit
+    /// costs nothing then. Its size must not be zero.
+    pub(crate) fn uninit(layout: Layout) -> Result<Self> {
+        Self::allocate(layout, std_alloc::alloc::alloc)
+    }
+
+    fn allocate(layout: Layout, allocate: unsafe fn(Layout) -> *mut u8) -> Result<Self> {
         let refused = Error::OutOfMemory { bytes: layout.size() };
         if layout.size() == 0 {
             return Err(Error::Bug("allocation of nothing"));
         }
         // SAFETY: the size is not zero.
-        let pointer = unsafe { std_alloc::alloc::alloc_zeroed(layout) };
+        let pointer = unsafe { allocate(layout) };
         let pointer = NonNull::new(pointer.cast::<V>()).ok_or(refused)?;
         Ok(Self { pointer, layout, _owns: PhantomData })
     }
@@ -65,7 +75,7 @@ impl<V> RawBox<V> {
 
 impl<V> Drop for RawBox<V> {
     fn drop(&mut self) {
-        // SAFETY: allocated with this layout, by the two constructors only.
+        // SAFETY: allocated with this layout, by `allocate` only.
         unsafe { std_alloc::alloc::dealloc(self.pointer.as_ptr().cast(), self.layout) };
     }
 }

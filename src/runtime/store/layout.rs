@@ -55,7 +55,7 @@ pub(super) fn new_heap(
             let bytes = RefHeap::region_bytes(config.reference_slots).ok_or(invalid)?;
             let layout = Layout::from_size_align(bytes, REGION_ALIGN_BYTES)
                 .map_err(|_| Error::OutOfMemory { bytes })?;
-            let owned = RawBox::<u128>::zeroed(layout)?;
+            let owned = RawBox::<u128>::uninit(layout)?;
             let memory = NonNull::slice_from_raw_parts(owned.as_non_null().cast::<u8>(), bytes);
             (memory, Region::Owned { _memory: owned })
         }
