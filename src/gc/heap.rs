@@ -282,7 +282,7 @@ impl RefHeap {
 impl Drop for RefHeap {
     fn drop(&mut self) {
         // Whatever is live, counted or queued: each slot's reference once (G2).
-        for slot in 1..=self.arena.capacity() {
+        for slot in 1..self.arena.known_len() {
             drop(self.arena.take(slot));
         }
     }
