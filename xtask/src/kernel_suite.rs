@@ -8,7 +8,7 @@ use std::path::Path;
 use std::time::Duration;
 
 /// For one boot.
-const DEADLINE: Duration = Duration::from_secs(300);
+const DEADLINE: Duration = Duration::from_secs(600);
 /// After that many failures the rest is given up.
 const MOST_FAILURES: u64 = 20;
 
