@@ -13,6 +13,7 @@ const MODULE: &str = r#"(module
     (import "h" "give" (func $give (result externref)))
     (import "h" "collect" (func $collect))
     (import "h" "steps" (func $steps))
+    (import "h" "mark" (func $mark))
     (import "h" "take" (func $take (param externref externref externref externref)))
     (table $t 4 externref)
     (func $deep (export "deep") (param i32)
@@ -27,9 +28,10 @@ const MODULE: &str = r#"(module
         (if (local.get 0)
             (then (call $bare (i32.sub (local.get 0) (i32.const 1))))
             (else (call $collect))))
-    (func $many (export "many") (param i32)
+    (func $many (param i32)
         (loop $again (drop (call $give))
             (br_if $again (local.tee 0 (i32.sub (local.get 0) (i32.const 1))))))
+    (func (export "many-and-mark") (param i32) (call $many (local.get 0)) (call $mark))
     (func (export "many-and-steps") (param i32) (call $many (local.get 0)) (call $steps))
     (func (export "fill") (table.fill $t (i32.const 0) (call $give) (i32.const 4)))
     (func (export "read") (param i32) (result i32) (local $n i32)
@@ -54,6 +56,8 @@ struct World {
     whole: Vec<Duration>,
     first: Vec<Duration>,
     later: Vec<Duration>,
+    /// When Wasm was about to return.
+    marked: Instant,
 }
 
 fn timed<R>(body: impl FnOnce() -> R) -> (Duration, R) {
@@ -79,6 +83,7 @@ fn linker(engine: &Engine) -> Result<Linker<World>> {
     let mut linker = Linker::<World>::new(engine);
     linker.func_wrap("h", "give", |caller: C<'_>| caller.data().object.clone())?;
     linker.func_wrap("h", "take", |_: R, _: R, _: R, _: R| {})?;
+    linker.func_wrap("h", "mark", |mut caller: C<'_>| caller.data_mut().marked = Instant::now())?;
     linker.func_wrap("h", "collect", |mut caller: C<'_>| -> Result<()> {
         for _ in 0..ROUNDS {
             let (took, outcome) = timed(|| caller.as_context_mut().gc());
@@ -121,7 +126,7 @@ fn walks(store: &mut Store<World>, instance: &Instance) -> Result<()> {
 fn tables(store: &mut Store<World>, instance: &Instance) -> Result<()> {
     store.set_auto_drain(false);
     let steps = instance.get_typed_func::<u32, ()>(&mut *store, "many-and-steps")?;
-    let many = instance.get_typed_func::<u32, ()>(&mut *store, "many")?;
+    let many = instance.get_typed_func::<u32, ()>(&mut *store, "many-and-mark")?;
     let (mut drains, mut returns) = (Vec::new(), Vec::new());
     for _ in 0..ROUNDS {
         steps.call(&mut *store, ENTRIES)?;
@@ -131,16 +136,10 @@ fn tables(store: &mut Store<World>, instance: &Instance) -> Result<()> {
     }
     report("gc_step, later ones, an entry that dies", &mut store.data_mut().later, STEP);
     report("drain_released, a handle (the object stays)", &mut drains, ENTRIES);
-    // The loop itself is the same with one entry less to empty at the return:
-    // what it takes longer when the table is not emptied by a collection.
     for _ in 0..ROUNDS {
-        let whole = timed(|| many.call(&mut *store, ENTRIES)).0;
+        many.call(&mut *store, ENTRIES)?;
+        returns.push(store.data().marked.elapsed());
         store.drain_released(usize::MAX);
-        let bare = timed(|| steps.call(&mut *store, ENTRIES)).0;
-        store.drain_released(usize::MAX);
-        let stepping: Duration = store.data_mut().later.drain(..).sum::<Duration>()
-            + store.data_mut().first.drain(..).sum::<Duration>();
-        returns.push(whole.saturating_sub(bare.saturating_sub(stepping)));
     }
     report("outermost return, an entry that dies", &mut returns, ENTRIES);
     store.set_auto_drain(true);
@@ -174,7 +173,8 @@ fn measure() -> Result<()> {
             println!("{policy:?}");
             let object = ExternRef::new(1_u32)?;
             let (whole, first, later) = (Vec::new(), Vec::new(), Vec::new());
-            let mut store = Store::new(&engine, World { object, whole, first, later })?;
+            let world = World { object, whole, first, later, marked: Instant::now() };
+            let mut store = Store::new(&engine, world)?;
             let instance = linker(&engine)?.instantiate(&mut store, &module)?;
             walks(&mut store, &instance)?;
             tables(&mut store, &instance)?;
