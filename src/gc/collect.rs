@@ -144,7 +144,7 @@ impl RefHeap {
             DeferralPolicy::CloneOnRead => marked || counted && incremental,
         };
         let entries = self.table.entries_mut();
-        let mut last = entries.len();
+        let mut len = entries.len();
         for index in (end.saturating_sub(count) as usize..end as usize).rev() {
             let Some(&slot) = entries.get(index) else { continue };
             let mut dead = false;
@@ -158,15 +158,15 @@ impl RefHeap {
                 header.flags &= !SlotFlags::IN_TABLE.bits();
                 dead = !counted;
             }
-            last -= 1;
-            if let Some(&moved) = entries.get(last) {
+            len -= 1;
+            if let Some(&moved) = entries.get(len) {
                 entries[index] = moved;
             }
             if dead {
                 self.queue.push(&mut self.arena, slot);
             }
         }
-        self.table.truncate(last as u32);
+        self.table.truncate(len as u32);
     }
 
     fn finish_collection(&mut self) {
