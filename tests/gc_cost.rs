@@ -4,13 +4,16 @@
 #![cfg(all(feature = "compile", feature = "std"))]
 
 use kernref::{
-    AsContextMut, Caller, Config, DeferralPolicy, Engine, ExternRef, Linker, Module, Result, Store,
+    AsContextMut, Caller, Config, DeferralPolicy, Engine, ExternRef, Instance, Linker, Module,
+    Result, Store,
 };
 use std::time::{Duration, Instant};
 
 const MODULE: &str = r#"(module
     (import "h" "give" (func $give (result externref)))
     (import "h" "collect" (func $collect))
+    (import "h" "steps" (func $steps))
+    (import "h" "mark" (func $mark))
     (import "h" "take" (func $take (param externref externref externref externref)))
     (table $t 4 externref)
     (func $deep (export "deep") (param i32)
@@ -21,6 +24,15 @@ const MODULE: &str = r#"(module
             (then (call $deep (i32.sub (local.get 0) (i32.const 1))))
             (else (call $collect)))
         (call $take (local.get $a) (local.get $b) (local.get $c) (local.get $d)))
+    (func $bare (export "bare") (param i32)
+        (if (local.get 0)
+            (then (call $bare (i32.sub (local.get 0) (i32.const 1))))
+            (else (call $collect))))
+    (func $many (param i32)
+        (loop $again (drop (call $give))
+            (br_if $again (local.tee 0 (i32.sub (local.get 0) (i32.const 1))))))
+    (func (export "many-and-mark") (param i32) (call $many (local.get 0)) (call $mark))
+    (func (export "many-and-steps") (param i32) (call $many (local.get 0)) (call $steps))
     (func (export "fill") (table.fill $t (i32.const 0) (call $give) (i32.const 4)))
     (func (export "read") (param i32) (result i32) (local $n i32)
         (loop $again
@@ -29,7 +41,124 @@ const MODULE: &str = r#"(module
             (br_if $again (local.tee 0 (i32.sub (local.get 0) (i32.const 1)))))
         local.get $n))"#;
 
-type Times = (ExternRef, Vec<Duration>);
+/// How often each thing is done.
+const ROUNDS: usize = 21;
+/// Frames of the deep recursion.
+const FRAMES: u32 = 10_000;
+/// Entries of the long table.
+const ENTRIES: u32 = 80_000;
+/// Budget of a step.
+const STEP: u32 = 1_000;
+
+struct World {
+    object: ExternRef,
+    /// Of whole collections, of first steps and of later ones.
+    whole: Vec<Duration>,
+    first: Vec<Duration>,
+    later: Vec<Duration>,
+    /// When Wasm was about to return.
+    marked: Instant,
+}
+
+fn timed<R>(body: impl FnOnce() -> R) -> (Duration, R) {
+    let started = Instant::now();
+    let result = body();
+    (started.elapsed(), result)
+}
+
+/// Median, best and worst; empties the list.
+fn report(what: &str, times: &mut Vec<Duration>, per: u32) -> f64 {
+    times.sort();
+    let each = |time: Duration| time.as_nanos() as f64 / f64::from(per);
+    let median = each(times[times.len() / 2]);
+    let (best, worst) = (each(times[0]), each(times[times.len() - 1]));
+    println!("  {what}: median {median:.2} ns, best {best:.2}, worst {worst:.2} (/{per})");
+    times.clear();
+    median
+}
+
+fn linker(engine: &Engine) -> Result<Linker<World>> {
+    type C<'a> = Caller<'a, World>;
+    type R = Option<ExternRef>;
+    let mut linker = Linker::<World>::new(engine);
+    linker.func_wrap("h", "give", |caller: C<'_>| caller.data().object.clone())?;
+    linker.func_wrap("h", "take", |_: R, _: R, _: R, _: R| {})?;
+    linker.func_wrap("h", "mark", |mut caller: C<'_>| caller.data_mut().marked = Instant::now())?;
+    linker.func_wrap("h", "collect", |mut caller: C<'_>| -> Result<()> {
+        for _ in 0..ROUNDS {
+            let (took, outcome) = timed(|| caller.as_context_mut().gc());
+            outcome?;
+            caller.data_mut().whole.push(took);
+        }
+        Ok(())
+    })?;
+    linker.func_wrap("h", "steps", |mut caller: C<'_>| -> Result<()> {
+        let (took, progress) = timed(|| caller.as_context_mut().gc_step(STEP));
+        let mut finished = progress?.finished;
+        caller.data_mut().first.push(took);
+        while !finished {
+            let (took, progress) = timed(|| caller.as_context_mut().gc_step(STEP));
+            let progress = progress?;
+            finished = progress.finished;
+            if progress.examined == STEP {
+                caller.data_mut().later.push(took);
+            }
+        }
+        Ok(())
+    })?;
+    Ok(linker)
+}
+
+fn walks(store: &mut Store<World>, instance: &Instance) -> Result<()> {
+    instance.get_typed_func::<u32, ()>(&mut *store, "bare")?.call(&mut *store, FRAMES - 1)?;
+    let frame =
+        report("walk of frames without references, a frame", &mut store.data_mut().whole, FRAMES);
+    instance.get_typed_func::<u32, ()>(&mut *store, "deep")?.call(&mut *store, FRAMES - 1)?;
+    let all = report(
+        "collection of frames with 4 live references each, a frame",
+        &mut store.data_mut().whole,
+        FRAMES,
+    );
+    println!("  marking and keeping, a reference: {:.2} ns", (all - frame) / 4.0);
+    Ok(())
+}
+
+fn tables(store: &mut Store<World>, instance: &Instance) -> Result<()> {
+    store.set_auto_drain(false);
+    let steps = instance.get_typed_func::<u32, ()>(&mut *store, "many-and-steps")?;
+    let many = instance.get_typed_func::<u32, ()>(&mut *store, "many-and-mark")?;
+    let (mut drains, mut returns) = (Vec::new(), Vec::new());
+    for _ in 0..ROUNDS {
+        steps.call(&mut *store, ENTRIES)?;
+        let (took, drained) = timed(|| store.drain_released(ENTRIES as usize));
+        assert_eq!(drained, ENTRIES as usize);
+        drains.push(took);
+    }
+    report("gc_step, later ones, an entry that dies", &mut store.data_mut().later, STEP);
+    report("drain_released, a handle (the object stays)", &mut drains, ENTRIES);
+    for _ in 0..ROUNDS {
+        many.call(&mut *store, ENTRIES)?;
+        returns.push(store.data().marked.elapsed());
+        store.drain_released(usize::MAX);
+    }
+    report("outermost return, an entry that dies", &mut returns, ENTRIES);
+    store.set_auto_drain(true);
+    Ok(())
+}
+
+fn reads(store: &mut Store<World>, instance: &Instance) -> Result<()> {
+    const TURNS: u32 = 10_000_000;
+    instance.get_typed_func::<(), ()>(&mut *store, "fill")?.call(&mut *store, ())?;
+    let read = instance.get_typed_func::<u32, u32>(&mut *store, "read")?;
+    let mut times = Vec::new();
+    for _ in 0..7 {
+        let (took, nulls) = timed(|| read.call(&mut *store, TURNS));
+        assert_eq!(nulls?, 0);
+        times.push(took);
+    }
+    report("a loop around table.get, a turn", &mut times, TURNS);
+    Ok(())
+}
 
 #[test]
 #[ignore = "a measurement"]
@@ -37,50 +166,22 @@ fn measure() -> Result<()> {
     for policy in [DeferralPolicy::ZeroCount, DeferralPolicy::CloneOnRead] {
         let mut config = Config::new();
         config.deferral_policy(policy).reference_slots(100_000).max_wasm_stack(4 << 20);
+        config.gc_threshold(Some(90_000));
         let engine = Engine::new(&config)?;
         let module = Module::new(&engine, wat::parse_str(MODULE).expect("text"))?;
-        let mut linker = Linker::<Times>::new(&engine);
-        linker.func_wrap("h", "give", |caller: Caller<'_, Times>| caller.data().0.clone())?;
-        linker.func_wrap(
-            "h",
-            "take",
-            |_: Option<ExternRef>,
-             _: Option<ExternRef>,
-             _: Option<ExternRef>,
-             _: Option<ExternRef>| {},
-        )?;
-        linker.func_wrap("h", "collect", |mut caller: Caller<'_, Times>| -> Result<()> {
-            for _ in 0..20 {
-                let started = Instant::now();
-                caller.as_context_mut().gc()?;
-                let took = started.elapsed();
-                caller.data_mut().1.push(took);
-            }
-            Ok(())
-        })?;
-        let (sender, receiver) = std::sync::mpsc::channel();
         let body = move || -> Result<()> {
-            let mut store = Store::new(&engine, (ExternRef::new(1_u32)?, Vec::new()))?;
-            let instance = linker.instantiate(&mut store, &module)?;
-            let deep = instance.get_typed_func::<u32, ()>(&mut store, "deep")?;
-            deep.call(&mut store, 9_999)?;
-            let mut times = core::mem::take(&mut store.data_mut().1);
-            times.sort();
-            println!("{policy:?}: 10000 frames x 4: median {:?}, best {:?}", times[10], times[0]);
-            instance.get_typed_func::<(), ()>(&mut store, "fill")?.call(&mut store, ())?;
-            let read = instance.get_typed_func::<u32, u32>(&mut store, "read")?;
-            let best = (0..7).map(|_| {
-                let started = Instant::now();
-                read.call(&mut store, 10_000_000).map(|nulls| (started.elapsed(), nulls))
-            });
-            let best = best.collect::<Result<Vec<_>>>()?.into_iter().min().expect("seven");
-            println!("{policy:?}: a loop of table.get: {:.2} ns", best.0.as_nanos() as f64 / 1e7);
-            Ok(())
+            println!("{policy:?}");
+            let object = ExternRef::new(1_u32)?;
+            let (whole, first, later) = (Vec::new(), Vec::new(), Vec::new());
+            let world = World { object, whole, first, later, marked: Instant::now() };
+            let mut store = Store::new(&engine, world)?;
+            let instance = linker(&engine)?.instantiate(&mut store, &module)?;
+            walks(&mut store, &instance)?;
+            tables(&mut store, &instance)?;
+            reads(&mut store, &instance)
         };
         let thread = std::thread::Builder::new().stack_size(64 << 20);
-        let thread = thread.spawn(move || sender.send(body())).expect("a thread");
-        receiver.recv().expect("an answer")?;
-        thread.join().expect("no panic").expect("a receiver");
+        thread.spawn(body).expect("a thread").join().expect("no panic")?;
     }
     Ok(())
 }

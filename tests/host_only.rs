@@ -115,38 +115,3 @@ fn an_endless_loop_is_interrupted() {
         assert_eq!(count.call(&mut store, 10).unwrap(), 10);
     });
 }
-
-#[test]
-fn one_object_in_several_stores_on_several_threads() {
-    each_engine(|engine| {
-        let alive = Arc::new(());
-        let object = ExternRef::new(Arc::clone(&alive)).unwrap();
-        let text = r#"(module
-            (table $t 2 externref)
-            (func (export "swap") (param externref) (result externref)
-                (table.get $t (i32.const 0))
-                (table.set $t (i32.const 0) (local.get 0))))"#;
-        let module = Module::new(engine, wat::parse_str(text).unwrap()).unwrap();
-        std::thread::scope(|scope| {
-            for _ in 0..4 {
-                let (object, module) = (object.clone(), &module);
-                scope.spawn(move || {
-                    let mut store = Store::new(engine, ()).unwrap();
-                    let instance = Linker::new(engine).instantiate(&mut store, module).unwrap();
-                    type Maybe = Option<ExternRef>;
-                    let swap = instance.get_typed_func::<Maybe, Maybe>(&mut store, "swap").unwrap();
-                    for round in 0..200 {
-                        let next = (round % 3 != 2).then(|| object.clone());
-                        if let Some(back) = swap.call(&mut store, next).unwrap() {
-                            assert!(back.ptr_eq(&object));
-                        }
-                    }
-                    store.gc().unwrap();
-                });
-            }
-        });
-        assert_eq!((object.strong_count(), Arc::strong_count(&alive)), (1, 2));
-        drop(object);
-        assert_eq!(Arc::strong_count(&alive), 1);
-    });
-}

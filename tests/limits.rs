@@ -103,6 +103,19 @@ fn section_counts_are_limited() {
 }
 
 #[test]
+fn types_of_exports_are_limited() {
+    let exports = |count: u64| {
+        let ty = [vec![0x60], leb(999), vec![I32; 999], vec![0]].concat();
+        let name = |at: u64| [vec![4], format!("{at:04}").into_bytes(), vec![0, 0]].concat();
+        let names: Vec<u8> = (0..count).flat_map(name).collect();
+        let body = section(10, 1, &[2, 0, 0x0b]);
+        module(&[section(1, 1, &ty), section(3, 1, &[0]), section(7, count, &names), body])
+    };
+    compile(exports(900)).0.unwrap();
+    refused(limits::TYPE_SIZE, limits::TYPE_SIZE.most + 1, exports(1001));
+}
+
+#[test]
 fn functions_are_limited() {
     let most = limits::LOCALS.most;
     refused(limits::LOCALS, most + 1, function(&locals(most + 1, I32), &[]));

@@ -1,9 +1,17 @@
-//! Each n-th allocation fails, for every n, once and from then on: through
-//! store creation, linking, instantiation, calls, growth, collection and drop
-//! nothing leaks and nothing aborts. The module is compiled beforehand: the
-//! compiler's own allocations are infallible.
+//! Each n-th request for memory fails, for every n, once and from then on,
+//! whether the global allocator, the source of linear memories or that of code
+//! is asked: through publishing a module, store creation, linking,
+//! instantiation, calls, growth, collection and drop nothing leaks and nothing
+//! aborts. The module is compiled beforehand: the compiler's own allocations
+//! are infallible.
 #![cfg(all(feature = "compile", feature = "std"))]
 
+use kernref::alloc::{
+    CodeMemory, CodeRegion, HeapMemorySource, LinearMemory, MemorySource, MmapCodeMemory,
+    MmapMemorySource,
+};
+use kernref::artifact::Artifact;
+use kernref::compile::{CompileSettings, compile};
 use kernref::{
     AsContextMut, Caller, Config, DeferralPolicy, Engine, Error, ExternRef, Linker, Module, Result,
     Store,
@@ -26,9 +34,71 @@ enum Mode {
     Done,
 }
 
+/// Requests to the embedder's sources, by kind.
+const RESERVE: usize = 0;
+const COMMIT: usize = 1;
+const CODE: usize = 2;
+const PUBLISH: usize = 3;
+
 thread_local! {
     static MODE: Cell<Mode> = const { Cell::new(Mode::Never) };
     static LIVE: Cell<i64> = const { Cell::new(0) };
+    /// Memories and code regions that were given and not taken back.
+    static HELD: Cell<i64> = const { Cell::new(0) };
+    /// How many requests of each kind were refused.
+    static REFUSED: Cell<[u32; 4]> = const { Cell::new([0; 4]) };
+}
+
+/// Refuses a request to a source when it is due.
+fn due(kind: usize, bytes: usize) -> Result<()> {
+    if !refuses() {
+        return Ok(());
+    }
+    let mut refused = REFUSED.get();
+    refused[kind] += 1;
+    REFUSED.set(refused);
+    Err(Error::OutOfMemory { bytes })
+}
+
+/// A source whose every request may fail.
+struct Unreliable<S>(S);
+
+// SAFETY: hands on to a source that keeps the contract, or refuses.
+unsafe impl<S: MemorySource> MemorySource for Unreliable<S> {
+    fn reserve(&self, minimum_bytes: usize, maximum_bytes: usize) -> Result<LinearMemory> {
+        due(RESERVE, minimum_bytes)?;
+        let memory = self.0.reserve(minimum_bytes, maximum_bytes)?;
+        HELD.set(HELD.get() + 1);
+        Ok(memory)
+    }
+    fn commit(&self, memory: &mut LinearMemory, new_committed_bytes: usize) -> Result<()> {
+        due(COMMIT, new_committed_bytes)?;
+        self.0.commit(memory, new_committed_bytes)
+    }
+    unsafe fn release(&self, memory: LinearMemory) {
+        HELD.set(HELD.get() - 1);
+        // SAFETY: handed on.
+        unsafe { self.0.release(memory) };
+    }
+}
+
+// SAFETY: as above.
+unsafe impl<S: CodeMemory> CodeMemory for Unreliable<S> {
+    fn allocate(&self, len_bytes: usize) -> Result<CodeRegion> {
+        due(CODE, len_bytes)?;
+        let region = self.0.allocate(len_bytes)?;
+        HELD.set(HELD.get() + 1);
+        Ok(region)
+    }
+    fn publish(&self, region: &CodeRegion) -> Result<()> {
+        due(PUBLISH, region.len_bytes)?;
+        self.0.publish(region)
+    }
+    unsafe fn release(&self, region: CodeRegion) {
+        HELD.set(HELD.get() - 1);
+        // SAFETY: handed on.
+        unsafe { self.0.release(region) };
+    }
 }
 
 fn refuses() -> bool {
@@ -81,7 +151,7 @@ impl Drop for Object {
 const MODULE: &str = r#"(module
     (import "h" "make" (func $make (result externref)))
     (import "h" "collect" (func $collect))
-    (memory (export "m") 1 40)
+    (memory (export "m") 1 60)
     (table $t (export "t") 2 200 externref)
     (table $f 1 50 funcref)
     (elem (table $f) (i32.const 0) func)
@@ -98,7 +168,9 @@ const MODULE: &str = r#"(module
                 (i32.lt_u (local.tee $n (i32.add (local.get $n) (i32.const 1))) (i32.const 20))))
         (table.get $t (i32.const 1))))"#;
 
-fn scenario(engine: &Engine, module: &Module, alive: &Arc<AtomicUsize>) -> Result<()> {
+fn scenario(config: &Config, artifact: Artifact, alive: &Arc<AtomicUsize>) -> Result<()> {
+    let engine = &Engine::new(config)?;
+    let module = &Module::from_artifact(engine, artifact)?;
     let mut linker = Linker::<Arc<AtomicUsize>>::new(engine);
     linker.func_wrap("h", "make", |caller: Caller<'_, Arc<AtomicUsize>>| {
         Object::make(caller.data())
@@ -115,43 +187,60 @@ fn scenario(engine: &Engine, module: &Module, alive: &Arc<AtomicUsize>) -> Resul
     }
     let table = instance.get_table(&mut store, "t").ok_or(kernref::Misuse::WrongReferent)?;
     table.grow(&mut store, 3, Object::make(alive)?.into())?;
-    instance
-        .get_memory(&mut store, "m")
-        .ok_or(kernref::Misuse::WrongReferent)?
-        .grow(&mut store, 0)?;
+    let memory = instance.get_memory(&mut store, "m").ok_or(kernref::Misuse::WrongReferent)?;
+    let pages = memory.size(&store)?;
+    let grown = memory.grow(&mut store, 1);
+    assert_eq!(memory.size(&store)?, pages + u64::from(grown.is_ok()), "{grown:?}");
+    // What could not grow is as it was.
+    memory.write(&mut store, (pages << 16) as usize - 4, b"last")?;
+    assert_eq!(memory.data(&store)?[8..12], *b"data");
+    grown?;
+    while !store.gc_step(1)?.finished {}
     store.gc()
 }
 
-#[test]
-fn every_nth_allocation_may_fail() {
-    for policy in [DeferralPolicy::ZeroCount, DeferralPolicy::CloneOnRead] {
-        let mut config = Config::new();
-        config.deferral_policy(policy).reference_slots(256);
-        let engine = Engine::new(&config).unwrap();
-        let module = Module::new(&engine, wat::parse_str(MODULE).unwrap()).unwrap();
-        let alive = Arc::new(AtomicUsize::new(0));
-        scenario(&engine, &module, &alive).unwrap();
-        for always in [false, true] {
-            let (mut n, mut refused) = (0, 0);
-            loop {
-                let before = LIVE.get();
-                MODE.set(Mode::After(n, always));
-                let outcome = scenario(&engine, &module, &alive);
-                let reached = !matches!(MODE.replace(Mode::Never), Mode::After(..));
-                match outcome {
-                    Ok(()) => {}
-                    Err(Error::OutOfMemory { .. }) => refused += 1,
-                    Err(other) => panic!("allocation {n}: {other:?}"),
-                }
-                assert_eq!(alive.load(Ordering::Relaxed), 0, "objects leaked at {n}");
-                assert_eq!(LIVE.get(), before, "bytes leaked at {n}");
-                if !reached {
-                    break;
-                }
-                n += 1;
+fn each_nth_request_fails(policy: DeferralPolicy, memory: Arc<dyn MemorySource>) {
+    let mut config = Config::new();
+    config.deferral_policy(policy).reference_slots(256);
+    config.memory_source(memory).code_memory(Arc::new(Unreliable(MmapCodeMemory::new())));
+    let wasm = wat::parse_str(MODULE).unwrap();
+    let settings = CompileSettings { policy, ..CompileSettings::default() };
+    let artifact = || compile(&wasm, &settings).unwrap();
+    let alive = Arc::new(AtomicUsize::new(0));
+    scenario(&config, artifact(), &alive).unwrap();
+    for always in [false, true] {
+        let (mut n, mut refused) = (0, 0);
+        REFUSED.set([0; 4]);
+        loop {
+            let before = LIVE.get();
+            let artifact = artifact();
+            MODE.set(Mode::After(n, always));
+            let outcome = scenario(&config, artifact, &alive);
+            let reached = !matches!(MODE.replace(Mode::Never), Mode::After(..));
+            match outcome {
+                Ok(()) => {}
+                Err(Error::OutOfMemory { .. }) => refused += 1,
+                Err(other) => panic!("request {n}: {other:?}"),
             }
-            println!("{policy:?}, always {always}: {n} allocations, {refused} errors");
-            assert!(n > 20 && refused > 10, "{n} allocations, {refused} errors");
+            assert_eq!(alive.load(Ordering::Relaxed), 0, "objects leaked at {n}");
+            assert_eq!(LIVE.get(), before, "bytes leaked at {n}");
+            assert_eq!(HELD.get(), 0, "memories or code leaked at {n}");
+            if !reached {
+                break;
+            }
+            n += 1;
         }
+        let kinds = REFUSED.get();
+        println!("{policy:?}, always {always}: {n} requests, {refused} errors, {kinds:?}");
+        assert!(n > 100 && refused > 40, "{n} requests, {refused} errors");
+        assert!(kinds.iter().all(|count| *count > 0), "some kind was never refused: {kinds:?}");
+    }
+}
+
+#[test]
+fn every_nth_request_for_memory_may_fail() {
+    for policy in [DeferralPolicy::ZeroCount, DeferralPolicy::CloneOnRead] {
+        each_nth_request_fails(policy, Arc::new(Unreliable(MmapMemorySource::new())));
+        each_nth_request_fails(policy, Arc::new(Unreliable(HeapMemorySource::new(48 << 16))));
     }
 }

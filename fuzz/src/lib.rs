@@ -1,5 +1,21 @@
-//! What the targets need beyond `kernref-differential`: a second engine that
-//! is too large to build for every test run.
+//! What the targets need beyond `kernref-differential` and the test suite.
 #![forbid(unsafe_code)]
 
+#[cfg(feature = "wasmtime")]
 pub mod in_wasmtime;
+
+use kernref_testsuite::{GcOps, Hooks, install};
+use std::sync::OnceLock;
+
+/// Runs the program of reference operations that the bytes stand for.
+///
+/// # Panics
+/// If the collector does anything that the model does not.
+pub fn gc_ops(bytes: &[u8]) {
+    static OPS: OnceLock<GcOps> = OnceLock::new();
+    let ops = OPS.get_or_init(|| {
+        install(Hooks { config: kernref::Config::new, assemble: |text| wat::parse_str(text).ok() });
+        GcOps::new()
+    });
+    ops.run(bytes);
+}

@@ -42,6 +42,8 @@ pub const FUNCTIONS: Limit = Limit::new("functions per module", 1_000_000);
 pub const IMPORTS: Limit = Limit::new("imports per module", 1_000_000);
 /// Exports.
 pub const EXPORTS: Limit = Limit::new("exports per module", 1_000_000);
+/// Values in the types of all imports and exports; the validator counts.
+pub const TYPE_SIZE: Limit = Limit::new("size of the types of imports and exports", 999_999);
 /// Globals, imported ones included.
 pub const GLOBALS: Limit = Limit::new("globals per module", 1_000_000);
 /// Tables, imported ones included.

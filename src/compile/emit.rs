@@ -5,6 +5,7 @@
 //! their return addresses; the only relocations are calls within the buffer.
 
 use super::bulk::Bulk;
+use super::map_check::MapCheck;
 use crate::abi::{Builtin, FuncIndex, MemoryIndex, TypeIndex};
 use crate::artifact::limits::CODE_BYTES;
 use crate::artifact::{StackMapBuilder, StackMaps};
@@ -78,10 +79,16 @@ pub(super) struct CodeBuffer {
     starts: HashMap<UserExternalName, u32>,
     fixups: Vec<Fixup>,
     maps: StackMapBuilder,
+    check: Option<MapCheck>,
     pieces: u32,
 }
 
 impl CodeBuffer {
+    /// An empty buffer; `verify` has the maps checked at the end.
+    pub(super) fn new(verify: bool) -> Self {
+        Self { check: verify.then(MapCheck::default), ..Self::default() }
+    }
+
     /// Number of pieces so far.
     pub(super) fn pieces(&self) -> u32 {
         self.pieces
@@ -117,15 +124,19 @@ impl CodeBuffer {
         for site in compiled.buffer.call_sites() {
             let frame_bytes = site.frame_offset.unwrap_or(0);
             let map = with_refs.next_if(|(offset, _, _)| *offset == site.ret_addr);
-            let pushed = match map {
-                Some((_, span, map)) => self.maps.push(
-                    start + site.ret_addr,
-                    *span,
-                    map.entries().map(|(_, from_sp)| span.wrapping_sub(from_sp)),
-                ),
-                None => self.maps.push(start + site.ret_addr, frame_bytes, [].into_iter()),
+            let (frame_bytes, map) = match map {
+                Some((_, span, map)) => (*span, Some(map)),
+                None => (frame_bytes, None),
             };
-            if !pushed {
+            let return_offset = start + site.ret_addr;
+            let distances = || {
+                let entries = map.iter().flat_map(|map| map.entries());
+                entries.map(|(_, from_sp)| frame_bytes.wrapping_sub(from_sp))
+            };
+            if let Some(check) = &mut self.check {
+                check.note(return_offset, frame_bytes, distances());
+            }
+            if !self.maps.push(return_offset, frame_bytes, distances()) {
                 return Err(Error::Bug("the code generator gave a stack map outside its frame"));
             }
         }
@@ -164,7 +175,11 @@ impl CodeBuffer {
                 .ok_or(Error::Bug("a call to code that was not emitted"))?;
             patch(&mut self.bytes, fixup, target)?;
         }
-        Ok((self.bytes, self.maps.finish()))
+        let maps = self.maps.finish();
+        if let Some(check) = self.check {
+            check.finish(&maps, self.bytes.len() as u32)?;
+        }
+        Ok((self.bytes, maps))
     }
 }
 

@@ -1,5 +1,6 @@
 //! Proposals that a module may use, and errors that name the one it needs.
 
+use crate::artifact::limits;
 use crate::error::Error;
 use bitflags::bitflags;
 use std_alloc::{boxed::Box, vec::Vec};
@@ -87,6 +88,10 @@ impl WasmFeatures {
 /// The error for a module that the validator refused: names the missing
 /// proposal where a proposal is all that is missing.
 pub(super) fn refusal(error: &wasmparser::Error, bytes: &[u8], enabled: WasmFeatures) -> Error {
+    // The validator stops where the sum passes the limit.
+    if error.message().starts_with("effective type size exceeds the limit") {
+        return limits::TYPE_SIZE.reached(limits::TYPE_SIZE.most + 1);
+    }
     let offset = usize::try_from(error.offset()).unwrap_or(usize::MAX);
     let missing = match error.missing_wasm_feature() {
         Some(feature) => NAMES.iter().find(|(bit, _)| feature.intersects(*bit)),

@@ -43,7 +43,8 @@ pub(super) struct Known {
     pub(super) position: u64,
     /// Counts what others may notice. As long as it stays, an earlier check
     /// may be made stricter on behalf of a later access: nothing happened
-    /// between the two that a trap there would leave out.
+    /// between the two that a trap there would leave out. A construct's
+    /// beginning and end count, so a check is widened only in its own scope.
     pub(super) window: u32,
     /// Values, and since when they have been the locals'.
     locals: Vec<Option<(Value, u64)>>,

@@ -78,7 +78,7 @@ impl Translator<'_, '_> {
             self.known.set_check(key, check);
         }
         // Room for the offsets of a copy in place.
-        match i32::try_from(offset + 64) {
+        match i32::try_from(offset.saturating_add(64)) {
             Ok(_) => Address { base: address, offset: offset as i32 },
             Err(_) => {
                 let offset = self.builder.ins().iconst(types::I64, offset as i64);

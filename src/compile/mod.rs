@@ -22,6 +22,7 @@ mod features;
 mod func;
 mod known;
 mod limits;
+mod map_check;
 mod memory_access;
 mod module;
 mod names;

@@ -94,7 +94,7 @@ impl<'a> Compiler<'a> {
             settings,
             context: Context::new(),
             builder_context: FunctionBuilderContext::new(),
-            code: CodeBuffer::default(),
+            code: CodeBuffer::new(settings.verify || cfg!(debug_assertions)),
         })
     }
 

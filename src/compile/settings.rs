@@ -36,7 +36,8 @@ pub struct CompileSettings {
     pub consume_fuel: bool,
     /// Optimisation level.
     pub optimize: OptLevel,
-    /// Runs Cranelift's own verifier over each function: for tests.
+    /// Runs Cranelift's own verifier over each function, and checks the stack
+    /// maps (as debug builds always do): for tests.
     pub verify: bool,
 }
 

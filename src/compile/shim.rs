@@ -14,8 +14,8 @@ use crate::artifact::{FuncType, ValType};
 use cranelift_codegen::ir::condcodes::IntCC;
 use cranelift_codegen::ir::{ExtFuncData, ExternalName};
 use cranelift_codegen::ir::{
-    Function, InstBuilder, Signature, StackSlotData, StackSlotKind, TrapCode, UserExternalName,
-    Value, types,
+    Function, InstBuilder, Signature, StackSlot, StackSlotData, StackSlotKind, TrapCode,
+    UserExternalName, Value, types,
 };
 use cranelift_codegen::isa::{CallConv, TargetFrontendConfig};
 use cranelift_frontend::{FunctionBuilder, FunctionBuilderContext};
@@ -67,12 +67,22 @@ impl<'f> Shim<'f> {
         store
     }
 
-    /// Goes on if `failed` is zero; otherwise ends the activation with `status`.
-    fn unwind_if(&mut self, failed: Value, store: Value, status: Value) {
+    /// A stack slot of this size.
+    fn slot(&mut self, bytes: u32) -> StackSlot {
+        let kind = StackSlotKind::ExplicitSlot;
+        self.builder.create_sized_stack_slot(StackSlotData::new(kind, bytes, 4))
+    }
+
+    /// Goes on if `failed` is zero; otherwise ends the activation of the store
+    /// that is parked in `slot` with `status`. In a slot it takes one
+    /// instruction where everything goes well; in a register, which had to be
+    /// saved, four.
+    fn unwind_if(&mut self, failed: Value, (slot, offset): (StackSlot, u32), status: Value) {
         let (unwind, next) = (self.builder.create_block(), self.builder.create_block());
         self.builder.set_cold_block(unwind);
         self.builder.ins().brif(failed, unwind, &[], next, &[]);
         self.builder.switch_to_block(unwind);
+        let store = self.builder.ins().stack_load(POINTER, POINTER, slot, offset as i32);
         let flags = constant(self.regions.context);
         let target = self.builder.ins().load(POINTER, flags, store, field!(VmStoreContext, unwind));
         let signature = plain(CallConv::SystemV, &[POINTER, types::I64], &[]);
@@ -127,12 +137,11 @@ pub(super) fn exit_stub(
     let mut shim = Shim::new(function, context);
     let host = shim.params[0];
     let store = shim.record_exit(host);
+    // Behind the cells, the store.
     let cells = ty.params().len().max(ty.results().len()).max(1) as u32;
-    let slot = shim.builder.create_sized_stack_slot(StackSlotData::new(
-        StackSlotKind::ExplicitSlot,
-        cells * ValRaw::SIZE_BYTES,
-        4,
-    ));
+    let cells_bytes = cells * ValRaw::SIZE_BYTES;
+    let slot = shim.slot(cells_bytes + POINTER.bytes());
+    shim.builder.ins().stack_store(POINTER, store, slot, cells_bytes as i32);
     let cells = shim.builder.ins().stack_addr(POINTER, slot, 0);
     for index in 0..ty.params().len() {
         let value = shim.params[index + 1];
@@ -144,7 +153,7 @@ pub(super) fn exit_stub(
     let signature = shim.builder.import_signature(signature);
     let call = shim.builder.ins().call_indirect(signature, target, &[host, cells]);
     let status = shim.builder.inst_results(call)[0];
-    shim.unwind_if(status, store, status);
+    shim.unwind_if(status, (slot, cells_bytes), status);
     let mut results = Vec::with_capacity(ty.results().len());
     for (index, ty) in ty.results().iter().enumerate() {
         results.push(shim.load_cell(*ty, cells, index));
@@ -166,14 +175,18 @@ pub(super) fn builtin_stub(
     let table = shim.builder.ins().load(POINTER, flags, store, field!(VmStoreContext, builtins));
     let target = shim.builder.ins().load(POINTER, flags, table, builtin.offset() as i32);
     let signature = shim.builder.import_signature(builtin_signature(builtin, CallConv::SystemV));
+    let parked = builtin.is_fallible().then(|| shim.slot(POINTER.bytes()));
+    if let Some(slot) = parked {
+        shim.builder.ins().stack_store(POINTER, store, slot, 0);
+    }
     let args = shim.params.clone();
     let call = shim.builder.ins().call_indirect(signature, target, &args);
     let result = shim.builder.inst_results(call)[0];
-    if builtin.is_fallible() {
+    if let Some(slot) = parked {
         let failed = shim.builder.ins().icmp_imm_s(IntCC::SignedLessThan, result, -1);
         // −(code + 1) is the complement of the code.
         let status = shim.builder.ins().bnot(result);
-        shim.unwind_if(failed, store, status);
+        shim.unwind_if(failed, (slot, 0), status);
     }
     shim.builder.ins().return_(&[result]);
     shim.finish(config);

@@ -43,6 +43,7 @@ impl Arena {
     }
 
     /// A slot that has been used before. The null slot counts as one.
+    #[inline]
     fn known(&self, slot: u32) -> Option<NonNull<Slot>> {
         // SAFETY: below `fresh`, which is at most `len` (G4).
         (slot < self.fresh).then(|| unsafe { self.slots.add(slot as usize) })
@@ -58,6 +59,7 @@ impl Arena {
     }
 
     /// A slot's header whatever its state, if it was ever used.
+    #[inline]
     pub(super) fn header_mut(&mut self, slot: u32) -> Option<&mut Slot> {
         // SAFETY: as in `live_mut`.
         self.known(slot).map(|mut slot| unsafe { slot.as_mut() })
@@ -76,8 +78,9 @@ impl Arena {
         Some(unsafe { &*(&raw const slot.payload).cast::<ExternRef>() })
     }
 
-    /// Gives `reference` a slot without counts or flags but `EXTERN`.
-    pub(super) fn allocate(&mut self, reference: ExternRef) -> Option<u32> {
+    /// Gives `reference` a slot without counts, and with flags besides `EXTERN`.
+    #[inline]
+    pub(super) fn allocate(&mut self, reference: ExternRef, flags: SlotFlags) -> Option<u32> {
         let slot = match self.free {
             NULL_SLOT if self.fresh < self.len => {
                 self.fresh += 1;
@@ -91,26 +94,28 @@ impl Arena {
             }
         };
         self.used += 1;
-        let value =
-            Slot { count: 0, flags: SlotFlags::EXTERN.bits(), payload: reference.into_raw() };
+        let flags = (flags | SlotFlags::EXTERN).bits();
+        let value = Slot { count: 0, flags, payload: reference.into_raw() };
         // SAFETY: below `len` (G4), and ours (G5).
         unsafe { self.slots.add(slot as usize).write(value) };
         Some(slot)
     }
 
-    /// Frees a slot and gives what it owned. `None` if it owned nothing.
-    pub(super) fn take(&mut self, slot: u32) -> Option<ExternRef> {
+    /// Frees a slot and gives what it owned, and its count. `None` if it owned
+    /// nothing.
+    #[inline]
+    pub(super) fn take(&mut self, slot: u32) -> Option<(ExternRef, u32)> {
         let free = self.free;
         let header = self.header_mut(slot)?;
         if header.flags & SlotFlags::EXTERN.bits() == 0 {
             return None;
         }
-        let payload = header.payload;
+        let (payload, count) = (header.payload, header.count);
         *header = Slot { count: free, flags: 0, payload: POISON };
         self.free = slot;
         self.used = self.used.saturating_sub(1);
         // SAFETY: the slot owned it (G2) and has just given it up.
-        unsafe { ExternRef::from_raw(payload) }
+        unsafe { ExternRef::from_raw(payload) }.map(|reference| (reference, count))
     }
 
     /// Slots that were ever used, the null slot included.

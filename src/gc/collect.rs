@@ -94,16 +94,14 @@ impl RefHeap {
 
     fn empty_table(&mut self) {
         self.sweep = Sweep::Idle;
-        let len = self.table.len();
-        for index in 0..len {
-            let Some(slot) = self.table.get(index) else { break };
-            let Some(header) = self.arena.live_mut(slot) else { continue };
+        for slot in self.table.entries_mut() {
+            let Some(header) = self.arena.live_mut(*slot) else { continue };
             header.flags &= !(SlotFlags::IN_TABLE | SlotFlags::MARK).bits();
             if header.count == 0 {
-                self.queue.push(&mut self.arena, slot);
+                self.queue.push(&mut self.arena, *slot);
             }
         }
-        self.table.clear();
+        self.table.truncate(0);
         self.table.set_threshold(self.base_threshold());
     }
 
@@ -115,7 +113,7 @@ impl RefHeap {
             if slot == NULL_SLOT {
                 return Ok(());
             }
-            let header = arena.header_mut(slot).ok_or(WalkError::BadReference)?;
+            let header = arena.live_mut(slot).ok_or(WalkError::BadReference)?;
             if header.flags & SlotFlags::IN_TABLE.bits() != 0 {
                 header.flags |= SlotFlags::MARK.bits();
             }
@@ -139,30 +137,36 @@ impl RefHeap {
     /// Looks at `count` entries below `end`, from the top down. Whatever is
     /// moved into a hole has been looked at, or entered since the walk.
     fn sweep_entries(&mut self, end: u32, count: u32) {
-        let incremental = self.sweep.is_active();
-        for index in (end - count..end).rev() {
-            let Some(slot) = self.table.get(index) else { continue };
-            let Some(header) = self.arena.live_mut(slot) else {
-                self.table.swap_remove(index);
-                continue;
-            };
-            let marked = header.flags & SlotFlags::MARK.bits() != 0;
-            header.flags &= !SlotFlags::MARK.bits();
-            let counted = header.count != 0;
-            let stays = match self.config.policy {
-                // Any later fall of the count to zero enters it again.
-                DeferralPolicy::ZeroCount => marked && !counted,
-                DeferralPolicy::CloneOnRead => marked || counted && incremental,
-            };
-            if stays {
-                continue;
+        let (policy, incremental) = (self.config.policy, self.sweep.is_active());
+        let stays = |marked: bool, counted: bool| match policy {
+            // Any later fall of the count to zero enters it again.
+            DeferralPolicy::ZeroCount => marked && !counted,
+            DeferralPolicy::CloneOnRead => marked || counted && incremental,
+        };
+        let entries = self.table.entries_mut();
+        let mut len = entries.len();
+        for index in (end.saturating_sub(count) as usize..end as usize).rev() {
+            let Some(&slot) = entries.get(index) else { continue };
+            let mut dead = false;
+            if let Some(header) = self.arena.live_mut(slot) {
+                let marked = header.flags & SlotFlags::MARK.bits() != 0;
+                let counted = header.count != 0;
+                header.flags &= !SlotFlags::MARK.bits();
+                if stays(marked, counted) {
+                    continue;
+                }
+                header.flags &= !SlotFlags::IN_TABLE.bits();
+                dead = !counted;
             }
-            header.flags &= !SlotFlags::IN_TABLE.bits();
-            self.table.swap_remove(index);
-            if !counted {
+            len -= 1;
+            if let Some(&moved) = entries.get(len) {
+                entries[index] = moved;
+            }
+            if dead {
                 self.queue.push(&mut self.arena, slot);
             }
         }
+        self.table.truncate(len as u32);
     }
 
     fn finish_collection(&mut self) {
@@ -187,9 +191,8 @@ impl RefHeap {
     }
 
     fn clear_marks(&mut self) {
-        for index in 0..self.table.len() {
-            let Some(slot) = self.table.get(index) else { break };
-            if let Some(header) = self.arena.live_mut(slot) {
+        for slot in self.table.entries_mut() {
+            if let Some(header) = self.arena.live_mut(*slot) {
                 header.flags &= !SlotFlags::MARK.bits();
             }
         }

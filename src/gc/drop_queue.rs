@@ -13,8 +13,8 @@
 //! destructor that itself uses more stack than that nests one level deeper.
 
 use super::externref::Header;
+use super::sync::{AtomicPtr, AtomicUsize, Ordering, entries};
 use core::ptr::{NonNull, null_mut};
-use core::sync::atomic::{AtomicPtr, AtomicUsize, Ordering};
 
 /// How far below a destruction's frame another still counts as nested in it.
 const REACH_BYTES: usize = 32 << 10;
@@ -32,8 +32,7 @@ const CLOSED: *mut Header = core::ptr::without_provenance_mut(1);
 /// A list whose entry has been claimed and is not ready.
 const CLAIMED: *mut Header = core::ptr::without_provenance_mut(2);
 
-static ENTRIES: [Entry; 16] =
-    [const { Entry { frame: AtomicUsize::new(0), list: AtomicPtr::new(CLOSED) } }; 16];
+entries!(ENTRIES: Entry = Entry { frame: AtomicUsize::new(0), list: AtomicPtr::new(CLOSED) });
 
 /// Destroys `object`, whose last handle is gone, now or when the destruction
 /// that this one is nested in gets to it.
@@ -52,9 +51,13 @@ impl Entry {
     /// Takes `object` if this entry's destruction encloses the caller.
     fn hand_over(&self, here: usize, object: NonNull<Header>) -> bool {
         let frame = self.frame.load(Ordering::Relaxed);
-        if here >= frame || frame - here > REACH_BYTES {
-            return false;
-        }
+        here < frame && frame - here <= REACH_BYTES && self.link(object)
+    }
+
+    /// Out of line: the search through all entries is unrolled.
+    #[cold]
+    #[inline(never)]
+    fn link(&self, object: NonNull<Header>) -> bool {
         let mut head = self.list.load(Ordering::Acquire);
         loop {
             if head == CLOSED || head == CLAIMED {

@@ -6,13 +6,13 @@
 //! of every atomic reference count: relaxed up, release down, acquire last.
 
 use super::drop_queue;
+use super::sync::{AtomicBool, AtomicPtr, AtomicUsize, Ordering, fence};
 use crate::alloc::{GLOBAL_OBJECTS, ObjectAllocator};
 use crate::error::{Error, Misuse, Result};
 use core::alloc::Layout;
 use core::any::{Any, TypeId};
 use core::mem::ManuallyDrop;
 use core::ptr::{NonNull, drop_in_place, null_mut};
-use core::sync::atomic::{AtomicBool, AtomicPtr, AtomicUsize, Ordering, fence};
 
 /// Counts beyond this stop counting: the object then lives for ever, instead
 /// of being freed while held.

@@ -123,10 +123,12 @@ impl RefHeap {
     /// # Errors
     /// [`Trap::ReferenceArenaFull`]; [`Error::Limit`] for the quota; what a
     /// failed walk gives.
+    #[inline]
     pub fn reserve<L: StackMapLookup + ?Sized>(&mut self, additional: u32, maps: &L) -> Result<()> {
-        let room = self.room();
-        let entries = self.table.len().saturating_add(additional);
-        if additional <= room && entries < self.table.threshold() && self.config.zeal.is_none() {
+        if additional <= self.room()
+            && self.table.stays_below_threshold(additional)
+            && self.config.zeal.is_none()
+        {
             return Ok(());
         }
         self.reserve_slow(additional, maps)
@@ -138,8 +140,10 @@ impl RefHeap {
         additional: u32,
         maps: &L,
     ) -> Result<()> {
-        let entries = self.table.len().saturating_add(additional);
-        if additional > self.room() || entries >= self.table.threshold() || self.zeal_is_due() {
+        if additional > self.room()
+            || !self.table.stays_below_threshold(additional)
+            || self.zeal_is_due()
+        {
             self.collect(maps)?;
         }
         let room = self.room();
@@ -173,14 +177,15 @@ impl RefHeap {
     /// # Errors
     /// [`Trap::ReferenceArenaFull`] if no slot was reserved; the reference is
     /// dropped.
+    #[inline]
     pub fn intern_reserved(&mut self, reference: ExternRef) -> Result<u32> {
         if self.room() == 0 {
             return Err(Trap::ReferenceArenaFull.into());
         }
-        let Some(slot) = self.arena.allocate(reference) else {
+        let Some(slot) = self.arena.allocate(reference, SlotFlags::IN_TABLE) else {
             return Err(Trap::ReferenceArenaFull.into());
         };
-        self.table.enter(&mut self.arena, slot);
+        self.table.push(slot);
         Ok(slot)
     }
 
@@ -277,7 +282,7 @@ impl RefHeap {
 impl Drop for RefHeap {
     fn drop(&mut self) {
         // Whatever is live, counted or queued: each slot's reference once (G2).
-        for slot in 1..=self.arena.capacity() {
+        for slot in 1..self.arena.known_len() {
             drop(self.arena.take(slot));
         }
     }

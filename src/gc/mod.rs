@@ -40,6 +40,7 @@ mod externref;
 mod heap;
 mod release;
 mod stats;
+mod sync;
 mod table;
 #[cfg_attr(kernref_panic_check, allow(dead_code))]
 mod verify;

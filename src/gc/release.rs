@@ -2,6 +2,7 @@
 //! Linked through the slots' counts, first in first out.
 
 use super::arena::Arena;
+use super::externref::ExternRef;
 use super::heap::RefHeap;
 use crate::abi::{NULL_SLOT, SlotFlags};
 
@@ -23,8 +24,9 @@ impl ReleaseQueue {
     }
 
     /// Queues a live slot without counts.
+    #[inline]
     pub(super) fn push(&mut self, arena: &mut Arena, slot: u32) {
-        let Some(header) = arena.live_mut(slot) else { return };
+        let Some(header) = arena.header_mut(slot) else { return };
         header.flags = (SlotFlags::EXTERN | SlotFlags::QUEUED).bits();
         header.count = NULL_SLOT;
         if self.len == 0 {
@@ -36,14 +38,16 @@ impl ReleaseQueue {
         self.len += 1;
     }
 
-    fn pop(&mut self, arena: &mut Arena) -> Option<u32> {
+    /// Frees the first slot and gives what it owned.
+    #[inline]
+    fn pop(&mut self, arena: &mut Arena) -> Option<ExternRef> {
         if self.len == 0 {
             return None;
         }
-        let slot = self.head;
-        self.head = arena.header_mut(slot)?.count;
+        let (reference, next) = arena.take(self.head)?;
+        self.head = next;
         self.len -= 1;
-        Some(slot)
+        Some(reference)
     }
 }
 
@@ -61,8 +65,7 @@ impl RefHeap {
     pub fn drain(&mut self, budget: usize) -> usize {
         let mut drained = 0;
         while drained < budget {
-            let Some(slot) = self.queue.pop(&mut self.arena) else { break };
-            let reference = self.arena.take(slot);
+            let Some(reference) = self.queue.pop(&mut self.arena) else { break };
             self.totals.released += 1;
             drained += 1;
             drop(reference);

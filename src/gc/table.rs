@@ -58,40 +58,46 @@ impl ActivationsTable {
         unsafe { (*self.vm.as_ptr()).table_next = self.entries.add(len as usize).as_ptr() };
     }
 
-    /// The entry at `index`, which is below [`Self::len`].
-    pub(super) fn get(&self, index: u32) -> Option<u32> {
-        // SAFETY: entries below the length are initialised.
-        (index < self.len()).then(|| unsafe { self.entries.add(index as usize).read() })
+    /// All entries.
+    #[inline]
+    pub(super) fn entries_mut(&mut self) -> &mut [u32] {
+        // SAFETY: entries below the length are initialised; the region is the
+        // heap's, and no compiled code runs while this one does (G5).
+        unsafe { core::slice::from_raw_parts_mut(self.entries.as_ptr(), self.len() as usize) }
     }
 
-    /// Removes the entry at `index` by moving the last one there.
-    pub(super) fn swap_remove(&mut self, index: u32) {
-        let Some(last) = self.len().checked_sub(1) else { return };
-        if index <= last {
-            // SAFETY: both below the length.
-            unsafe {
-                let moved = self.entries.add(last as usize).read();
-                self.entries.add(index as usize).write(moved);
-            }
-            self.set_len(last);
+    /// Keeps the first `len` entries; no effect if there are fewer.
+    pub(super) fn truncate(&mut self, len: u32) {
+        if len < self.len() {
+            self.set_len(len);
         }
     }
 
-    /// Enters a live slot that is not in the table.
-    pub(super) fn enter(&mut self, arena: &mut Arena, slot: u32) {
+    /// Whether `additional` entries more leave it below the threshold.
+    #[inline]
+    pub(super) fn stays_below_threshold(&self, additional: u32) -> bool {
+        self.len().saturating_add(additional) < self.threshold()
+    }
+
+    /// Adds an entry for a slot that is not in the table but has the flag.
+    #[inline]
+    pub(super) fn push(&mut self, slot: u32) {
         let len = self.len();
-        let Some(header) = arena.live_mut(slot) else { return };
-        if header.flags & SlotFlags::IN_TABLE.bits() != 0 || len >= self.capacity {
-            debug_assert!(len < self.capacity, "one entry per slot (G3)");
-            return;
+        debug_assert!(len < self.capacity, "one entry per slot (G3)");
+        if len < self.capacity {
+            // SAFETY: below the capacity.
+            unsafe { self.entries.add(len as usize).write(slot) };
+            self.set_len(len + 1);
         }
-        header.flags |= SlotFlags::IN_TABLE.bits();
-        // SAFETY: there is room for every slot once (G3).
-        unsafe { self.entries.add(len as usize).write(slot) };
-        self.set_len(len + 1);
     }
 
-    pub(super) fn clear(&mut self) {
-        self.set_len(0);
+    /// Enters a live slot unless it is in the table.
+    #[inline]
+    pub(super) fn enter(&mut self, arena: &mut Arena, slot: u32) {
+        let Some(header) = arena.live_mut(slot) else { return };
+        if header.flags & SlotFlags::IN_TABLE.bits() == 0 {
+            header.flags |= SlotFlags::IN_TABLE.bits();
+            self.push(slot);
+        }
     }
 }

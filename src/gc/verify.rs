@@ -33,9 +33,8 @@ impl RefHeap {
         assert!(owning == self.arena.used(), "G2: owners are miscounted");
         assert!(queued == self.queue.len(), "G6: the release queue is miscounted");
         assert!(in_table == self.table.len(), "G3: flags and table disagree");
-        for index in 0..self.table.len() {
-            let entry = self.table.get(index);
-            let header = entry.and_then(|slot| self.arena.live_mut(slot));
+        for slot in self.table.entries_mut() {
+            let header = self.arena.live_mut(*slot);
             assert!(
                 header.is_some_and(|header| header.flags & SlotFlags::IN_TABLE.bits() != 0),
                 "G3: an entry names a slot that is not in the table"

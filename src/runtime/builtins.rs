@@ -274,3 +274,15 @@ unsafe extern "C" fn zeal_safepoint(context: *mut VmContext) -> i64 {
         })
     }
 }
+
+/// Everything that compiled barriers and safepoints call, for `./x panic-check`.
+///
+/// # Safety
+/// As for each of them.
+#[cfg(kernref_panic_check)]
+pub unsafe fn collector_builtins(context: *mut VmContext, slot: u32) -> [i64; 3] {
+    // SAFETY: passed on to the caller.
+    unsafe {
+        [read_barrier_slow(context), write_barrier_zero(context, slot), zeal_safepoint(context)]
+    }
+}

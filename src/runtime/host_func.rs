@@ -157,7 +157,7 @@ pub(crate) unsafe fn run<T: 'static, A: HostArgs, R: WasmParams>(
     };
     // SAFETY: the context belongs to a live store.
     let store = unsafe { StorePtr::from_vm(vm) };
-    let outcome = catch(store, || {
+    let outcome = catch(store, move || {
         // SAFETY: nothing else of the store is in use.
         unsafe { store.get() }.host_called();
         let mut frame = HostFrame {
@@ -192,6 +192,20 @@ pub(crate) unsafe fn run<T: 'static, A: HostArgs, R: WasmParams>(
     }
 }
 
+/// Keeps what a panic carries until the activation has ended. Out of line, so
+/// that host calls do not save registers for it.
+///
+/// # Safety
+/// The code that used the store has been unwound.
+#[cfg(feature = "std")]
+#[cold]
+#[inline(never)]
+unsafe fn panicked(store: StorePtr, payload: super::store::PanicPayload) -> Error {
+    // SAFETY: passed on to the caller.
+    unsafe { store.get() }.panic = Some(payload);
+    crate::abi::Trap::HostError.into()
+}
+
 /// Runs embedder code below which generated code is on the stack. A panic
 /// becomes an error; it goes on when the activation has ended.
 #[cfg(feature = "std")]
@@ -199,11 +213,8 @@ pub(crate) unsafe fn run<T: 'static, A: HostArgs, R: WasmParams>(
 pub(crate) fn catch<V>(store: StorePtr, body: impl FnOnce() -> Result<V>) -> Result<V> {
     match std::panic::catch_unwind(core::panic::AssertUnwindSafe(body)) {
         Ok(outcome) => outcome,
-        Err(payload) => {
-            // SAFETY: the code that used the store has been unwound.
-            unsafe { store.get() }.panic = Some(payload);
-            Err(crate::abi::Trap::HostError.into())
-        }
+        // SAFETY: it has been.
+        Err(payload) => Err(unsafe { panicked(store, payload) }),
     }
 }
 

@@ -114,6 +114,8 @@ fn unknown(import: &Import) -> Error {
     link_error(&import.module, &import.name, LinkReason::Unknown)
 }
 
+#[cold]
+#[inline(never)]
 fn incompatible(
     store: &StoreOpaque,
     module: &Module,

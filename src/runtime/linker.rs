@@ -4,53 +4,34 @@
 //! them is instantiated, so one linker can serve many stores of one data type.
 
 use super::caller::Caller;
+use super::definitions::{Definitions, Item};
 use super::engine::Engine;
 use super::external::Extern;
 use super::func::{self, Func};
-use super::host_func::HostDef;
 use super::instance::Instance;
-use super::instantiate::{self, Definition};
+use super::instantiate;
 use super::into_func::IntoFunc;
-use super::link;
 use super::module::Module;
-use super::shared::Shared;
 use super::store::{AsContext, AsContextMut};
 use super::value::Val;
 use crate::alloc;
 use crate::artifact::{ExternType, FuncType};
-use crate::error::{Error, LinkReason, Result};
+use crate::error::Result;
 use core::marker::PhantomData;
-use hashbrown::HashMap;
-use std_alloc::{string::String, vec::Vec};
+use std_alloc::vec::Vec;
 
 /// Definitions by module and item name.
 pub struct Linker<T: 'static> {
     engine: Engine,
-    modules: HashMap<String, HashMap<String, Item>>,
-    allow_shadowing: bool,
+    definitions: Definitions,
     _data: PhantomData<fn(T)>,
-}
-
-#[derive(Clone)]
-enum Item {
-    Extern(Extern),
-    Host(Shared<HostDef>),
-}
-
-impl Item {
-    fn definition(&self) -> Definition<'_> {
-        match self {
-            Item::Extern(item) => Definition::Extern(*item),
-            Item::Host(def) => Definition::Host(def),
-        }
-    }
 }
 
 impl<T: 'static> Linker<T> {
     /// A linker without definitions.
     pub fn new(engine: &Engine) -> Self {
-        let (engine, modules) = (engine.clone(), HashMap::new());
-        Self { engine, modules, allow_shadowing: false, _data: PhantomData }
+        let (engine, definitions) = (engine.clone(), Definitions::new());
+        Self { engine, definitions, _data: PhantomData }
     }
 
     /// The engine.
@@ -60,14 +41,14 @@ impl<T: 'static> Linker<T> {
 
     /// Whether a name can be defined anew. Off by default.
     pub fn allow_shadowing(&mut self, allow: bool) -> &mut Self {
-        self.allow_shadowing = allow;
+        self.definitions.allow_shadowing = allow;
         self
     }
 
     /// Defines a name as something of a store.
     ///
     /// # Errors
-    /// [`Error::Link`] if the name is taken; [`crate::Misuse::WrongStore`].
+    /// [`crate::Error::Link`] if the name is taken; [`crate::Misuse::WrongStore`].
     pub fn define(
         &mut self,
         store: impl AsContext<Data = T>,
@@ -83,7 +64,7 @@ impl<T: 'static> Linker<T> {
     /// Defines a host function by a closure; see [`Func::wrap`] for its types.
     ///
     /// # Errors
-    /// [`Error::Link`] if the name is taken; [`Error::OutOfMemory`].
+    /// [`crate::Error::Link`] if the name is taken; [`crate::Error::OutOfMemory`].
     pub fn func_wrap<Params, Results>(
         &mut self,
         module: &str,
@@ -97,7 +78,7 @@ impl<T: 'static> Linker<T> {
     /// Defines a host function whose type is only known when the program runs.
     ///
     /// # Errors
-    /// [`Error::Link`] if the name is taken; [`Error::OutOfMemory`].
+    /// [`crate::Error::Link`] if the name is taken; [`crate::Error::OutOfMemory`].
     pub fn func_new(
         &mut self,
         module: &str,
@@ -112,7 +93,7 @@ impl<T: 'static> Linker<T> {
     /// Defines all exports of an instance under `module`.
     ///
     /// # Errors
-    /// [`Error::Link`] if a name is taken; [`crate::Misuse::WrongStore`].
+    /// [`crate::Error::Link`] if a name is taken; [`crate::Misuse::WrongStore`].
     pub fn instance(
         &mut self,
         store: impl AsContext<Data = T>,
@@ -142,7 +123,7 @@ impl<T: 'static> Linker<T> {
     /// Defines `as_module::as_name` to be what `module::name` is now.
     ///
     /// # Errors
-    /// [`Error::Link`] if there is no such definition or the new name is taken.
+    /// [`crate::Error::Link`] if there is no such definition or the new name is taken.
     pub fn alias(
         &mut self,
         module: &str,
@@ -150,27 +131,16 @@ impl<T: 'static> Linker<T> {
         as_module: &str,
         as_name: &str,
     ) -> Result<&mut Self> {
-        let Some(item) = self.lookup(module, name).cloned() else {
-            return Err(link::link_error(module, name, LinkReason::Unknown));
-        };
-        self.insert(as_module, as_name, item)
+        self.definitions.alias(module, name, as_module, as_name)?;
+        Ok(self)
     }
 
     /// Defines everything in `module` under `as_module`, too.
     ///
     /// # Errors
-    /// [`Error::Link`] if there is no such module or a name is taken.
+    /// [`crate::Error::Link`] if there is no such module or a name is taken.
     pub fn alias_module(&mut self, module: &str, as_module: &str) -> Result<&mut Self> {
-        let Some(items) = self.modules.get(module) else {
-            return Err(link::link_error(module, "", LinkReason::Unknown));
-        };
-        let mut copies: Vec<(String, Item)> = alloc::try_vec_with_capacity(items.len())?;
-        for (name, item) in items {
-            copies.push((alloc::try_string(name)?, item.clone()));
-        }
-        for (name, item) in copies {
-            self.insert(as_module, &name, item)?;
-        }
+        self.definitions.alias_module(module, as_module)?;
         Ok(self)
     }
 
@@ -178,11 +148,11 @@ impl<T: 'static> Linker<T> {
     /// function as one that traps when called.
     ///
     /// # Errors
-    /// [`Error::OutOfMemory`].
+    /// [`crate::Error::OutOfMemory`].
     pub fn define_unknown_imports_as_traps(&mut self, module: &Module) -> Result<&mut Self> {
         for import in module.imports() {
             let (from, name) = (import.module(), import.name());
-            if self.lookup(from, name).is_some() {
+            if self.definitions.get(from, name).is_some() {
                 continue;
             }
             if let ExternType::Func(ty) = import.ty()? {
@@ -197,14 +167,14 @@ impl<T: 'static> Linker<T> {
     /// A definition, as something of `store`.
     ///
     /// # Errors
-    /// [`Error::OutOfMemory`] when a host function cannot be put there.
+    /// [`crate::Error::OutOfMemory`] when a host function cannot be put there.
     pub fn get(
         &self,
         mut store: impl AsContextMut<Data = T>,
         module: &str,
         name: &str,
     ) -> Result<Option<Extern>> {
-        Ok(match self.lookup(module, name) {
+        Ok(match self.definitions.get(module, name) {
             None => None,
             Some(Item::Extern(item)) => Some(*item),
             Some(Item::Host(def)) => {
@@ -217,7 +187,7 @@ impl<T: 'static> Linker<T> {
     /// Instantiates a module with the definitions that it imports.
     ///
     /// # Errors
-    /// As for [`Instance::new`]; [`Error::Link`] for a missing import.
+    /// As for [`Instance::new`]; [`crate::Error::Link`] for a missing import.
     pub fn instantiate(
         &self,
         mut store: impl AsContextMut<Data = T>,
@@ -225,7 +195,9 @@ impl<T: 'static> Linker<T> {
     ) -> Result<Instance> {
         let imports = &module.info().imports;
         let mut items: Vec<Option<&Item>> = alloc::try_vec_with_capacity(imports.len())?;
-        items.extend(imports.iter().map(|import| self.lookup(&import.module, &import.name)));
+        items.extend(
+            imports.iter().map(|import| self.definitions.get(&import.module, &import.name)),
+        );
         let imports = |at: usize| items.get(at).copied().flatten().map(Item::definition);
         let store = store.as_context_mut().ptr();
         // SAFETY: the store is borrowed exclusively, and its data is a `T`, as
@@ -233,33 +205,16 @@ impl<T: 'static> Linker<T> {
         unsafe { instantiate::instantiate(store, module, &imports) }
     }
 
-    fn lookup(&self, module: &str, name: &str) -> Option<&Item> {
-        self.modules.get(module)?.get(name)
-    }
-
     fn insert(&mut self, module: &str, name: &str, item: Item) -> Result<&mut Self> {
-        let no_room = |_| Error::OutOfMemory { bytes: size_of::<(String, Item)>() };
-        if !self.modules.contains_key(module) {
-            self.modules.try_reserve(1).map_err(no_room)?;
-            self.modules.insert(alloc::try_string(module)?, HashMap::new());
-        }
-        let Some(items) = self.modules.get_mut(module) else {
-            return Err(Error::Bug("module vanished from a linker"));
-        };
-        match items.get_mut(name) {
-            Some(place) if self.allow_shadowing => *place = item,
-            Some(_) => return Err(link::link_error(module, name, LinkReason::Duplicate)),
-            None => {
-                items.try_reserve(1).map_err(no_room)?;
-                items.insert(alloc::try_string(name)?, item);
-            }
-        }
+        self.definitions.insert(module, name, item)?;
         Ok(self)
     }
 }
 
 impl<T: 'static> core::fmt::Debug for Linker<T> {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        f.debug_struct("Linker").field("modules", &self.modules.len()).finish_non_exhaustive()
+        f.debug_struct("Linker")
+            .field("definitions", &self.definitions.len())
+            .finish_non_exhaustive()
     }
 }

@@ -16,6 +16,7 @@
 //! | `host_func`, `into_func`, `caller`, `rooted` | the way back into Rust |
 //! | `convert`, `value` | values between cells and Rust |
 //! | `builtins`, `segments` | what generated code calls |
+//! | `linker`, `definitions` | what imports are taken from |
 //! | `instantiate`, `link`, `const_expr` | making instances |
 //! | `vmctx` | the only raw views of contexts |
 
@@ -27,6 +28,7 @@ mod code_map;
 mod config;
 mod const_expr;
 mod convert;
+mod definitions;
 mod engine;
 mod external;
 mod func;
@@ -49,6 +51,9 @@ mod store;
 mod table;
 mod value;
 mod vmctx;
+
+#[cfg(kernref_panic_check)]
+pub use builtins::collector_builtins;
 
 pub use backtrace::{FrameInfo, WasmBacktrace};
 pub use caller::Caller;

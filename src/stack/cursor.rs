@@ -102,13 +102,16 @@ impl Frame {
         visit: &mut impl FnMut(u32) -> Result<(), WalkError>,
     ) -> Result<(), WalkError> {
         let lowest = self.callee_fp + 2 * size_of::<usize>();
+        // In cells: a cell's distance is a multiple of 4 from 4 up.
+        let most = self.fp.saturating_sub(lowest).saturating_sub(4) / 4;
+        let has_cells = self.fp >= lowest + 4;
         for distance in distances {
-            let Some(cell) = self.fp.checked_sub(*distance as usize) else {
-                return Err(WalkError::CellOutsideFrame);
-            };
-            if cell < lowest || *distance < 4 || cell % 4 != 0 {
+            // What is no multiple of 4, or 0, becomes large.
+            let index = distance.wrapping_sub(4).rotate_right(2) as usize;
+            if index > most || !has_cells {
                 return Err(WalkError::CellOutsideFrame);
             }
+            let cell = self.fp - *distance as usize;
             // SAFETY: aligned, and between the two frame pointers (S2).
             visit(unsafe { core::ptr::with_exposed_provenance::<u32>(cell).read() })?;
         }

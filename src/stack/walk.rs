@@ -52,6 +52,29 @@ unsafe fn activations(vm: *const VmStoreContext) -> Activations {
     }
 }
 
+/// The maps that a walk found last, by return address: deep stacks consist of
+/// a few calls, repeated. Lives on the walker's frame.
+struct RecentMaps<'maps>([(usize, Option<&'maps [u32]>); 16]);
+
+impl<'maps> RecentMaps<'maps> {
+    fn new() -> Self {
+        Self([(0, None); 16])
+    }
+
+    #[inline]
+    fn lookup<L: StackMapLookup + ?Sized>(
+        &mut self,
+        return_address: usize,
+        maps: &'maps L,
+    ) -> Option<&'maps [u32]> {
+        let entry = &mut self.0[(return_address ^ return_address >> 4) % 16];
+        if entry.0 != return_address || entry.1.is_none() {
+            *entry = (return_address, maps.stack_map(return_address).map(|(_, map)| map));
+        }
+        entry.1
+    }
+}
+
 /// Visits every externref that live Wasm frames, and host frames with roots,
 /// hold: the precise set, nulls and repetitions included.
 ///
@@ -68,6 +91,7 @@ pub unsafe fn walk<L: StackMapLookup + ?Sized>(
     visit: &mut impl FnMut(u32) -> Result<(), WalkError>,
 ) -> Result<WalkStats, WalkError> {
     let mut stats = WalkStats::default();
+    let mut recent = RecentMaps::new();
     // SAFETY: passed on from the caller.
     let mut activations = unsafe { activations(vm) };
     // SAFETY: passed on from the caller.
@@ -76,8 +100,8 @@ pub unsafe fn walk<L: StackMapLookup + ?Sized>(
         // SAFETY: the activation is live (S1).
         while let Some(frame) = unsafe { cursor.next()? } {
             stats.frames += 1;
-            let (_, distances) =
-                maps.stack_map(frame.return_address).ok_or(WalkError::NoStackMap)?;
+            let distances =
+                recent.lookup(frame.return_address, maps).ok_or(WalkError::NoStackMap)?;
             // SAFETY: as above.
             unsafe { frame.visit(distances, visit)? };
         }

@@ -9,7 +9,7 @@ extern crate alloc;
 mod cases;
 mod support;
 
-pub use cases::CASES;
+pub use cases::{CASES, GcOps, cases_about_references, slots_needed};
 pub use support::{Hooks, Setup, install};
 
 /// A case.

@@ -37,6 +37,9 @@ pub struct Setup {
     pub policy: DeferralPolicy,
     /// Collect at every safepoint.
     pub zeal: bool,
+    /// Slots of the arena, and so entries of the activations table, unless the
+    /// case says how many.
+    pub slots: Option<u32>,
 }
 
 impl Setup {
@@ -44,10 +47,10 @@ impl Setup {
     pub const ALL: [Setup; 4] = {
         use DeferralPolicy::{CloneOnRead, ZeroCount};
         [
-            Setup { policy: ZeroCount, zeal: false },
-            Setup { policy: ZeroCount, zeal: true },
-            Setup { policy: CloneOnRead, zeal: false },
-            Setup { policy: CloneOnRead, zeal: true },
+            Setup { policy: ZeroCount, zeal: false, slots: None },
+            Setup { policy: ZeroCount, zeal: true, slots: None },
+            Setup { policy: CloneOnRead, zeal: false, slots: None },
+            Setup { policy: CloneOnRead, zeal: true, slots: None },
         ]
     };
 
@@ -67,6 +70,9 @@ impl Setup {
             .deferral_policy(self.policy)
             .gc_zeal(NonZeroU32::new(u32::from(self.zeal)))
             .cranelift_debug_verifier(true);
+        if let Some(slots) = self.slots {
+            config.reference_slots(slots);
+        }
         config
     }
 

@@ -1,6 +1,6 @@
 //! `./x bench`: Kernref beside its peers, in a package of its own.
 
-use crate::{Result, cargo, paths};
+use crate::{Result, bench_kernel, cargo, paths};
 use std::process::ExitCode;
 
 /// Arguments of `./x bench`.
@@ -14,10 +14,15 @@ pub struct Args {
     list: bool,
     /// Parts of row names: only rows that have one of them are measured.
     filters: Vec<String>,
+    #[command(flatten)]
+    kernel: bench_kernel::InKernel,
 }
 
 /// Runs the command. What fails says so itself.
 pub fn run(args: &Args) -> Result<ExitCode> {
+    if args.kernel.in_kernel {
+        return bench_kernel::run(&args.kernel);
+    }
     let mut call = vec!["run", "--locked", "--release", "--"];
     call.extend(args.quick.then_some("--quick"));
     call.extend(args.list.then_some("--list"));

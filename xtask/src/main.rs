@@ -3,6 +3,7 @@
 #![forbid(unsafe_code)]
 
 mod bench;
+mod bench_kernel;
 mod cargo;
 mod demo;
 mod demo_suite;
@@ -15,6 +16,7 @@ mod paths;
 mod payload;
 mod process;
 mod qemu;
+mod size;
 mod tally;
 mod test;
 mod wast;
@@ -39,8 +41,14 @@ enum Command {
     /// Exit status: 0 success, 1 the guest trapped, 2 the guest or the request
     /// was refused, 3 the kernel failed, 4 the deadline passed.
     Run(demo::Args),
-    /// Compare the speed with that of other runtimes.
+    /// Compare the speed with that of other runtimes; count instructions in the kernels.
     Bench(bench::Args),
+    /// Weigh what Kernref adds to a minimal kernel, in bytes.
+    ///
+    /// Three kernels, each with more of Kernref, are compared with one that has
+    /// nothing: the code and data that are loaded, without what is zeroed at the
+    /// start. Exit status: 1 if one is larger than its ceiling.
+    Size(size::Args),
     /// Everything that CI runs. The last line is `N passed, M failed`.
     Test(test::Args),
     /// The test suite inside a kernel.
@@ -83,6 +91,7 @@ fn main() -> ExitCode {
     let outcome = match Cli::parse().command {
         Command::Run(args) => demo::run(&args),
         Command::Bench(args) => bench::run(&args),
+        Command::Size(args) => size::run(&args),
         Command::Test(args) => test::run(&args),
         Command::Wast(args) => wast::run(&args),
         Command::KernelTest { arch } => kernel_suite::run(arch).map(counted),

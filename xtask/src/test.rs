@@ -3,7 +3,10 @@
 use crate::qemu::Arch;
 use crate::tally::{Outcome, Tally, count};
 use crate::wast::{On, Scripts};
-use crate::{Result, cargo, demo_suite, guests, kernel_suite, layers, miri, panic_check, paths};
+use crate::{
+    Result, bench_kernel, cargo, demo_suite, guests, kernel_suite, layers, miri, panic_check,
+    paths, size,
+};
 use std::process::ExitCode;
 
 /// Arguments of `./x test`.
@@ -15,8 +18,15 @@ pub struct Args {
 }
 
 /// Workspaces of this repository, for checks that go through all of them.
-const WORKSPACES: [&str; 6] =
-    [".", "tests-qemu", "examples/guests", "tools/panic-check", "fuzz", "benches"];
+const WORKSPACES: [&str; 7] = [
+    ".",
+    "tests-qemu",
+    "examples/guests",
+    "tools/panic-check",
+    "tools/footprint",
+    "fuzz",
+    "benches",
+];
 
 /// Runs the command.
 pub fn run(args: &Args) -> Result<ExitCode> {
@@ -39,6 +49,9 @@ pub fn run(args: &Args) -> Result<ExitCode> {
         }
     }
     tally.one("panic paths of the collector", panic_check::check);
+    for arch in Arch::ALL {
+        tally.one(&format!("footprint on {}", arch.name()), || size::check(arch));
+    }
     tally.check("host tests", || {
         let (output, success) = cargo::capture(
             root,
@@ -81,7 +94,7 @@ pub fn run(args: &Args) -> Result<ExitCode> {
         }
     });
     if args.quick {
-        tally.skip("scripts in the kernels", "--quick");
+        tally.skip("scripts and instruction counts in the kernels", "--quick");
     }
     match args.quick {
         true => tally.skip("guests and lints", "--quick"),
@@ -128,6 +141,7 @@ fn on_the_host(tally: &mut Tally, scripts: &Scripts) {
 
 /// All that runs in the kernels of one architecture: two setups of the
 /// scripts, which differ in all there is, since everything is slower there.
+/// Without scripts, what is slow is left out.
 fn in_kernel(arch: Arch, scripts: Option<&Scripts>) -> Vec<Outcome> {
     let suite = format!("suite in the {} kernel", arch.name());
     let demo = format!("./x run on {}", arch.name());
@@ -136,6 +150,8 @@ fn in_kernel(arch: Arch, scripts: Option<&Scripts>) -> Vec<Outcome> {
         Outcome::of(&demo, || demo_suite::run(arch)),
     ];
     if let Some(scripts) = scripts {
+        let counts = format!("instruction counts in the {} kernel", arch.name());
+        outcomes.push(Outcome::of(&counts, || bench_kernel::check(arch)));
         for (policy, zeal) in [("zero-count", false), ("clone-on-read", true)] {
             let name = scripts_name(&format!("in the {} kernel", arch.name()), policy, zeal);
             outcomes.push(Outcome::of(&name, || scripts.check(arch.into(), policy, zeal)));

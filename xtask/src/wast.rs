@@ -118,6 +118,30 @@ impl Progress {
             None => self.begun = true,
         }
     }
+
+    /// Which file the `end` of a run of `from..to` counts against, where
+    /// `from` is past the files that are done. `None`: none, go on.
+    fn blame(&self, end: End, from: usize, to: usize) -> Option<Blame> {
+        match (end, self.done) {
+            (End::Verdict(0), _) if from == to => None,
+            // It may have been slow only for what came before.
+            (End::Deadline, 1..) if from < to => None,
+            _ if from < to && self.begun => Some(Blame::Within(from)),
+            (_, 0) => Some(Blame::Before(from)),
+            _ => Some(Blame::After(from - 1)),
+        }
+    }
+}
+
+/// The file that a run's bad end counts against.
+#[derive(Debug, PartialEq, Eq)]
+enum Blame {
+    /// It was running.
+    Within(usize),
+    /// It was to come first, and nothing got done.
+    Before(usize),
+    /// It was done, and what it left behind ended the run.
+    After(usize),
 }
 
 /// `P passed, F failed`.
@@ -177,20 +201,23 @@ impl Scripts {
             passed += progress.passed;
             failed += progress.failed;
             from += progress.done;
-            match end {
-                End::Verdict(0) if from == to => continue,
-                // It may have been slow only for what came before.
-                End::Deadline if progress.done > 0 => continue,
-                _ => {}
-            }
-            let (name, _) = self.files.get(from).ok_or("the run ended badly after all files")?;
-            match progress.begun || end == End::Deadline {
-                true => println!("file {from} {name} failed: it ended the run: {end:?}"),
-                false => println!("file {from} {name} failed: the run ended before it: {end:?}"),
+            let Some(blame) = progress.blame(end, from, to) else { continue };
+            let name = |at: usize| self.files.get(at).map_or("?", |(name, _)| name);
+            match blame {
+                Blame::Within(at) => {
+                    println!("file {at} {} failed: it ended the run: {end:?}", name(at));
+                    from += 1;
+                }
+                Blame::Before(at) => {
+                    println!("file {at} {} failed: the run ended before it: {end:?}", name(at));
+                    from += 1;
+                }
+                Blame::After(at) => {
+                    println!("file {at} {} failed: the run ended after it: {end:?}", name(at));
+                }
             }
             failed += 1;
             crashes += 1;
-            from += 1;
             if crashes == MOST_CRASHES {
                 println!(
                     "too many runs ended badly, {} files count as failed",
@@ -288,5 +315,23 @@ mod tests {
         assert!(!progress.begun);
         progress.line("file 6 b.wast ... kernel panic: no", 5);
         assert!(progress.begun && progress.done == 1);
+    }
+
+    #[test]
+    fn a_bad_end_counts_against_the_file_that_caused_it() {
+        let blame = |end, done, begun, to| {
+            Progress { done, begun, ..Progress::default() }.blame(end, 5 + done, to)
+        };
+        let crash = End::Verdict(3);
+        assert_eq!(blame(End::Verdict(0), 3, false, 8), None);
+        assert_eq!(blame(crash, 2, true, 8), Some(Blame::Within(7)));
+        assert_eq!(blame(crash, 0, false, 8), Some(Blame::Before(5)));
+        // Not file 8, which is in the next batch, and not file 7.
+        assert_eq!(blame(crash, 3, false, 8), Some(Blame::After(7)));
+        assert_eq!(blame(crash, 2, false, 8), Some(Blame::After(6)));
+        assert_eq!(blame(End::Verdict(0), 2, false, 8), Some(Blame::After(6)));
+        assert_eq!(blame(End::Deadline, 2, true, 8), None);
+        assert_eq!(blame(End::Deadline, 0, false, 8), Some(Blame::Before(5)));
+        assert_eq!(blame(End::Deadline, 3, false, 8), Some(Blame::After(7)));
     }
 }

@@ -61,7 +61,7 @@ impl World {
     /// Everything that a collection may change.
     fn state(&mut self) -> State {
         let heap = self.fixture.heap();
-        let table = (0..heap.table.len()).map(|index| heap.table.get(index)).collect();
+        let table = heap.table.entries_mut().to_vec();
         let slots = (1..heap.arena.known_len())
             .filter_map(|slot| heap.arena.header_mut(slot).map(|h| (h.count, h.flags, h.payload)))
             .collect();
@@ -70,7 +70,7 @@ impl World {
 }
 
 /// Table, slots, queue length, collections.
-type State = (Vec<Option<u32>>, Vec<(u32, u32, u64)>, u32, u64);
+type State = (Vec<u32>, Vec<(u32, u32, u64)>, u32, u64);
 
 type Damage = (&'static str, fn(&mut World));
 
@@ -113,6 +113,7 @@ const DAMAGE: &[Damage] = &[
     ("a cell misaligned", |w| w.maps = Maps(&[8, 11])),
     ("a cell below all memory", |w| w.maps = Maps(&[8, u32::MAX])),
     ("a slot that does not exist", |w| w.stack.words()[11] = 7),
+    ("a slot that is free", |w| w.stack.words()[11] = 4),
     ("a slot far outside", |w| w.stack.words()[11] = u32::MAX as usize),
 ];
 
@@ -125,7 +126,7 @@ fn a_failed_walk_releases_nothing_and_changes_nothing() {
                     continue;
                 }
                 let mut world = World {
-                    fixture: Fixture::new(8, policy),
+                    fixture: Fixture::new(16, policy),
                     stack: StackMemory::new(),
                     maps: Maps(&[]),
                 };
@@ -136,6 +137,11 @@ fn a_failed_walk_releases_nothing_and_changes_nothing() {
                     drops.push(dropped);
                 }
                 world.fixture.heap().increment(slots[1]);
+                // A fourth slot, used and free again.
+                assert_eq!(world.fixture.intern(counted().0), 4);
+                let heap = world.fixture.heap();
+                heap.table.truncate(heap.table.len() - 1);
+                drop(heap.arena.take(4));
                 world.intact(slots[0]);
                 damage(&mut world);
                 let before = world.state();

@@ -116,6 +116,19 @@ impl Run {
             }
         }
         self.check_held();
+        self.check_counts();
+    }
+
+    /// Every live slot counts the places that name it, no more and no less.
+    fn check_counts(&mut self) {
+        let places = self.places;
+        let arena = &mut self.fixture.heap().arena;
+        for slot in 1..arena.known_len() {
+            if let Some(header) = arena.live_mut(slot) {
+                let naming = places.iter().filter(|place| **place == slot).count();
+                assert_eq!(header.count as usize, naming, "the count of slot {slot}");
+            }
+        }
     }
 
     /// Objects released after a final collection.

@@ -18,6 +18,8 @@ mod layout;
 mod opaque;
 
 pub use context::{AsContext, AsContextMut, StoreContext, StoreContextMut};
+#[cfg(feature = "std")]
+pub(crate) use opaque::PanicPayload;
 pub(crate) use opaque::{StoreOpaque, StorePtr};
 
 use super::backtrace::WasmBacktrace;

@@ -250,6 +250,7 @@ impl StoreOpaque {
     /// Keeps what an error says and turns it into the trap code that generated
     /// code and the entry pass on.
     #[cold]
+    #[inline(never)]
     pub(crate) fn record_failure(&mut self, error: Error) -> Trap {
         if !self.trap_passes {
             self.backtrace.capture(self.vm());

@@ -301,3 +301,21 @@ pub fn copies_and_fills_with_64_bit_addresses(setup: Setup) {
     let one = r#"(memory $a (export "a") (export "b") i64 1)"#;
     every_length(setup, (one, "$a"), "i64", |number| number);
 }
+
+pub fn offsets_near_the_end_of_64_bits(setup: Setup) {
+    setup.each_engine(|engine| {
+        for offset in [u64::MAX, u64::MAX - 1, u64::MAX - 63, u64::MAX - 64, u64::MAX - 65] {
+            let wat = format!(
+                r#"(module (memory i64 1) (func (export "load8") (param $p i64) (result i32)
+                    (i32.load8_u offset={offset} (local.get $p))))"#
+            );
+            let (mut store, instance) = instance(engine, &wat);
+            let load = instance.get_typed_func::<u64, u32>(&mut store, "load8").unwrap();
+            // No carry, a carry to an address that exists, and the last address.
+            for at in [0, u64::MAX - offset, 1 + (u64::MAX - offset), 66, u64::MAX] {
+                let outcome = load.call(&mut store, at);
+                assert!(matches!(outcome, Err(Error::Trap(Trap::MemoryOutOfBounds))), "{at}");
+            }
+        }
+    });
+}

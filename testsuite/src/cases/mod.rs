@@ -16,6 +16,7 @@ mod interrupt;
 mod limits;
 mod linking;
 mod memory;
+mod needs;
 mod nesting;
 mod numerics;
 mod references;
@@ -25,6 +26,9 @@ mod stack;
 mod stepping;
 mod tables;
 mod traps;
+
+pub use equivalence::GcOps;
+pub use needs::{cases_about_references, slots_needed};
 
 use crate::Case;
 
@@ -79,6 +83,7 @@ cases! {
         locals_change_where_they_are_assigned,
         copies_and_fills_of_every_length,
         copies_and_fills_with_64_bit_addresses,
+        offsets_near_the_end_of_64_bits,
     }
     collecting {
         statistics_tell_what_happened,
@@ -117,6 +122,9 @@ cases! {
         many_short_programs,
         some_long_programs,
         programs_that_seldom_collect,
+        programs_between_steps,
+        programs_in_arenas_of_a_few_slots,
+        programs_from_bytes,
     }
     errors {
         malformed_and_invalid_modules,
@@ -259,6 +267,7 @@ cases! {
         tables_of_functions,
         tables_that_the_host_makes,
         tables_with_64_bit_indices,
+        copies_segments_and_calls_with_64_bit_indices,
         a_bulk_operation_out_of_bounds_changes_nothing,
     }
     traps {

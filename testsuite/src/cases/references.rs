@@ -341,7 +341,10 @@ pub fn references_are_released_after_a_trap(setup: Setup) {
 
 pub fn a_given_region_is_used(setup: Setup) {
     setup.each_engine(|engine| {
-        let region = Box::leak(vec![MaybeUninit::<u8>::uninit(); 1024].into_boxed_slice());
+        let room = Box::leak(vec![MaybeUninit::<u8>::uninit(); 1024 + 16].into_boxed_slice());
+        // Aligned to 16 by starting at a multiple of it.
+        let start = room.as_ptr().addr().wrapping_neg() % 16;
+        let region = &mut room[start..start + 1024];
         let mut store = Store::with_reference_region(engine, (), region).unwrap();
         let module = crate::support::module(engine, KEEPER);
         let instance = Instance::new(&mut store, &module, &[]).unwrap();

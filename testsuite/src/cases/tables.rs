@@ -230,6 +230,82 @@ pub fn tables_with_64_bit_indices(setup: Setup) {
     });
 }
 
+pub fn copies_segments_and_calls_with_64_bit_indices(setup: Setup) {
+    const TEXT: &str = r#"(module
+        (type $one (func (result i32)))
+        (table $narrow 4 funcref)
+        (table $wide i64 8 8 funcref)
+        (elem (table $wide) (i64.const 2) func $a $b)
+        (elem $segment func $a $b $a)
+        (func $a (result i32) (i32.const 10))
+        (func $b (result i32) (i32.const 11))
+        (func (export "size") (result i64) (table.size $wide))
+        (func (export "call") (param i64) (result i32)
+            (call_indirect $wide (type $one) (local.get 0)))
+        (func (export "tail") (param i64) (result i32)
+            (return_call_indirect $wide (type $one) (local.get 0)))
+        (func (export "init") (param i64 i32 i32)
+            (table.init $wide $segment (local.get 0) (local.get 1) (local.get 2)))
+        (func (export "within") (param i64 i64 i64)
+            (table.copy $wide $wide (local.get 0) (local.get 1) (local.get 2)))
+        (func (export "narrow") (param i32 i64 i32)
+            (table.copy $narrow $wide (local.get 0) (local.get 1) (local.get 2)))
+        (func (export "widen") (param i64 i32 i32)
+            (table.copy $wide $narrow (local.get 0) (local.get 1) (local.get 2))))"#;
+    setup.each_engine(|engine| {
+        let (mut store, instance) = instance(engine, TEXT);
+        let size = instance.get_typed_func::<(), i64>(&mut store, "size").unwrap();
+        assert_eq!(size.call(&mut store, ()).unwrap(), 8);
+        let calls = ["call", "tail"]
+            .map(|name| instance.get_typed_func::<u64, i32>(&mut store, name).unwrap());
+        let expect = |store: &mut Store<()>, wanted: [i32; 8]| {
+            for (at, wanted) in (0..).zip(wanted) {
+                for call in &calls {
+                    let found = call.call(&mut *store, at);
+                    match wanted {
+                        0 => {
+                            assert_eq!(found.unwrap_err().as_trap(), Some(Trap::IndirectCallToNull))
+                        }
+                        _ => assert_eq!(found.unwrap(), wanted, "{at}"),
+                    }
+                }
+            }
+        };
+        let outside = Some(Trap::TableOutOfBounds);
+        expect(&mut store, [0, 0, 10, 11, 0, 0, 0, 0]);
+        for index in [8, 1 << 32, (1 << 32) + 2, u64::MAX] {
+            for call in &calls {
+                let trap = call.call(&mut store, index).unwrap_err().as_trap();
+                assert_eq!(trap, Some(Trap::UndefinedElement), "{index}");
+            }
+        }
+        let init = instance.get_typed_func::<(u64, u32, u32), ()>(&mut store, "init").unwrap();
+        let within = instance.get_typed_func::<(u64, u64, u64), ()>(&mut store, "within").unwrap();
+        let narrow = instance.get_typed_func::<(u32, u64, u32), ()>(&mut store, "narrow").unwrap();
+        let widen = instance.get_typed_func::<(u64, u32, u32), ()>(&mut store, "widen").unwrap();
+        init.call(&mut store, (5, 0, 3)).unwrap();
+        expect(&mut store, [0, 0, 10, 11, 0, 10, 11, 10]);
+        within.call(&mut store, (0, 6, 2)).unwrap();
+        expect(&mut store, [11, 10, 10, 11, 0, 10, 11, 10]);
+        narrow.call(&mut store, (1, 3, 2)).unwrap();
+        widen.call(&mut store, (4, 0, 4)).unwrap();
+        expect(&mut store, [11, 10, 10, 11, 0, 11, 0, 0]);
+        for at in [6, 8, 1 << 32, u64::MAX] {
+            let found = init.call(&mut store, (at, 0, 3)).unwrap_err();
+            assert_eq!(found.as_trap(), outside, "init {at}");
+            let found = widen.call(&mut store, (at, 0, 3)).unwrap_err();
+            assert_eq!(found.as_trap(), outside, "widen {at}");
+            let found = narrow.call(&mut store, (0, at, 3)).unwrap_err();
+            assert_eq!(found.as_trap(), outside, "narrow {at}");
+            for args in [(at, 0, 3), (0, at, 3), (0, 0, at.max(9))] {
+                let found = within.call(&mut store, args).unwrap_err();
+                assert_eq!(found.as_trap(), outside, "within {args:?}");
+            }
+        }
+        expect(&mut store, [11, 10, 10, 11, 0, 11, 0, 0]);
+    });
+}
+
 pub fn a_bulk_operation_out_of_bounds_changes_nothing(setup: Setup) {
     setup.each_engine(|engine| {
         let census = Census::default();

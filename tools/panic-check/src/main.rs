@@ -2,14 +2,16 @@
 //! which does not exist: the link succeeds exactly if no panic path is
 //! reachable from them. Never run.
 //!
-//! What is called through pointers (destructors, stack-map lookup) is the
-//! embedder's or another layer's and not followed, except the walk's own code.
+//! The store's own entry points bring in the lookup of stack maps. Not
+//! followed: what is called through pointers and is the embedder's
+//! (destructors, its allocator).
 #![no_std]
 #![no_main]
 
 use core::alloc::{GlobalAlloc, Layout};
 use core::hint::black_box;
-use kernref::abi::StackMapLookup;
+use kernref::Store;
+use kernref::abi::{StackMapLookup, VmContext};
 use kernref::gc::{ExternRef, RefHeap};
 
 /// The library wants one; no entry point reaches it.
@@ -67,8 +69,21 @@ extern "C" fn entry_points(
     black_box([1_u32, 2][number as usize]);
 }
 
+/// What an embedder asks of its store, and compiled code of the runtime.
+#[unsafe(no_mangle)]
+extern "C" fn store_entry_points(store: &mut Store<()>, context: *mut VmContext, number: u32) {
+    black_box(store.gc().is_ok());
+    black_box(store.gc_step(number).is_ok());
+    black_box(store.drain_released(number as usize));
+    store.set_auto_drain(number == 1);
+    black_box(store.gc_stats());
+    // SAFETY: never run.
+    black_box(unsafe { kernref::runtime::collector_builtins(context, number) });
+}
+
 #[unsafe(no_mangle)]
 extern "C" fn _start() -> ! {
     black_box(entry_points as *const ());
+    black_box(store_entry_points as *const ());
     loop {}
 }

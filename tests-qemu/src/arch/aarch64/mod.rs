@@ -1,6 +1,7 @@
 //! QEMU's `virt` machine.
 
 mod boot;
+mod counter;
 pub mod entry;
 mod exceptions;
 mod exit;
@@ -8,6 +9,7 @@ mod probe;
 mod serial;
 mod timer;
 
+pub use counter::{counted_loop, init_instructions, instructions};
 pub use entry::{flush_tlb, set_root_table};
 pub use exceptions::init_exceptions;
 pub use exit::exit;

@@ -15,7 +15,7 @@ mod running;
 mod texts;
 
 use kernref_qemu::{Verdict, embedder, payload, print, println};
-use kernref_testsuite::{CASES, Hooks, Setup, install};
+use kernref_testsuite::{CASES, Hooks, Setup, cases_about_references, install, slots_needed};
 
 kernref_qemu::entry!(main);
 
@@ -43,6 +43,17 @@ const KERNEL_CASES: &[KernelCase] = kernel_cases![
     exhaustion::small_arenas,
 ];
 
+/// Cases that can do with next to no slots, each under one setup per size.
+fn small_arenas() -> impl Iterator<Item = (KernelCase, Setup)> {
+    [(1, Setup::ALL[0]), (2, Setup::ALL[2]), (3, Setup::ALL[3])].into_iter().flat_map(
+        |(slots, setup)| {
+            let fit = cases_about_references().filter(move |case| slots_needed(case) <= slots);
+            let setup = Setup { slots: Some(slots), ..setup };
+            fit.map(move |case| ((case.name, case.run), setup))
+        },
+    )
+}
+
 fn main() -> Verdict {
     let payload = payload::read();
     let from = payload
@@ -54,10 +65,14 @@ fn main() -> Verdict {
     install(Hooks { config: embedder::config, assemble: texts::assemble });
     let shared = CASES.iter().map(|case| (case.name, case.run));
     let all = shared.chain(KERNEL_CASES.iter().copied());
-    let numbered = all.flat_map(|case| Setup::ALL.map(|setup| (case, setup))).enumerate();
+    let all = all.flat_map(|case| Setup::ALL.map(|setup| (case, setup)));
     let mut passed = 0_u32;
-    for (number, ((name, run), setup)) in numbered.skip(from) {
-        print!("case {number} {name} [{}] ... ", setup.name());
+    for (number, ((name, run), setup)) in all.chain(small_arenas()).enumerate().skip(from) {
+        print!("case {number} {name} [{}", setup.name());
+        if let Some(slots) = setup.slots {
+            print!(", {slots} slots");
+        }
+        print!("] ... ");
         run(setup);
         println!("ok");
         passed += 1;

@@ -24,18 +24,21 @@ pub enum Op {
     GrownGet,
     GrownSet,
     Call,
+    CallOther,
     CallByHost,
     Probe,
     Collect,
     Step,
     HostSet,
-    Init,
+    HostGet,
+    SegmentInit,
+    SegmentDrop,
     Return,
     Trap,
 }
 
 /// Operations with how often each is drawn.
-const WEIGHTS: [(Op, u32); 21] = [
+const WEIGHTS: [(Op, u32); 24] = [
     (Op::Make, 16),
     (Op::Copy, 6),
     (Op::Null, 3),
@@ -49,12 +52,15 @@ const WEIGHTS: [(Op, u32); 21] = [
     (Op::GrownGet, 4),
     (Op::GrownSet, 4),
     (Op::Call, 7),
+    (Op::CallOther, 5),
     (Op::CallByHost, 6),
     (Op::Probe, 10),
     (Op::Collect, 3),
     (Op::Step, 6),
     (Op::HostSet, 4),
-    (Op::Init, 2),
+    (Op::HostGet, 3),
+    (Op::SegmentInit, 3),
+    (Op::SegmentDrop, 1),
     (Op::Return, 3),
     (Op::Trap, 3),
 ];
@@ -62,18 +68,47 @@ const WEIGHTS: [(Op, u32); 21] = [
 /// An operation with its operands, as it lies in the guest's memory.
 pub type Code = (Op, u8, u8, u8);
 
+/// Number of operations.
+pub const OPERATIONS: u8 = WEIGHTS.len() as u8;
+
+/// Four arbitrary bytes as an operation that stays within the tables.
+pub fn decode([op, a, b, c]: [u8; 4]) -> Code {
+    within_tables(WEIGHTS[usize::from(op % OPERATIONS)].0, a & 3, b, c % 12)
+}
+
+fn within_tables(op: Op, a: u8, b: u8, c: u8) -> Code {
+    match op {
+        Op::TableFill | Op::TableCopy | Op::SegmentInit => (op, a, b & 3, c),
+        _ => (op, a, b, c),
+    }
+}
+
+/// How programs collect.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Collecting {
+    /// As a whole and in steps of all sizes.
+    Anyhow,
+    /// In steps of one entry. What is put away is read and overwritten often,
+    /// so that this happens between the walk and the end of the sweep.
+    Slowly,
+}
+
 /// Marsaglia's xorshift.
-pub struct Random(pub u64);
+pub struct Random(u64);
 
 impl Random {
-    fn below(&mut self, bound: u32) -> u32 {
+    pub fn new(seed: u64) -> Self {
+        Random(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1)
+    }
+
+    pub fn below(&mut self, bound: u32) -> u32 {
         self.0 ^= self.0 << 13;
         self.0 ^= self.0 >> 7;
         self.0 ^= self.0 << 17;
         ((self.0 >> 20) % u64::from(bound)) as u32
     }
 
-    fn operation(&mut self) -> Code {
+    fn operation(&mut self, collecting: Collecting) -> Code {
         let mut at = self.below(WEIGHTS.iter().map(|(_, weight)| weight).sum());
         let op = WEIGHTS.iter().find_map(|(op, weight)| {
             let found = at < *weight;
@@ -82,27 +117,51 @@ impl Random {
         });
         let operands = [self.below(4), self.below(256), self.below(12)];
         let [a, b, c] = operands.map(|operand| operand as u8);
-        match op.unwrap_or(Op::Null) {
-            // So that it stays within the table.
-            op @ (Op::TableFill | Op::TableCopy | Op::Init) => (op, a, b & 3, c),
-            op => (op, a, b, c),
+        match (collecting, op.unwrap_or(Op::Null)) {
+            (Collecting::Anyhow, op) => within_tables(op, a, b, c),
+            (Collecting::Slowly, Op::Collect | Op::Step) => (Op::Step, a, 1, c),
+            // Probes collect if `b` is odd.
+            (Collecting::Slowly, Op::Probe) => (Op::Probe, a, b & !1, c),
+            (Collecting::Slowly, op) => within_tables(op, a, b, c),
         }
     }
 
-    /// A program of `len` operations. It returns early in called frames only,
+    /// A new object into the table and out of the frame; or from the table
+    /// into the frame and overwritten, perhaps with steps in between.
+    fn put_away_or_take(&mut self, code: &mut Vec<Code>) {
+        let (a, b) = (self.below(4) as u8, self.below(8) as u8);
+        let other = (a + 1 + self.below(3) as u8) & 3;
+        match self.below(4) {
+            0 | 1 => {
+                code.extend([(Op::Make, a, 0, 0), (Op::TableSet, a, b, 0), (Op::Null, a, 0, 0)]);
+            }
+            2 => code.extend([(Op::TableGet, a, b, 0), (Op::TableSet, other, b, 0)]),
+            _ => code.extend([
+                (Op::TableGet, a, b, 0),
+                (Op::Step, 0, 1 + self.below(5) as u8, 0),
+                (Op::TableSet, other, b, 0),
+                (Op::Probe, 0, 0, 0),
+            ]),
+        }
+    }
+
+    /// A program of about `len` operations. It returns early in called frames only,
     /// and traps mostly where the host swallows that.
-    pub fn program(&mut self, len: usize) -> Vec<Code> {
+    pub fn program(&mut self, len: usize, collecting: Collecting) -> Vec<Code> {
         let (mut called, mut swallowed) = (0, 0);
         let mut code = Vec::new();
         while code.len() < len {
-            let (op, a, b, c) = self.operation();
+            if collecting == Collecting::Slowly && self.below(3) == 0 {
+                self.put_away_or_take(&mut code);
+            }
+            let (op, a, b, c) = self.operation(collecting);
             let end = code.len() + 1 + usize::from(c);
             let fits = match op {
                 Op::Return => code.len() < called,
                 Op::Trap => code.len() < swallowed || self.below(8) == 0,
                 _ => true,
             };
-            if matches!(op, Op::Call | Op::CallByHost) {
+            if matches!(op, Op::Call | Op::CallOther | Op::CallByHost) {
                 called = called.max(end);
             }
             if op == Op::CallByHost && b & 0x80 != 0 {
@@ -128,17 +187,27 @@ pub struct Probe {
     pub reachable: BTreeSet<Id>,
 }
 
-/// Elements of the fixed table.
+/// Elements of the shared table.
 pub const TABLE: usize = 8;
-/// Most elements of the growing table.
+/// Most elements of a growing table.
 pub const GROWN: usize = 12;
 
-/// The state of an instance.
+/// What an instance has for itself.
+#[derive(Default)]
+struct Instance {
+    grown: Vec<Option<Id>>,
+    globals: [Option<Id>; 2],
+    /// Its segment is dropped.
+    dropped: bool,
+}
+
+/// The state of both instances.
 #[derive(Default)]
 pub struct Model {
     table: [Option<Id>; TABLE],
-    grown: Vec<Option<Id>>,
-    globals: [Option<Id>; 2],
+    instances: [Instance; 2],
+    /// What an immutable global and the segments hold.
+    seed: Option<Id>,
     made: Id,
     frames: Vec<[Option<Id>; 4]>,
     pub probes: Vec<Probe>,
@@ -149,10 +218,29 @@ pub struct Model {
 pub struct Trapped;
 
 impl Model {
+    pub fn new(seed: Option<Id>) -> Self {
+        Model { seed, made: seed.iter().len() as Id, ..Model::default() }
+    }
+
+    /// The object that is in a place for good.
+    pub fn seed(&self) -> Option<Id> {
+        self.seed
+    }
+
+    /// After a program of unknown effect: so many objects have been made, and
+    /// the growing tables have these sizes. What the places hold is not known,
+    /// and to be overwritten.
+    pub fn resume(&mut self, made: Id, sizes: [u64; 2]) {
+        *self = Model { made, seed: self.seed, ..Model::default() };
+        for (instance, size) in self.instances.iter_mut().zip(sizes) {
+            instance.grown = alloc::vec![None; size as usize];
+        }
+    }
+
     /// What tables and globals hold.
     pub fn placed(&self) -> BTreeSet<Id> {
-        let places = self.table.iter().chain(&self.grown).chain(&self.globals);
-        places.filter_map(|place| *place).collect()
+        let own = self.instances.iter().flat_map(|own| own.grown.iter().chain(&own.globals));
+        self.table.iter().chain(own).chain([&self.seed]).filter_map(|place| *place).collect()
     }
 
     /// How many objects were made.
@@ -160,15 +248,20 @@ impl Model {
         self.made
     }
 
-    /// Runs a program as the host calls it, without an argument.
+    /// Runs a program as the host calls it: in instance 0, without an argument.
     pub fn run(&mut self, program: &[Code]) -> Result<Option<Id>, Trapped> {
         self.frames.clear();
-        self.frame(program, None)
+        self.frame(0, program, None)
     }
 
-    fn frame(&mut self, program: &[Code], argument: Option<Id>) -> Result<Option<Id>, Trapped> {
+    fn frame(
+        &mut self,
+        me: usize,
+        program: &[Code],
+        argument: Option<Id>,
+    ) -> Result<Option<Id>, Trapped> {
         self.frames.push([argument, None, None, None]);
-        let outcome = self.steps(program);
+        let outcome = self.steps(me, program);
         self.frames.pop();
         outcome
     }
@@ -178,12 +271,13 @@ impl Model {
         &mut frame[usize::from(at & 3)]
     }
 
-    fn steps(&mut self, program: &[Code]) -> Result<Option<Id>, Trapped> {
+    fn steps(&mut self, me: usize, program: &[Code]) -> Result<Option<Id>, Trapped> {
         let mut at = 0;
         while let Some(&(op, a, b, c)) = program.get(at) {
             at += 1;
             let (b_at, c_len) = (usize::from(b), usize::from(c));
             let value = *self.local(a);
+            let own = &mut self.instances[me];
             match op {
                 Op::Make => {
                     *self.local(a) = Some(self.made);
@@ -191,39 +285,42 @@ impl Model {
                 }
                 Op::Copy => *self.local(a) = *self.local(b),
                 Op::Null => *self.local(a) = None,
-                Op::TableGet => *self.local(a) = self.table[b_at & 7],
+                Op::TableGet | Op::HostGet => *self.local(a) = self.table[b_at & 7],
                 Op::TableSet | Op::HostSet => self.table[b_at & 7] = value,
                 Op::TableFill => self.table[b_at..b_at + (c_len & 3)].fill(value),
                 Op::TableCopy => {
                     self.table.copy_within(b_at..b_at + (c_len & 3), usize::from(a));
                 }
-                Op::GlobalSet => self.globals[b_at & 1] = value,
-                Op::GlobalGet => *self.local(a) = self.globals[b_at & 1],
+                Op::GlobalSet => own.globals[b_at & 1] = value,
+                Op::GlobalGet => *self.local(a) = self.instances[me].globals[b_at & 1],
                 Op::Grow => {
-                    let len = self.grown.len() + (b_at & 1) + 1;
+                    let len = own.grown.len() + (b_at & 1) + 1;
                     if len <= GROWN {
-                        self.grown.resize(len, value);
+                        own.grown.resize(len, value);
                     }
                 }
                 Op::GrownGet => {
-                    let len = self.grown.len().max(1);
-                    *self.local(a) = self.grown.get(b_at % len).copied().flatten();
+                    let len = own.grown.len().max(1);
+                    *self.local(a) = self.instances[me].grown.get(b_at % len).copied().flatten();
                 }
                 Op::GrownSet => {
-                    let len = self.grown.len().max(1);
-                    if let Some(place) = self.grown.get_mut(b_at % len) {
+                    let len = own.grown.len().max(1);
+                    if let Some(place) = own.grown.get_mut(b_at % len) {
                         *place = value;
                     }
                 }
-                Op::Call | Op::CallByHost => {
+                Op::Call | Op::CallOther | Op::CallByHost => {
+                    let by_host = op == Op::CallByHost;
+                    let other = op == Op::CallOther || by_host && b & 0x20 != 0;
+                    let callee = if other { 1 - me } else { me };
                     let end = program.len().min(at + c_len);
                     let argument = *self.local(b);
-                    let outcome = self.frame(&program[at..end], argument);
+                    let outcome = self.frame(callee, &program[at..end], argument);
                     at = end;
                     *self.local(a) = match outcome {
                         Ok(result) => result,
                         // The host swallows the trap.
-                        Err(_) if op == Op::CallByHost && b & 0x80 != 0 => None,
+                        Err(_) if by_host && b & 0x80 != 0 => None,
                         Err(trapped) => return Err(trapped),
                     };
                 }
@@ -235,7 +332,11 @@ impl Model {
                     self.probes.push(Probe { locals, placed, reachable });
                 }
                 Op::Collect | Op::Step => {}
-                Op::Init => self.table[b_at..b_at + 2].fill(None),
+                Op::SegmentInit if own.dropped => {}
+                Op::SegmentInit => {
+                    self.table[b_at..b_at + 2].copy_from_slice(&[self.seed, None]);
+                }
+                Op::SegmentDrop => own.dropped = true,
                 Op::Return => return Ok(value),
                 Op::Trap => return Err(Trapped),
             }

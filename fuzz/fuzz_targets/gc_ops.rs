@@ -1,0 +1,8 @@
+//! Programs of reference operations: under both policies, with zeal and
+//! without, objects live and die as a plain model says.
+#![no_main]
+
+use kernref_fuzz::gc_ops;
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(|bytes: &[u8]| gc_ops(bytes));

@@ -1,0 +1,12 @@
+//! The atomics that handles and the drop queue consist of, in one place so
+//! that `tools/handle-model` can put those of a model checker here instead.
+
+pub(super) use core::sync::atomic::{AtomicBool, AtomicPtr, AtomicUsize, Ordering, fence};
+
+/// A static table of as many entries as destructions can be outermost at a time.
+macro_rules! entries {
+    ($name:ident: $ty:ty = $entry:expr) => {
+        static $name: [$ty; 16] = [const { $entry }; 16];
+    };
+}
+pub(super) use entries;

@@ -1,0 +1,134 @@
+//! [`Definitions`]: what a linker defines, by module and item name. Knows
+//! nothing of the type of a store's data, so that it is compiled once.
+
+use super::external::Extern;
+use super::host_func::HostDef;
+use super::instantiate::Definition;
+use super::link;
+use super::shared::Shared;
+use crate::alloc;
+use crate::error::{Error, LinkReason, Result};
+use core::hash::BuildHasher;
+use hashbrown::{DefaultHashBuilder, HashTable};
+use std_alloc::string::String;
+
+/// What is defined.
+#[derive(Clone)]
+pub(super) enum Item {
+    Extern(Extern),
+    Host(Shared<HostDef>),
+}
+
+fn hash(hasher: &DefaultHashBuilder, module: &str, name: &str) -> u64 {
+    hasher.hash_one((module, name))
+}
+
+impl Item {
+    pub(super) fn definition(&self) -> Definition<'_> {
+        match self {
+            Item::Extern(item) => Definition::Extern(*item),
+            Item::Host(def) => Definition::Host(def),
+        }
+    }
+}
+
+struct Named {
+    module: String,
+    name: String,
+    item: Item,
+}
+
+/// Definitions by module and item name.
+pub(super) struct Definitions {
+    table: HashTable<Named>,
+    hasher: DefaultHashBuilder,
+    pub(super) allow_shadowing: bool,
+}
+
+impl Definitions {
+    pub(super) fn new() -> Self {
+        let (table, hasher) = (HashTable::new(), DefaultHashBuilder::default());
+        Self { table, hasher, allow_shadowing: false }
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.table.len()
+    }
+
+    pub(super) fn get(&self, module: &str, name: &str) -> Option<&Item> {
+        let same = |known: &Named| known.name == name && known.module == module;
+        Some(&self.table.find(hash(&self.hasher, module, name), same)?.item)
+    }
+
+    pub(super) fn insert(&mut self, module: &str, name: &str, item: Item) -> Result<()> {
+        let same = |known: &Named| known.name == name && known.module == module;
+        let own_hash = hash(&self.hasher, module, name);
+        if let Some(known) = self.table.find_mut(own_hash, same) {
+            if !self.allow_shadowing {
+                return Err(link::link_error(module, name, LinkReason::Duplicate));
+            }
+            known.item = item;
+            return Ok(());
+        }
+        let (module, name) = (alloc::try_string(module)?, alloc::try_string(name)?);
+        let rehash = |known: &Named| hash(&self.hasher, &known.module, &known.name);
+        let bytes = size_of::<Named>();
+        self.table.try_reserve(1, rehash).map_err(|_| Error::OutOfMemory { bytes })?;
+        self.table.insert_unique(own_hash, Named { module, name, item }, rehash);
+        Ok(())
+    }
+
+    /// Defines `as_module::as_name` to be what `module::name` is.
+    pub(super) fn alias(
+        &mut self,
+        module: &str,
+        name: &str,
+        as_module: &str,
+        as_name: &str,
+    ) -> Result<()> {
+        let Some(item) = self.get(module, name).cloned() else {
+            return Err(link::link_error(module, name, LinkReason::Unknown));
+        };
+        self.insert(as_module, as_name, item)
+    }
+
+    /// Defines everything in `module` under `as_module`, too.
+    pub(super) fn alias_module(&mut self, module: &str, as_module: &str) -> Result<()> {
+        let of_module = || self.table.iter().filter(|known| known.module == module);
+        let mut copies = alloc::try_vec_with_capacity(of_module().count())?;
+        for known in of_module() {
+            copies.push((alloc::try_string(&known.name)?, known.item.clone()));
+        }
+        if copies.is_empty() {
+            return Err(link::link_error(module, "", LinkReason::Unknown));
+        }
+        copies.into_iter().try_for_each(|(name, item)| self.insert(as_module, &name, item))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::runtime::{Config, Engine, Func, Store};
+
+    #[test]
+    fn finds_what_was_put_in_in_any_order() {
+        let mut store = Store::new(&Engine::new(&Config::new()).unwrap(), ()).unwrap();
+        let func = Func::wrap(&mut store, || ()).unwrap();
+        let mut definitions = Definitions::new();
+        let names = ["m", "", "z", "a", "mm", "b"];
+        for module in names {
+            for name in names {
+                assert!(definitions.get(module, name).is_none());
+                definitions.insert(module, name, Item::Extern(func.into())).unwrap();
+                assert!(definitions.insert(module, name, Item::Extern(func.into())).is_err());
+            }
+        }
+        assert_eq!(definitions.len(), names.len() * names.len());
+        assert!(names.iter().all(|m| names.iter().all(|n| definitions.get(m, n).is_some())));
+        definitions.alias_module("z", "y").unwrap();
+        definitions.alias("a", "b", "y", "c").unwrap();
+        assert!(definitions.get("y", "mm").is_some() && definitions.get("y", "c").is_some());
+        assert!(definitions.alias_module("z", "y").is_err());
+    }
+}

@@ -1,0 +1,68 @@
+//! A guest, and the host functions that all guests may import.
+
+use core::sync::atomic::{AtomicI64, Ordering};
+use kernref::{
+    Caller, DeferralPolicy, Engine, Error, ExternRef, Instance, Linker, Module, Result, Rooted,
+    Store, WasmParams, WasmResults,
+};
+use kernref_qemu::{embedder, payload};
+
+use crate::measure;
+
+/// Enough for all that a row makes, so that nothing collects but `gc`.
+const SLOTS: u32 = 16_384;
+
+/// Instructions of the last collection.
+static COLLECTING: AtomicI64 = AtomicI64::new(0);
+
+/// An instance in a store of its own.
+pub struct Guest {
+    store: Store<ExternRef>,
+    instance: Instance,
+}
+
+impl Guest {
+    /// Instantiates the file `name`.
+    ///
+    /// # Errors
+    /// Kernref's; [`Error::Bug`] if there is no such file.
+    pub fn new(policy: DeferralPolicy, name: &str) -> Result<Self> {
+        let files = payload::read().files;
+        let (_, wasm) =
+            files.iter().find(|(file, _)| *file == name).ok_or(Error::Bug("no such guest"))?;
+        let mut config = embedder::config();
+        config.deferral_policy(policy).reference_slots(SLOTS).gc_threshold(Some(SLOTS));
+        let engine = Engine::new(&config)?;
+        let mut linker = Linker::new(&engine);
+        linker.func_wrap("h", "nop", || ())?;
+        linker.func_wrap("h", "take", |_: Option<Rooted>| ())?;
+        linker.func_wrap("h", "give", |caller: Caller<'_, ExternRef>| caller.data().clone())?;
+        linker.func_wrap("h", "gc", |mut caller: Caller<'_, ExternRef>| {
+            let mut outcome = Ok(());
+            let count = measure::of(|| outcome = caller.gc());
+            COLLECTING.store(count, Ordering::Relaxed);
+            outcome
+        })?;
+        let mut store = Store::new(&engine, ExternRef::new(7_u32)?)?;
+        let instance = linker.instantiate(&mut store, &Module::new(&engine, wasm)?)?;
+        Ok(Self { store, instance })
+    }
+
+    /// An exported function as a closure.
+    ///
+    /// # Errors
+    /// There is none of that name and type.
+    pub fn func<P: WasmParams, R: WasmResults>(
+        &mut self,
+        name: &str,
+    ) -> Result<impl FnMut(P) -> Result<R>> {
+        let func = self.instance.get_typed_func::<P, R>(&mut self.store, name)?;
+        let store = &mut self.store;
+        Ok(move |params| func.call(&mut *store, params))
+    }
+}
+
+/// Instructions of the last collection that a guest asked for.
+pub fn collecting() -> i64 {
+    COLLECTING.load(Ordering::Relaxed)
+}

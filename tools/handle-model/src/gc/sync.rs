@@ -1,0 +1,13 @@
+//! What stands for the library's `sync.rs`: loom's atomics, and one entry, so
+//! that destructions meet.
+
+pub(super) use loom::sync::atomic::{AtomicBool, AtomicPtr, AtomicUsize, Ordering, fence};
+
+macro_rules! entries {
+    ($name:ident: $ty:ty = $entry:expr) => {
+        loom::lazy_static! {
+            static ref $name: [$ty; 1] = [$entry];
+        }
+    };
+}
+pub(super) use entries;

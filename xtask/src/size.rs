@@ -1,0 +1,191 @@
+//! `./x size`: what Kernref adds to a minimal kernel. The kernels of
+//! `tools/footprint` are linked without what they do not use, and the sections
+//! that a kernel has to load are compared.
+
+use crate::qemu::Arch;
+use crate::{Result, cargo, paths};
+use object::{Object, ObjectSection, ObjectSymbol, SectionFlags, SectionKind, elf};
+use std::path::Path;
+use std::process::ExitCode;
+
+/// A kernel, what it has, and the most bytes that it may add.
+struct Weighed {
+    bin: &'static str,
+    what: &'static str,
+    ceiling: fn(Arch) -> u64,
+}
+
+/// From the smallest to the largest. `docs/performance.md` says what each has.
+const WEIGHED: [Weighed; 3] = [
+    Weighed { bin: "runtime", what: "runtime and collector", ceiling: |_| 150_000 },
+    Weighed { bin: "artifact", what: "… and loading artifacts", ceiling: |_| 165_000 },
+    Weighed { bin: "compiler", what: "… and the compiler", ceiling: with_compiler },
+];
+
+/// Cranelift's instruction tables differ in size.
+fn with_compiler(arch: Arch) -> u64 {
+    match arch {
+        Arch::X86_64 => 5_300_000,
+        Arch::Aarch64 => 3_000_000,
+    }
+}
+
+/// Arguments of `./x size`.
+#[derive(clap::Args)]
+pub struct Args {
+    /// One architecture only.
+    #[arg(long, value_enum)]
+    arch: Option<Arch>,
+    /// List the N largest symbols of the kernel that `--of` names.
+    #[arg(long, value_name = "N")]
+    symbols: Option<usize>,
+    /// The kernel to list symbols of.
+    #[arg(long, value_parser = ["baseline", "runtime", "artifact", "compiler"],
+          default_value = "runtime")]
+    of: String,
+}
+
+/// Bytes of an image by what they are for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Sizes {
+    text: u64,
+    rodata: u64,
+    data: u64,
+    /// Unwind tables: nothing reads them, and a kernel's linker script can
+    /// discard them. Not part of the total.
+    unwind: u64,
+}
+
+impl Sizes {
+    fn total(&self) -> u64 {
+        self.text + self.rodata + self.data
+    }
+
+    fn beyond(&self, base: &Sizes) -> Sizes {
+        Sizes {
+            text: self.text.saturating_sub(base.text),
+            rodata: self.rodata.saturating_sub(base.rodata),
+            data: self.data.saturating_sub(base.data),
+            unwind: self.unwind.saturating_sub(base.unwind),
+        }
+    }
+}
+
+/// Runs the command.
+pub fn run(args: &Args) -> Result<ExitCode> {
+    let mut within = true;
+    for arch in Arch::ALL {
+        if args.arch.is_none_or(|wanted| wanted == arch) {
+            build(arch)?;
+            within &= table(arch)?;
+            if let Some(count) = args.symbols {
+                symbols(&kernel(arch, &args.of), count)?;
+            }
+        }
+    }
+    Ok(if within { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// The ceilings of one architecture, as a check.
+pub fn check(arch: Arch) -> Result<()> {
+    build(arch)?;
+    match table(arch)? {
+        true => Ok(()),
+        false => Err("larger than its ceiling".into()),
+    }
+}
+
+fn kernel(arch: Arch, bin: &str) -> std::path::PathBuf {
+    paths::target().join(arch.target()).join("release").join(bin)
+}
+
+fn build(arch: Arch) -> Result<()> {
+    let folder = paths::root().join("tools").join("footprint");
+    let build = ["build", "--quiet", "--locked", "--release", "--target", arch.target()];
+    // What has no compiler is built without the feature, as its users would.
+    cargo::run(&folder, &[&build[..], &["--bins"]].concat())?;
+    cargo::run(&folder, &[&build[..], &["--features", "compile", "--bin", "compiler"]].concat())
+}
+
+/// Prints the sizes; true if all are within their ceilings.
+fn table(arch: Arch) -> Result<bool> {
+    let base = sizes(&kernel(arch, "baseline"))?;
+    println!(
+        "{:<30}{:>9}{:>9}{:>8}{:>11}{:>11}{:>16}",
+        arch.target(),
+        "text",
+        "rodata",
+        "data",
+        "in all",
+        "ceiling",
+        "unwind tables"
+    );
+    let mut within = true;
+    for Weighed { bin, what, ceiling } in WEIGHED {
+        let added = sizes(&kernel(arch, bin))?.beyond(&base);
+        let Sizes { text, rodata, data, unwind } = added;
+        let (total, ceiling) = (added.total(), ceiling(arch));
+        let over = total > ceiling;
+        let note = if over { "  TOO LARGE" } else { "" };
+        println!(
+            "{what:<30}{text:>9}{rodata:>9}{data:>8}{total:>11}{ceiling:>11}{unwind:>16}{note}"
+        );
+        within &= !over;
+    }
+    Ok(within)
+}
+
+fn sizes(path: &Path) -> Result<Sizes> {
+    let bytes = std::fs::read(path).map_err(|error| format!("{}: {error}", path.display()))?;
+    let file = object::File::parse(&*bytes).map_err(|error| error.to_string())?;
+    let mut sizes = Sizes::default();
+    for section in file.sections() {
+        let SectionFlags::Elf { sh_flags, .. } = section.flags() else { continue };
+        if sh_flags & u64::from(elf::SHF_ALLOC) == 0 {
+            continue;
+        }
+        let name = section.name().unwrap_or_default();
+        let place = match section.kind() {
+            SectionKind::UninitializedData | SectionKind::UninitializedTls => continue,
+            _ if name.starts_with(".eh_frame") => &mut sizes.unwind,
+            SectionKind::Text => &mut sizes.text,
+            _ if sh_flags & u64::from(elf::SHF_WRITE) == 0 => &mut sizes.rodata,
+            _ => &mut sizes.data,
+        };
+        *place += section.size();
+    }
+    Ok(sizes)
+}
+
+fn symbols(path: &Path, count: usize) -> Result<()> {
+    let bytes = std::fs::read(path).map_err(|error| format!("{}: {error}", path.display()))?;
+    let file = object::File::parse(&*bytes).map_err(|error| error.to_string())?;
+    let mut found: Vec<(u64, String)> = file
+        .symbols()
+        .filter(|symbol| symbol.size() > 0 && !is_zeroed(&file, symbol))
+        .map(|symbol| (symbol.size(), symbol.name().unwrap_or_default().to_string()))
+        .collect();
+    found.sort_unstable_by(|a, b| b.cmp(a));
+    for (size, name) in found.iter().take(count) {
+        println!("{size:>9} {:#}", rustc_demangle::demangle(name));
+    }
+    Ok(())
+}
+
+fn is_zeroed<'a>(file: &object::File<'a>, symbol: &impl ObjectSymbol<'a>) -> bool {
+    let section = symbol.section_index().and_then(|index| file.section_by_index(index).ok());
+    section.is_none_or(|section| section.kind() == SectionKind::UninitializedData)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Sizes;
+
+    #[test]
+    fn unwind_tables_are_no_part_of_the_total() {
+        let base = Sizes { text: 10, rodata: 20, data: 3, unwind: 5 };
+        let sizes = Sizes { text: 110, rodata: 50, data: 3, unwind: 500 };
+        assert_eq!(sizes.beyond(&base), Sizes { text: 100, rodata: 30, data: 0, unwind: 495 });
+        assert_eq!(sizes.beyond(&base).total(), 130);
+    }
+}
