@@ -2,6 +2,7 @@
 //! memories, globals and tables, and every object released exactly once.
 #![forbid(unsafe_code)]
 
+pub mod accesses;
 pub mod generate;
 mod in_kernref;
 mod in_wasmi;

@@ -2,7 +2,7 @@
 #![forbid(unsafe_code)]
 
 use clap::Parser;
-use kernref_differential::{Verdict, compare, generate};
+use kernref_differential::{Verdict, accesses, compare, generate};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
@@ -20,6 +20,9 @@ struct Args {
     /// Begin no further module after so many seconds.
     #[arg(long, default_value_t = 60)]
     seconds: u64,
+    /// Modules that access memory close to its end, in place of any modules.
+    #[arg(long)]
+    accesses: bool,
     /// Where modules that fail are saved.
     #[arg(long, default_value = "target/differential")]
     save: PathBuf,
@@ -43,7 +46,11 @@ fn run(args: &Args) -> bool {
             println!("stopped after {} seconds, before seed {seed}", args.seconds);
             break;
         }
-        let Some(wasm) = generate::from_seed(seed) else {
+        let module = match args.accesses {
+            true => accesses::from_seed(seed),
+            false => generate::from_seed(seed),
+        };
+        let Some(wasm) = module else {
             not_taken += 1;
             continue;
         };
