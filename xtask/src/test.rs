@@ -7,6 +7,7 @@ use crate::{
     Result, bench_kernel, cargo, demo_suite, guests, kernel_suite, layers, miri, panic_check,
     paths, size,
 };
+use std::path::Path;
 use std::process::ExitCode;
 
 /// Arguments of `./x test`.
@@ -69,15 +70,13 @@ pub fn run(args: &Args) -> Result<ExitCode> {
             (counts, _) => Ok(counts),
         }
     });
-    tally.check("random modules against wasmi", || {
-        let count = if args.quick { "50" } else { "400" };
-        let run = ["run", "--locked", "--package", "kernref-differential", "--"];
-        let (output, success) = cargo::capture(root, &[&run[..], &["--count", count]].concat())?;
-        match (crate::tally::count(&output), success) {
-            ((passed, 0), false) => Ok((passed, 1)),
-            (counts, _) => Ok(counts),
-        }
-    });
+    let (any, accesses) = if args.quick { ("50", "100") } else { ("400", "1000") };
+    for (name, options) in [
+        ("random modules against wasmi", &["--count", any][..]),
+        ("accesses close to a memory's end against wasmi", &["--accesses", "--count", accesses]),
+    ] {
+        tally.check(name, || random_modules(root, options));
+    }
     let scripts = encode_scripts(&mut tally);
     if let Some(scripts) = &scripts {
         on_the_host(&mut tally, scripts);
@@ -114,6 +113,15 @@ pub fn run(args: &Args) -> Result<ExitCode> {
         true => ExitCode::SUCCESS,
         false => ExitCode::FAILURE,
     })
+}
+
+fn random_modules(root: &Path, options: &[&str]) -> Result<(u64, u64)> {
+    let run = ["run", "--locked", "--package", "kernref-differential", "--"];
+    let (output, success) = cargo::capture(root, &[&run[..], options].concat())?;
+    match (count(&output), success) {
+        ((passed, 0), false) => Ok((passed, 1)),
+        (counts, _) => Ok(counts),
+    }
 }
 
 fn encode_scripts(tally: &mut Tally) -> Option<Scripts> {
