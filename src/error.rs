@@ -99,7 +99,8 @@ pub enum Misuse {
     ImmutableGlobal,
     /// An index lies outside a table or memory.
     OutOfBounds,
-    /// A borrowed argument was used after its host call ended.
+    /// A borrowed argument was used after its host call ended, or a root after
+    /// it was unrooted.
     StaleReference,
     /// A host reference is not of the requested Rust type.
     WrongReferent,
