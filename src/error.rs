@@ -211,7 +211,7 @@ impl core::fmt::Display for Misuse {
             Misuse::WrongType => "value of the wrong type",
             Misuse::ImmutableGlobal => "global is immutable",
             Misuse::OutOfBounds => "index out of bounds",
-            Misuse::StaleReference => "borrowed reference used after its host call",
+            Misuse::StaleReference => "rooted reference used after its host call or root",
             Misuse::WrongReferent => "reference is not of the requested type",
             Misuse::Revoked => "the object behind the reference was revoked",
             Misuse::WrongEngine => "belongs to another engine",

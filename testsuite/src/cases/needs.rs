@@ -6,7 +6,7 @@ use crate::Case;
 
 /// Where the cases about references stand. The others hold none, or next to
 /// none.
-const MODULES: [&str; 10] = [
+const MODULES: [&str; 11] = [
     "calls::",
     "collecting::",
     "counting::",
@@ -14,6 +14,7 @@ const MODULES: [&str; 10] = [
     "frames::",
     "nesting::",
     "references::",
+    "rooting::",
     "sharing::",
     "stepping::",
     "tables::",
