@@ -5,9 +5,7 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 use kernref::abi::Trap;
 use kernref::gc::ExternRef;
-use kernref::{
-    Caller, Error, Extern, Linker, Misuse, OwnedRooted, Rooted, Store, TypedFunc, Val,
-};
+use kernref::{Caller, Error, Extern, Linker, Misuse, OwnedRooted, Rooted, Store, TypedFunc, Val};
 use spin::Mutex;
 
 const KEEPER: &str = r#"(module
@@ -62,7 +60,8 @@ pub fn a_root_is_good_for_many_calls(setup: Setup) {
             let stats = store.gc_stats();
             assert_eq!((stats.slots_used, stats.table_len), (1, 0));
         }
-        let maybe = instance.get_typed_func::<Option<Rooted>, Option<ExternRef>>(&mut store, "same");
+        let maybe =
+            instance.get_typed_func::<Option<Rooted>, Option<ExternRef>>(&mut store, "same");
         let maybe = maybe.unwrap();
         assert!(maybe.call(&mut store, None).unwrap().is_none());
         assert!(maybe.call(&mut store, Some(rooted)).unwrap().is_some());

@@ -247,7 +247,13 @@ impl Model {
     /// What tables, globals and roots hold.
     pub fn placed(&self) -> BTreeSet<Id> {
         let own = self.instances.iter().flat_map(|own| own.grown.iter().chain(&own.globals));
-        self.table.iter().chain(&self.roots).chain(own).chain([&self.seed]).filter_map(|place| *place).collect()
+        self.table
+            .iter()
+            .chain(&self.roots)
+            .chain(own)
+            .chain([&self.seed])
+            .filter_map(|place| *place)
+            .collect()
     }
 
     /// How many objects were made.
