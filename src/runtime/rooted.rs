@@ -62,7 +62,9 @@ impl Rooted {
         self.check_frames(store)
     }
 
-    /// The same for an argument: whether its frame is linked.
+    /// The same for an argument: whether its frame is linked. Out of line, so
+    /// that what returns a root need not save registers for it.
+    #[inline(never)]
     fn check_frames(&self, store: &StoreOpaque) -> Result<()> {
         if self.store != store.id {
             return Err(Misuse::WrongStore.into());

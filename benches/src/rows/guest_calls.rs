@@ -63,7 +63,9 @@ fn floor(call: Call) -> Sample {
     let object = Arc::new(7);
     match call {
         Call::Empty => floors::call_in(|| ()),
-        Call::Pass => floors::call_in(move || drop(black_box(Arc::as_ptr(&object)))),
+        Call::Pass => floors::call_in(move || {
+            black_box(Arc::as_ptr(&object));
+        }),
         Call::PassOwned => floors::call_in(move || drop(black_box(object.clone()))),
         Call::Create => floors::call_in(|| drop(black_box(Box::new(7)))),
     }
