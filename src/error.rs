@@ -99,7 +99,8 @@ pub enum Misuse {
     ImmutableGlobal,
     /// An index lies outside a table or memory.
     OutOfBounds,
-    /// A borrowed argument was used after its host call ended.
+    /// A borrowed argument was used after its host call ended, or a root after
+    /// it was unrooted.
     StaleReference,
     /// A host reference is not of the requested Rust type.
     WrongReferent,
@@ -210,7 +211,7 @@ impl core::fmt::Display for Misuse {
             Misuse::WrongType => "value of the wrong type",
             Misuse::ImmutableGlobal => "global is immutable",
             Misuse::OutOfBounds => "index out of bounds",
-            Misuse::StaleReference => "borrowed reference used after its host call",
+            Misuse::StaleReference => "rooted reference used after its host call or root",
             Misuse::WrongReferent => "reference is not of the requested type",
             Misuse::Revoked => "the object behind the reference was revoked",
             Misuse::WrongEngine => "belongs to another engine",

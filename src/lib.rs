@@ -36,9 +36,9 @@ pub use error::{Error, LimitError, LinkError, LinkReason, Misuse, Result};
 pub use gc::{DeferralPolicy, ExternRef, GcStats, StepProgress};
 pub use runtime::{
     AsContext, AsContextMut, Caller, Config, Engine, Extern, Func, Global, Instance, IntoFunc,
-    Linker, Memory, Module, ResourceLimiter, Rooted, Store, StoreContext, StoreContextMut,
-    StoreLimits, StoreLimitsBuilder, Table, TypedFunc, UpdateDeadline, Val, WasmBacktrace,
-    WasmParams, WasmResults,
+    Linker, Memory, Module, OwnedRooted, ResourceLimiter, Rooted, Store, StoreContext,
+    StoreContextMut, StoreLimits, StoreLimitsBuilder, Table, TypedFunc, UpdateDeadline, Val,
+    WasmBacktrace, WasmParams, WasmResults,
 };
 
 /// The README's example, compiled and run.

@@ -3,8 +3,8 @@
 #![cfg(all(feature = "compile", feature = "std"))]
 
 use kernref::{
-    AsContextMut, Caller, Config, DeferralPolicy, Engine, ExternRef, Linker, Module, Result,
-    Rooted, Store,
+    AsContextMut, Caller, Config, DeferralPolicy, Engine, ExternRef, Linker, Module, OwnedRooted,
+    Result, Rooted, Store,
 };
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
@@ -101,6 +101,16 @@ fn references_travel_and_are_collected_without_allocating() {
             for _ in 0..100 {
                 assert!(pass.call(&mut store, object.clone()).unwrap().ptr_eq(&object));
             }
+        });
+        let lend = instance.get_typed_func::<Rooted, ExternRef>(&mut store, "pass").unwrap();
+        let first = OwnedRooted::new(&mut store, object.clone()).unwrap();
+        without_allocating("passing a root, and a root in place of another", || {
+            first.unroot(&mut store).unwrap();
+            let root = OwnedRooted::new(&mut store, object.clone()).unwrap();
+            for _ in 0..100 {
+                assert!(lend.call(&mut store, root.to_rooted()).unwrap().ptr_eq(&object));
+            }
+            root.unroot(&mut store).unwrap();
         });
         without_allocating("barriers, host calls and nested collections", || {
             work.call(&mut store, (object.clone(), 100)).unwrap();

@@ -13,8 +13,8 @@ use kernref::alloc::{
 use kernref::artifact::Artifact;
 use kernref::compile::{CompileSettings, compile};
 use kernref::{
-    AsContextMut, Caller, Config, DeferralPolicy, Engine, Error, ExternRef, Linker, Module, Result,
-    Store,
+    AsContextMut, Caller, Config, DeferralPolicy, Engine, Error, ExternRef, Linker, Module,
+    OwnedRooted, Result, Store,
 };
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
@@ -184,6 +184,13 @@ fn scenario(config: &Config, artifact: Artifact, alive: &Arc<AtomicUsize>) -> Re
     for _ in 0..2 {
         run.call(&mut store, Object::make(alive)?)?;
         store.gc()?;
+    }
+    // One is left to the store.
+    for _ in 0..2 {
+        let root = OwnedRooted::new(&mut store, Object::make(alive)?)?;
+        let again = root.to_rooted().to_owned_rooted(&mut store)?;
+        root.unroot(&mut store)?;
+        again.get(&store)?;
     }
     let table = instance.get_table(&mut store, "t").ok_or(kernref::Misuse::WrongReferent)?;
     table.grow(&mut store, 3, Object::make(alive)?.into())?;

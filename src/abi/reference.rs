@@ -30,7 +30,7 @@ bitflags! {
 #[derive(Debug)]
 #[repr(C, align(16))]
 pub struct Slot {
-    /// Counted places (table elements, globals, segments) that hold the slot.
+    /// Counted places (table elements, globals, segments, roots) that hold the slot.
     pub count: u32,
     /// [`SlotFlags`] bits.
     pub flags: u32,

@@ -78,9 +78,14 @@ impl Arena {
         Some(unsafe { &*(&raw const slot.payload).cast::<ExternRef>() })
     }
 
-    /// Gives `reference` a slot without counts, and with flags besides `EXTERN`.
+    /// Gives `reference` a slot with this count, and with flags besides `EXTERN`.
     #[inline]
-    pub(super) fn allocate(&mut self, reference: ExternRef, flags: SlotFlags) -> Option<u32> {
+    pub(super) fn allocate(
+        &mut self,
+        reference: ExternRef,
+        flags: SlotFlags,
+        count: u32,
+    ) -> Option<u32> {
         let slot = match self.free {
             NULL_SLOT if self.fresh < self.len => {
                 self.fresh += 1;
@@ -95,7 +100,7 @@ impl Arena {
         };
         self.used += 1;
         let flags = (flags | SlotFlags::EXTERN).bits();
-        let value = Slot { count: 0, flags, payload: reference.into_raw() };
+        let value = Slot { count, flags, payload: reference.into_raw() };
         // SAFETY: below `len` (G4), and ours (G5).
         unsafe { self.slots.add(slot as usize).write(value) };
         Some(slot)

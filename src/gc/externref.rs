@@ -3,7 +3,9 @@
 //! One pointer to a box of header and value, allocated by the embedder's
 //! [`ObjectAllocator`]. Not tied to a store: the same object can be held by
 //! many stores on many processors, so the count is atomic. Orderings are those
-//! of every atomic reference count: relaxed up, release down, acquire last.
+//! of every atomic reference count: relaxed up, release down, acquire last. A
+//! handle that finds itself the only one writes nothing: there are no weak
+//! handles, so nobody can make another.
 
 use super::drop_queue;
 use super::sync::{AtomicBool, AtomicPtr, AtomicUsize, Ordering, fence};
@@ -68,18 +70,26 @@ impl Header {
         struct Free(NonNull<Header>);
         impl Drop for Free {
             fn drop(&mut self) {
-                // SAFETY: the value is gone and the box is used no more; it was
-                // allocated by this allocator with this layout.
-                unsafe {
-                    let (allocator, layout) =
-                        (self.0.as_ref().allocator, self.0.as_ref().ty.layout);
-                    allocator.deallocate(self.0.cast(), layout);
-                }
+                // SAFETY: the value is gone and the box is used no more.
+                unsafe { Header::free(self.0) };
             }
         }
         let _free = Free(object);
         // SAFETY: the type in the header is the box's own; called once.
         unsafe { (object.as_ref().ty.drop_value)(object) };
+    }
+
+    /// Frees the box without a look at the value.
+    ///
+    /// # Safety
+    /// No handle is left; called once; the value is gone or needs no drop.
+    unsafe fn free(object: NonNull<Header>) {
+        // SAFETY: the box is used no more; it was allocated by this allocator
+        // with this layout.
+        unsafe {
+            let (allocator, layout) = (object.as_ref().allocator, object.as_ref().ty.layout);
+            allocator.deallocate(object.cast(), layout);
+        }
     }
 }
 
@@ -208,18 +218,19 @@ impl Clone for ExternRef {
 impl Drop for ExternRef {
     fn drop(&mut self) {
         let header = self.header();
-        if header.strong.load(Ordering::Relaxed) >= SATURATED {
-            return;
+        // Acquire: if this is the only handle, what the others did is over.
+        let handles = header.strong.load(Ordering::Acquire);
+        if handles != 1 {
+            if handles >= SATURATED || header.strong.fetch_sub(1, Ordering::Release) != 1 {
+                return;
+            }
+            fence(Ordering::Acquire);
         }
-        if header.strong.fetch_sub(1, Ordering::Release) != 1 {
-            return;
-        }
-        fence(Ordering::Acquire);
         if header.ty.needs_drop {
             drop_queue::destroy(self.object);
         } else {
-            // SAFETY: this was the last handle.
-            unsafe { Header::destroy(self.object) };
+            // SAFETY: this was the last handle, and the value needs no drop.
+            unsafe { Header::free(self.object) };
         }
     }
 }

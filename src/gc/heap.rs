@@ -179,14 +179,26 @@ impl RefHeap {
     /// dropped.
     #[inline]
     pub fn intern_reserved(&mut self, reference: ExternRef) -> Result<u32> {
+        let slot = self.give_slot(reference, SlotFlags::IN_TABLE, 0)?;
+        self.table.push(slot);
+        Ok(slot)
+    }
+
+    /// Moves a reference into a counted place: gives it a slot that is counted
+    /// once and not in the table. Never collects.
+    ///
+    /// # Errors
+    /// As [`Self::intern_reserved`].
+    pub fn intern_counted(&mut self, reference: ExternRef) -> Result<u32> {
+        self.give_slot(reference, SlotFlags::empty(), 1)
+    }
+
+    #[inline]
+    fn give_slot(&mut self, reference: ExternRef, flags: SlotFlags, count: u32) -> Result<u32> {
         if self.room() == 0 {
             return Err(Trap::ReferenceArenaFull.into());
         }
-        let Some(slot) = self.arena.allocate(reference, SlotFlags::IN_TABLE) else {
-            return Err(Trap::ReferenceArenaFull.into());
-        };
-        self.table.push(slot);
-        Ok(slot)
+        self.arena.allocate(reference, flags, count).ok_or(Trap::ReferenceArenaFull.into())
     }
 
     /// The reference behind a slot number. `None` for null, and for numbers
@@ -241,12 +253,10 @@ impl RefHeap {
     }
 
     /// The read barrier, where the runtime reads a counted place for Wasm.
+    #[inline]
     pub fn note_read(&mut self, slot: u32) {
         if self.config.policy == DeferralPolicy::CloneOnRead && slot != NULL_SLOT {
-            let in_table = |slot: &mut Slot| slot.flags & SlotFlags::IN_TABLE.bits() != 0;
-            if self.arena.live_mut(slot).is_some_and(|slot| !in_table(slot)) {
-                self.table.enter(&mut self.arena, slot);
-            }
+            self.table.enter(&mut self.arena, slot);
         }
     }
 

@@ -2,9 +2,9 @@
 //!
 //! Host code counts plainly, by Rust's ownership ([`ExternRef`]). A store owns
 //! one `ExternRef` per **slot** of a fixed arena; Wasm names slots by number.
-//! Counted places (table elements, globals, segments) count their slot. What
-//! Wasm frames hold is not counted: the **activations table** lists, in
-//! over-approximation, the slots that only frames may hold.
+//! Counted places (table elements, globals, segments, the host's roots) count
+//! their slot. What Wasm frames hold is not counted: the **activations table**
+//! lists, in over-approximation, the slots that only frames may hold.
 //!
 //! A **collection** walks the frames, marks the **precise set**, and sweeps the
 //! table: what is neither marked nor counted is released. It is

@@ -6,6 +6,16 @@ use super::heap::RefHeap;
 use crate::abi::{NULL_SLOT, SlotFlags};
 
 impl RefHeap {
+    /// Whether a slot is live and counted.
+    pub(crate) fn is_counted(&mut self, slot: u32) -> bool {
+        self.arena.live_mut(slot).is_some_and(|header| header.count > 0)
+    }
+
+    /// Whether invariants are to be checked after collections.
+    pub(crate) fn is_zealous(&self) -> bool {
+        self.config.zeal.is_some()
+    }
+
     /// Checks slots, table, free list and queue against each other.
     ///
     /// # Panics

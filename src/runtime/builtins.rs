@@ -225,7 +225,7 @@ unsafe extern "C" fn elem_drop(context: *mut VmContext, segment: u32) -> i64 {
 unsafe extern "C" fn read_barrier_slow(context: *mut VmContext) -> i64 {
     // No destructors here: this is inside a barrier.
     // SAFETY: generated code passes its own context and has left the store alone.
-    unsafe { fallible(context, |store, _| store.heap.collect(&store.code)) }
+    unsafe { fallible(context, |store, _| store.collect_undrained()) }
 }
 
 unsafe extern "C" fn write_barrier_zero(context: *mut VmContext, slot: u32) -> i64 {
@@ -268,7 +268,7 @@ unsafe extern "C" fn zeal_safepoint(context: *mut VmContext) -> i64 {
     unsafe {
         fallible(context, |store, _| {
             if store.heap.zeal_is_due() || store.heap.wants_collection() {
-                store.heap.collect(&store.code)?;
+                store.collect_undrained()?;
             }
             Ok(())
         })

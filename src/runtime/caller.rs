@@ -97,6 +97,7 @@ impl<'a, T: 'static> Caller<'a, T> {
 impl<T: 'static> AsContext for Caller<'_, T> {
     type Data = T;
 
+    #[inline]
     fn as_context(&self) -> StoreContext<'_, T> {
         self.store.as_context()
     }

@@ -13,7 +13,8 @@
 //! | file | concern |
 //! |---|---|
 //! | `call` | the only way into generated code |
-//! | `host_func`, `into_func`, `caller`, `rooted` | the way back into Rust |
+//! | `host_func`, `into_func`, `caller` | the way back into Rust |
+//! | `rooted`, `roots` | references that are lent, and kept for the host |
 //! | `convert`, `value` | values between cells and Rust |
 //! | `builtins`, `segments` | what generated code calls |
 //! | `linker`, `definitions` | what imports are taken from |
@@ -45,6 +46,7 @@ mod memory;
 mod module;
 mod registry;
 mod rooted;
+mod roots;
 mod segments;
 mod shared;
 mod store;
@@ -69,7 +71,7 @@ pub use limiter::{ResourceLimiter, StoreLimits, StoreLimitsBuilder};
 pub use linker::Linker;
 pub use memory::Memory;
 pub use module::{ExportType, ImportType, Module};
-pub use rooted::Rooted;
+pub use rooted::{OwnedRooted, Rooted};
 pub use store::{AsContext, AsContextMut, Store, StoreContext, StoreContextMut, UpdateDeadline};
 pub use table::Table;
 pub use value::Val;

@@ -3,11 +3,19 @@
 use super::{Rig, STACK_BYTES, collecting};
 use crate::measure::Who;
 use kernref::{
-    Caller, Config, DeferralPolicy, Engine, ExternRef, Linker, Module, Rooted, Store, TypedFunc,
+    Caller, Config, DeferralPolicy, Engine, ExternRef, Linker, Module, OwnedRooted, Rooted, Store,
+    TypedFunc,
 };
 
+/// The object that host functions return: a handle of the host's own, and the
+/// same object kept in the store.
+struct Data {
+    object: ExternRef,
+    root: Option<OwnedRooted>,
+}
+
 struct Kernref {
-    store: Store<ExternRef>,
+    store: Store<Data>,
     funcs: Vec<TypedFunc<i32, i64>>,
 }
 
@@ -27,27 +35,33 @@ pub fn engine(who: Who, slots: u32) -> Engine {
     Engine::new(&config).unwrap()
 }
 
-fn linker(engine: &Engine) -> kernref::Result<Linker<ExternRef>> {
+fn linker(engine: &Engine) -> kernref::Result<Linker<Data>> {
     let mut linker = Linker::new(engine);
     linker.func_wrap("h", "nop", || ())?;
     linker.func_wrap("h", "take", |_: Option<Rooted>| ())?;
-    linker.func_wrap("h", "give", |caller: Caller<'_, ExternRef>| caller.data().clone())?;
+    linker.func_wrap("h", "give", |caller: Caller<'_, Data>| caller.data().object.clone())?;
+    linker.func_wrap("h", "lend", |caller: Caller<'_, Data>| {
+        caller.data().root.as_ref().map(OwnedRooted::to_rooted)
+    })?;
     linker.func_wrap("h", "make", |number: i32| ExternRef::new(number))?;
     linker.func_wrap(
         "h",
         "number",
-        |caller: Caller<'_, ExternRef>, object: Rooted| -> kernref::Result<i32> {
+        |caller: Caller<'_, Data>, object: Rooted| -> kernref::Result<i32> {
             Ok(*object.get(&caller)?.downcast_ref::<i32>()?)
         },
     )?;
-    linker.func_wrap("h", "gc", |mut caller: Caller<'_, ExternRef>| collecting(|| caller.gc()))?;
+    linker.func_wrap("h", "gc", |mut caller: Caller<'_, Data>| collecting(|| caller.gc()))?;
     Ok(linker)
 }
 
 pub fn load(who: Who, wasm: &[u8], exports: &[&str], slots: u32) -> impl Rig + use<> {
     let engine = engine(who, slots);
     let module = Module::new(&engine, wasm).unwrap();
-    let mut store = Store::new(&engine, ExternRef::new(7_i32).unwrap()).unwrap();
+    let object = ExternRef::new(7_i32).unwrap();
+    let mut store = Store::new(&engine, Data { object: object.clone(), root: None }).unwrap();
+    let root = OwnedRooted::new(&mut store, object).unwrap();
+    store.data_mut().root = Some(root);
     let instance = linker(&engine).unwrap().instantiate(&mut store, &module).unwrap();
     let func = |name: &&str| instance.get_typed_func(&mut store, name).unwrap();
     let funcs = exports.iter().map(func).collect();

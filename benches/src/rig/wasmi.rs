@@ -24,6 +24,9 @@ fn linker(engine: &Engine) -> Result<Linker<Data>, wasmi::Error> {
     linker.func_wrap("h", "give", |caller: Caller<'_, Data>| {
         Nullable::from(caller.data().unwrap())
     })?;
+    linker.func_wrap("h", "lend", |caller: Caller<'_, Data>| {
+        Nullable::from(caller.data().unwrap())
+    })?;
     linker.func_wrap("h", "make", |mut caller: Caller<'_, Data>, number: i32| {
         Nullable::from(ExternRef::new(&mut caller, number))
     })?;

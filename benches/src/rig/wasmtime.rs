@@ -7,7 +7,13 @@ use wasmtime::{
     Module, OwnedRooted, PoolingAllocationConfig, Rooted, Store, TypedFunc,
 };
 
-type Data = Option<OwnedRooted<ExternRef>>;
+/// The object that host functions return: in both of Wasmtime's kinds of root.
+/// The `Rooted` was made outside of all scopes and lives as long as the store.
+#[derive(Default)]
+struct Data {
+    owned: Option<OwnedRooted<ExternRef>>,
+    rooted: Option<Rooted<ExternRef>>,
+}
 
 struct Wasmtime {
     store: Store<Data>,
@@ -51,9 +57,10 @@ fn linker(engine: &Engine) -> wasmtime::Result<Linker<Data>> {
     linker.func_wrap("h", "nop", || ())?;
     linker.func_wrap("h", "take", |_: Option<Rooted<ExternRef>>| ())?;
     linker.func_wrap("h", "give", |mut caller: Caller<'_, Data>| {
-        let object = caller.data().clone();
+        let object = caller.data().owned.clone();
         object.map(|object| object.to_rooted(&mut caller))
     })?;
+    linker.func_wrap("h", "lend", |caller: Caller<'_, Data>| caller.data().rooted)?;
     linker.func_wrap("h", "make", |mut caller: Caller<'_, Data>, number: i32| {
         ExternRef::new(&mut caller, number).map(Some)
     })?;
@@ -75,9 +82,10 @@ fn linker(engine: &Engine) -> wasmtime::Result<Linker<Data>> {
 pub fn load(who: Who, wasm: &[u8], exports: &[&str]) -> impl Rig + use<> {
     let engine = engine(who);
     let module = Module::new(&engine, wasm).unwrap();
-    let mut store = Store::new(&engine, None);
-    let object = ExternRef::new(&mut store, 7_i32).unwrap().to_owned_rooted(&mut store).unwrap();
-    *store.data_mut() = Some(object);
+    let mut store = Store::new(&engine, Data::default());
+    let rooted = ExternRef::new(&mut store, 7_i32).unwrap();
+    let owned = rooted.to_owned_rooted(&mut store).unwrap();
+    *store.data_mut() = Data { owned: Some(owned), rooted: Some(rooted) };
     let instance = linker(&engine).unwrap().instantiate(&mut store, &module).unwrap();
     let func = |name: &&str| instance.get_typed_func(&mut store, name).unwrap();
     let funcs = exports.iter().map(func).collect();

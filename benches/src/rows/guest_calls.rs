@@ -1,8 +1,11 @@
 //! Calls from the host to Wasm, on the runtimes' own interfaces.
 //!
-//! Passing: the host keeps a handle and passes what the interface wants for
-//! it. Kernref takes a handle of its own, so it gets a clone, which is gone
-//! when the call returns; the others take a copy of a rooted index.
+//! Passing: the object is in the store already, and the host passes a copy of a
+//! rooted index: in Kernref to a root that the host keeps, in Wasmtime a `Rooted`,
+//! the cheapest it has, in wasmi its only kind. Owned: the host keeps a handle that
+//! lives as long as it wants and passes what the interface takes for it: to Kernref
+//! a clone of an `ExternRef`, which is gone when the call returns, to Wasmtime a
+//! `Rooted` made from an `OwnedRooted`, and gone as well.
 //!
 //! Creating: the object must be released, too. Kernref does that when the call
 //! returns. Wasmtime does it when it collects, which is left to itself during
@@ -26,25 +29,30 @@ const GUEST: &str = r#"(module
 enum Call {
     Empty,
     Pass,
+    PassOwned,
     Create,
 }
 
 /// The rows.
 pub fn rows() -> Vec<Row> {
     [
-        ("host to wasm: empty", Call::Empty, 0.5),
-        ("host to wasm: passing one externref", Call::Pass, 0.25),
-        ("host to wasm: create, pass, release one externref", Call::Create, 0.15),
+        ("host to wasm: empty", Call::Empty, Some(0.5)),
+        ("host to wasm: passing one externref", Call::Pass, Some(0.25)),
+        ("host to wasm: passing one externref, owned", Call::PassOwned, None),
+        ("host to wasm: create, pass, release one externref", Call::Create, Some(0.15)),
     ]
     .map(|(name, call, at_most)| {
-        let goal = Goal { at_most, of: &[Who::W1] };
-        Row::new(name, Some(goal), move || setup(call))
+        let goal = at_most.map(|at_most| Goal { at_most, of: &[Who::W1] });
+        Row::new(name, goal, move || setup(call))
     })
     .into()
 }
 
 fn setup(call: Call) -> Vec<(Who, Sample)> {
-    let who: &[Who] = if let Call::Create = call { &Who::COUNTED } else { &Who::WASM };
+    let who: &[Who] = match call {
+        Call::Empty | Call::Pass => &Who::WASM,
+        Call::PassOwned | Call::Create => &Who::COUNTED,
+    };
     who.iter().for_each(|who| check_release(*who));
     let mut contenders: Vec<_> = who.iter().map(|who| (*who, sample(*who, call, || 7))).collect();
     contenders.push((Who::Floor, floor(call)));
@@ -55,7 +63,10 @@ fn floor(call: Call) -> Sample {
     let object = Arc::new(7);
     match call {
         Call::Empty => floors::call_in(|| ()),
-        Call::Pass => floors::call_in(move || drop(black_box(object.clone()))),
+        Call::Pass => floors::call_in(move || {
+            black_box(Arc::as_ptr(&object));
+        }),
+        Call::PassOwned => floors::call_in(move || drop(black_box(object.clone()))),
         Call::Create => floors::call_in(|| drop(black_box(Box::new(7)))),
     }
 }
@@ -114,7 +125,7 @@ fn repeat<E: std::fmt::Debug>(ops: u64, mut op: impl FnMut() -> Result<(), E>) -
 }
 
 fn kernref_sample<V: Send + Sync + 'static>(who: Who, call: Call, value: fn() -> V) -> Sample {
-    use kernref::{ExternRef, Linker, Module, Store};
+    use kernref::{ExternRef, Linker, Module, OwnedRooted, Rooted, Store};
     let engine = rig::kernref_engine(who, rig::SLOTS);
     let module = Module::new(&engine, guest()).unwrap();
     let mut store = Store::new(&engine, ()).unwrap();
@@ -122,11 +133,16 @@ fn kernref_sample<V: Send + Sync + 'static>(who: Who, call: Call, value: fn() ->
     let empty = instance.get_typed_func::<(), ()>(&mut store, "empty").unwrap();
     let pass = instance.get_typed_func::<ExternRef, ()>(&mut store, "pass").unwrap();
     let is_null = instance.get_typed_func::<ExternRef, i32>(&mut store, "is_null").unwrap();
+    let lend = instance.get_typed_func::<Rooted, ()>(&mut store, "pass").unwrap();
     let object = ExternRef::new(value()).unwrap();
+    let root = OwnedRooted::new(&mut store, object.clone()).unwrap();
     assert_eq!(is_null.call(&mut store, object.clone()).unwrap(), 0);
     match call {
         Call::Empty => Box::new(move |ops| repeat(ops, || empty.call(&mut store, ()))),
-        Call::Pass => Box::new(move |ops| repeat(ops, || pass.call(&mut store, object.clone()))),
+        Call::Pass => Box::new(move |ops| repeat(ops, || lend.call(&mut store, root.to_rooted()))),
+        Call::PassOwned => {
+            Box::new(move |ops| repeat(ops, || pass.call(&mut store, object.clone())))
+        }
         Call::Create => Box::new(move |ops| {
             let _kept = &object;
             repeat(ops, || pass.call(&mut store, ExternRef::new(value())?))
@@ -150,6 +166,16 @@ fn wasmtime_sample<V: Send + Sync + 'static>(who: Who, call: Call, value: fn() -
     match call {
         Call::Empty => Box::new(move |ops| repeat(ops, || empty.call(&mut store, ()))),
         Call::Pass => Box::new(move |ops| repeat(ops, || pass.call(&mut store, Some(object)))),
+        Call::PassOwned => {
+            let owned = object.to_owned_rooted(&mut store).unwrap();
+            Box::new(move |ops| {
+                repeat(ops, || {
+                    let mut scope = RootScope::new(&mut store);
+                    let object = owned.to_rooted(&mut scope);
+                    pass.call(&mut scope, Some(object))
+                })
+            })
+        }
         Call::Create => Box::new(move |ops| {
             timed(ops, || {
                 repeat(ops, || {
@@ -177,7 +203,7 @@ fn wasmi_sample<V: Send + Sync + 'static>(call: Call, value: fn() -> V) -> Sampl
     match call {
         Call::Empty => Box::new(move |ops| repeat(ops, || empty.call(&mut store, ()))),
         Call::Pass => Box::new(move |ops| repeat(ops, || pass.call(&mut store, object))),
-        Call::Create => unreachable!("wasmi does not release"),
+        Call::PassOwned | Call::Create => unreachable!("wasmi does not release"),
     }
 }
 

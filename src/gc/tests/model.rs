@@ -10,6 +10,8 @@ const PLACES: usize = 4;
 enum Op {
     /// The host passes a new object to a frame.
     Pass,
+    /// The host puts a new object in a place, as it does for a root.
+    Keep(usize),
     /// A frame stores local `0` in place `1`.
     Store(usize, usize),
     /// A frame reads a place.
@@ -28,6 +30,7 @@ enum Op {
 fn op() -> impl Strategy<Value = Op> {
     prop_oneof![
         4 => Just(Op::Pass),
+        2 => (0..PLACES).prop_map(Op::Keep),
         4 => (0..8usize, 0..PLACES).prop_map(|(local, place)| Op::Store(local, place)),
         4 => (0..PLACES).prop_map(Op::Read),
         3 => (0..8usize).prop_map(Op::Forget),
@@ -67,9 +70,20 @@ impl Run {
     }
 
     fn store(&mut self, slot: u32, place: usize) {
-        let old = core::mem::replace(&mut self.places[place], slot);
         self.fixture.heap().increment(slot);
+        self.replace(slot, place);
+    }
+
+    /// Puts a slot that is already counted for the place there.
+    fn replace(&mut self, slot: u32, place: usize) {
+        let old = core::mem::replace(&mut self.places[place], slot);
         self.fixture.heap().decrement(old);
+    }
+
+    fn object(&mut self) -> ExternRef {
+        let drops = Arc::new(AtomicUsize::new(0));
+        self.drops.push(drops.clone());
+        ExternRef::new(Counted(drops)).unwrap()
     }
 
     fn apply(&mut self, op: Op) {
@@ -78,11 +92,21 @@ impl Run {
                 if self.held().len() >= 12 {
                     return;
                 }
-                let drops = Arc::new(AtomicUsize::new(0));
-                let slot = self.fixture.intern(ExternRef::new(Counted(drops.clone())).unwrap());
-                self.object_of.insert(slot, self.drops.len());
-                self.drops.push(drops);
+                let object = self.object();
+                let slot = self.fixture.intern(object);
+                self.object_of.insert(slot, self.drops.len() - 1);
                 self.fixture.frame.push(ValRaw::from_u32(slot));
+            }
+            Op::Keep(place) => {
+                if self.held().len() >= 12 {
+                    return;
+                }
+                let object = self.object();
+                self.fixture.publish_frame();
+                self.fixture.heap().reserve(1, &NoMaps).unwrap();
+                let slot = self.fixture.heap().intern_counted(object).unwrap();
+                self.object_of.insert(slot, self.drops.len() - 1);
+                self.replace(slot, place);
             }
             Op::Store(local, place) => {
                 if let Some(value) = self.fixture.frame.get(local) {

@@ -1,4 +1,4 @@
-//! References: owned, borrowed from the running host call, and to functions.
+//! References: owned, rooted, and to functions.
 
 use super::{FromWasm, HostArg, OpaqueStore, ToWasm};
 use crate::abi::{NULL_SLOT, Trap, ValRaw};
@@ -7,6 +7,7 @@ use crate::error::Result;
 use crate::gc::ExternRef;
 use crate::runtime::func::Func;
 use crate::runtime::rooted::Rooted;
+use crate::runtime::roots::NO_ROOT;
 use crate::runtime::value;
 
 // SAFETY: a fresh slot that owns the reference; one slot.
@@ -84,12 +85,14 @@ unsafe impl HostArg for Option<Rooted> {
     #[inline]
     fn lift_arg(cell: ValRaw, store: &OpaqueStore, serial: u64) -> Result<Self> {
         let slot = cell.u32();
-        Ok((slot != NULL_SLOT).then_some(Rooted { slot, serial, store: store.0.id }))
+        Ok((slot != NULL_SLOT).then_some(Rooted { slot, root: NO_ROOT, serial, store: store.0.id }))
     }
 }
 
 // SAFETY: the slot is alive, which `check` has made sure of, and Wasm may hold
-// it: whatever keeps it now keeps it until Wasm's frame does.
+// it: whatever keeps it now keeps it until Wasm's frame does. A root is a
+// counted place, so passing what it holds is reading it: under `CloneOnRead`
+// the slot gets a table entry, under `ZeroCount` it will when it is unrooted.
 unsafe impl ToWasm for Rooted {
     const TYPE: ValType = ValType::ExternRef;
 
@@ -99,7 +102,8 @@ unsafe impl ToWasm for Rooted {
     }
 
     #[inline]
-    fn lower(self, _: &mut OpaqueStore) -> Result<ValRaw> {
+    fn lower(self, store: &mut OpaqueStore) -> Result<ValRaw> {
+        store.0.heap.note_read(self.slot);
         Ok(ValRaw::from_u32(self.slot))
     }
 }
@@ -114,8 +118,11 @@ unsafe impl ToWasm for Option<Rooted> {
     }
 
     #[inline]
-    fn lower(self, _: &mut OpaqueStore) -> Result<ValRaw> {
-        Ok(ValRaw::from_u32(self.map_or(NULL_SLOT, |rooted| rooted.slot)))
+    fn lower(self, store: &mut OpaqueStore) -> Result<ValRaw> {
+        match self {
+            Some(rooted) => rooted.lower(store),
+            None => Ok(ValRaw::from_u32(NULL_SLOT)),
+        }
     }
 }
 

@@ -49,6 +49,7 @@ pub trait AsContextMut: AsContext {
 impl<C: AsContext> AsContext for &C {
     type Data = C::Data;
 
+    #[inline]
     fn as_context(&self) -> StoreContext<'_, C::Data> {
         C::as_context(self)
     }
@@ -57,6 +58,7 @@ impl<C: AsContext> AsContext for &C {
 impl<C: AsContext> AsContext for &mut C {
     type Data = C::Data;
 
+    #[inline]
     fn as_context(&self) -> StoreContext<'_, C::Data> {
         C::as_context(self)
     }
@@ -88,6 +90,7 @@ impl<T> AsContextMut for Store<T> {
 impl<T> AsContext for StoreContext<'_, T> {
     type Data = T;
 
+    #[inline]
     fn as_context(&self) -> StoreContext<'_, T> {
         StoreContext { inner: self.inner, _borrow: PhantomData }
     }

@@ -19,6 +19,7 @@ use crate::runtime::limiter::ResourceLimiter;
 use crate::runtime::limits;
 use crate::runtime::memory::MemoryData;
 use crate::runtime::module::Module;
+use crate::runtime::roots::Roots;
 use crate::runtime::table::TableData;
 use crate::runtime::value::Val;
 use crate::runtime::vmctx::{RawBox, VmBlock};
@@ -96,8 +97,9 @@ pub(crate) struct StoreOpaque {
     pub(crate) stack_budget_bytes: usize,
     /// Given by the embedder; 0: none.
     pub(crate) fixed_stack_limit: usize,
-    /// Serial number of the newest host frame.
+    /// Serial number of the newest host frame or root.
     pub(crate) serial: u64,
+    pub(crate) roots: Roots,
     // Fields are dropped in order: the heap before its region, both before
     // nothing that could still point to a slot.
     pub(crate) heap: RefHeap,
@@ -134,6 +136,7 @@ impl StoreOpaque {
             stack_budget_bytes: engine.config().max_wasm_stack_bytes,
             fixed_stack_limit: 0,
             serial: 0,
+            roots: Roots::new(),
             heap,
             _region: region,
             code: CodeMap::default(),
@@ -206,8 +209,18 @@ impl StoreOpaque {
 
     /// Collects now: what neither frames nor counted places hold is released.
     pub(crate) fn collect(&mut self) -> Result<()> {
-        self.heap.collect(&self.code)?;
+        self.collect_undrained()?;
         self.drain_if_due();
+        Ok(())
+    }
+
+    /// The same inside a barrier, where no destructor may run.
+    pub(crate) fn collect_undrained(&mut self) -> Result<()> {
+        self.heap.collect(&self.code)?;
+        #[cfg(not(kernref_panic_check))]
+        if self.heap.is_zealous() {
+            self.verify_roots();
+        }
         Ok(())
     }
 

@@ -20,6 +20,7 @@ mod needs;
 mod nesting;
 mod numerics;
 mod references;
+mod rooting;
 mod sharing;
 mod sizes;
 mod stack;
@@ -227,6 +228,17 @@ cases! {
         draining_can_be_left_to_the_embedder,
         references_are_released_after_a_trap,
         a_given_region_is_used,
+    }
+    rooting {
+        a_root_is_good_for_many_calls,
+        unrooting_releases_at_once,
+        host_functions_return_roots,
+        what_a_frame_holds_outlives_its_root,
+        a_root_in_nested_calls_and_traps,
+        stale_and_foreign_handles_are_refused,
+        a_full_arena_refuses_roots,
+        an_argument_is_kept_beyond_its_call,
+        host_functions_called_by_the_host_get_roots,
     }
     sharing {
         references_in_a_shared_table_and_global,

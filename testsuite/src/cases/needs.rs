@@ -6,7 +6,7 @@ use crate::Case;
 
 /// Where the cases about references stand. The others hold none, or next to
 /// none.
-const MODULES: [&str; 10] = [
+const MODULES: [&str; 11] = [
     "calls::",
     "collecting::",
     "counting::",
@@ -14,6 +14,7 @@ const MODULES: [&str; 10] = [
     "frames::",
     "nesting::",
     "references::",
+    "rooting::",
     "sharing::",
     "stepping::",
     "tables::",
@@ -49,6 +50,7 @@ const NEEDS: &[(&str, u32)] = &[
     ("references::tables_and_globals_keep_references", 4),
     ("references::the_host_reads_and_writes_places_directly", 3),
     ("references::wasm_frames_keep_what_they_hold_and_nothing_else", 2),
+    ("rooting::a_full_arena_refuses_roots", 2),
     ("sharing::a_start_function_that_fails_leaves_a_good_store", 4),
     ("sharing::references_in_a_shared_table_and_global", 4),
     ("stepping::a_store_dropped_in_the_middle_of_a_step", 4),

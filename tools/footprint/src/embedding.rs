@@ -9,9 +9,9 @@ use core::ptr::NonNull;
 use kernref::alloc::{CodeMemory, CodeRegion, GLOBAL_OBJECTS, HeapMemorySource};
 use kernref::{
     AsContext, AsContextMut, Caller, Config, DeferralPolicy, Engine, Error, Extern, ExternRef,
-    Func, FuncType, Global, GlobalType, Instance, Linker, Memory, MemoryType, Module, RefType,
-    Result, Rooted, Store, StoreLimits, StoreLimitsBuilder, Table, TableType, UpdateDeadline, Val,
-    ValType,
+    Func, FuncType, Global, GlobalType, Instance, Linker, Memory, MemoryType, Module, OwnedRooted,
+    RefType, Result, Rooted, Store, StoreLimits, StoreLimitsBuilder, Table, TableType,
+    UpdateDeadline, Val, ValType,
 };
 
 /// Code somewhere.
@@ -167,6 +167,12 @@ fn functions(store: &mut Store<Data>, instance: Instance) -> Result<()> {
     object.revoke();
     let keep = instance.get_typed_func::<ExternRef, ()>(&mut *store, "keep")?;
     keep.call(&mut *store, object.clone())?;
+    let root = OwnedRooted::new(&mut *store, object.clone())?;
+    let lend = instance.get_typed_func::<Rooted, ()>(&mut *store, "keep")?;
+    lend.call(&mut *store, root.to_rooted())?;
+    root.to_rooted().to_owned_rooted(&mut *store)?.unroot(&mut *store)?;
+    black_box(root.get(&*store)?.is_revoked());
+    root.unroot(&mut *store)?;
     let find = instance.get_typed_func::<(i32, i64), Option<ExternRef>>(&mut *store, "find")?;
     black_box(find.call(&mut *store, (1, 2))?);
     let Some(func) = instance.get_func(&mut *store, "f") else { return Ok(()) };

@@ -10,9 +10,9 @@
 
 use core::alloc::{GlobalAlloc, Layout};
 use core::hint::black_box;
-use kernref::Store;
 use kernref::abi::{StackMapLookup, VmContext};
 use kernref::gc::{ExternRef, RefHeap};
+use kernref::{OwnedRooted, Store};
 
 /// The library wants one; no entry point reaches it.
 struct NoMemory;
@@ -51,6 +51,7 @@ extern "C" fn entry_points(
     black_box(heap.step(number, maps).is_ok());
     black_box(heap.reserve(number, maps).is_ok());
     black_box(heap.intern_reserved(object.clone()).is_ok());
+    black_box(heap.intern_counted(object.clone()).is_ok());
     black_box(heap.borrow(number));
     heap.increment(number);
     heap.decrement(number);
@@ -71,12 +72,22 @@ extern "C" fn entry_points(
 
 /// What an embedder asks of its store, and compiled code of the runtime.
 #[unsafe(no_mangle)]
-extern "C" fn store_entry_points(store: &mut Store<()>, context: *mut VmContext, number: u32) {
+extern "C" fn store_entry_points(
+    store: &mut Store<()>,
+    context: *mut VmContext,
+    object: &ExternRef,
+    number: u32,
+) {
     black_box(store.gc().is_ok());
     black_box(store.gc_step(number).is_ok());
     black_box(store.drain_released(number as usize));
     store.set_auto_drain(number == 1);
     black_box(store.gc_stats());
+    if let Ok(root) = OwnedRooted::new(&mut *store, object.clone()) {
+        black_box(root.get(store).is_ok());
+        black_box(root.to_rooted().to_owned_rooted(&mut *store).is_ok());
+        black_box(root.unroot(&mut *store).is_ok());
+    }
     // SAFETY: never run.
     black_box(unsafe { kernref::runtime::collector_builtins(context, number) });
 }

@@ -2,8 +2,8 @@
 
 use core::sync::atomic::{AtomicI64, Ordering};
 use kernref::{
-    Caller, DeferralPolicy, Engine, Error, ExternRef, Instance, Linker, Module, Result, Rooted,
-    Store, WasmParams, WasmResults,
+    Caller, DeferralPolicy, Engine, Error, ExternRef, Instance, Linker, Module, OwnedRooted,
+    Result, Rooted, Store, WasmParams, WasmResults,
 };
 use kernref_qemu::{embedder, payload};
 
@@ -15,9 +15,16 @@ const SLOTS: u32 = 16_384;
 /// Instructions of the last collection.
 static COLLECTING: AtomicI64 = AtomicI64::new(0);
 
+/// The object that host functions return: a handle of the host's own, and the
+/// same object kept in the store.
+struct Data {
+    object: ExternRef,
+    root: Option<OwnedRooted>,
+}
+
 /// An instance in a store of its own.
 pub struct Guest {
-    store: Store<ExternRef>,
+    store: Store<Data>,
     instance: Instance,
 }
 
@@ -36,16 +43,27 @@ impl Guest {
         let mut linker = Linker::new(&engine);
         linker.func_wrap("h", "nop", || ())?;
         linker.func_wrap("h", "take", |_: Option<Rooted>| ())?;
-        linker.func_wrap("h", "give", |caller: Caller<'_, ExternRef>| caller.data().clone())?;
-        linker.func_wrap("h", "gc", |mut caller: Caller<'_, ExternRef>| {
+        linker.func_wrap("h", "give", |caller: Caller<'_, Data>| caller.data().object.clone())?;
+        linker.func_wrap("h", "lend", |caller: Caller<'_, Data>| {
+            caller.data().root.as_ref().map(OwnedRooted::to_rooted)
+        })?;
+        linker.func_wrap("h", "gc", |mut caller: Caller<'_, Data>| {
             let mut outcome = Ok(());
             let count = measure::of(|| outcome = caller.gc());
             COLLECTING.store(count, Ordering::Relaxed);
             outcome
         })?;
-        let mut store = Store::new(&engine, ExternRef::new(7_u32)?)?;
+        let object = ExternRef::new(7_u32)?;
+        let mut store = Store::new(&engine, Data { object: object.clone(), root: None })?;
+        let root = OwnedRooted::new(&mut store, object)?;
+        store.data_mut().root = Some(root);
         let instance = linker.instantiate(&mut store, &Module::new(&engine, wasm)?)?;
         Ok(Self { store, instance })
+    }
+
+    /// The root that the store keeps.
+    pub fn root(&self) -> Option<Rooted> {
+        self.store.data().root.as_ref().map(OwnedRooted::to_rooted)
     }
 
     /// An exported function as a closure.

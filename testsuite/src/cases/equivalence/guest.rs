@@ -16,6 +16,8 @@ const INTERPRETER: &str = r#"(module
     (import "h" "step" (func $step (param i32)))
     (import "h" "set" (func $set (param i32 externref)))
     (import "h" "get" (func $get (param i32) (result externref)))
+    (import "h" "root" (func $root (param i32 externref)))
+    (import "h" "rooted" (func $rooted (param i32) (result externref)))
     (import "h" "seed" (global $seed externref))
     SHARED
     (table $grown (export "grown") 0 12 externref)
@@ -76,7 +78,7 @@ const LOCAL_B: &str = "(call $pick (local.get $b)
 /// What each operation of [`super::model::Op`] does, in that order. `$v` is the
 /// value of local `a`; what goes to `$result` is its new value. The other
 /// instance is `1 - ME`.
-const ARMS: [&str; 24] = [
+const ARMS: [&str; 26] = [
     "(br $result (call $make))",
     "(br $result LOCAL_B)",
     "(br $result (ref.null extern))",
@@ -116,6 +118,8 @@ const ARMS: [&str; 24] = [
     "(call $step (i32.and (local.get $b) (i32.const 7))) (br $next)",
     "(call $set (i32.and (local.get $b) (i32.const 7)) (local.get $v)) (br $next)",
     "(br $result (call $get (i32.and (local.get $b) (i32.const 7))))",
+    "(call $root (i32.and (local.get $b) (i32.const 3)) (local.get $v)) (br $next)",
+    "(br $result (call $rooted (i32.and (local.get $b) (i32.const 3))))",
     "(table.init $t $segment (local.get $b) (i32.const 0)
         (select (i32.const 0) (i32.const 2) (global.get $dropped))) (br $next)",
     "(elem.drop $segment) (global.set $dropped (i32.const 1)) (br $next)",

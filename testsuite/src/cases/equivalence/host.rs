@@ -1,6 +1,6 @@
 //! The host's side: objects whose fate is known, and what programs call.
 
-use super::model::{Id, Probe};
+use super::model::{Id, Probe, ROOTS};
 use crate::support::Maybe;
 use alloc::collections::BTreeSet;
 use alloc::sync::Arc;
@@ -8,7 +8,9 @@ use alloc::vec::Vec;
 use core::sync::atomic::{AtomicU8, Ordering};
 use kernref::abi::Trap;
 use kernref::gc::ExternRef;
-use kernref::{AsContextMut, Caller, Engine, Error, Extern, Linker, Rooted, Table, Val};
+use kernref::{
+    AsContextMut, Caller, Engine, Error, Extern, Linker, OwnedRooted, Rooted, Table, Val,
+};
 
 /// What has become of an object.
 pub const UNBORN: u8 = 0;
@@ -36,6 +38,7 @@ pub struct World {
     pub made: Id,
     pub probes: Vec<Probe>,
     pub probed: usize,
+    roots: [Option<OwnedRooted>; ROOTS],
     /// A step was taken since the last whole collection, so that a mark may
     /// keep an object one collection longer (invariant G7 of `gc`).
     stepped: bool,
@@ -45,7 +48,8 @@ impl World {
     /// Room for so many objects.
     pub fn new(objects: usize) -> Self {
         let fates: Fates = (0..objects).map(|_| AtomicU8::new(UNBORN)).collect();
-        World { fates, made: 0, probes: Vec::new(), probed: 0, stepped: false }
+        let roots = [const { None }; ROOTS];
+        World { fates, made: 0, probes: Vec::new(), probed: 0, roots, stepped: false }
     }
 
     pub fn make(&mut self) -> kernref::Result<ExternRef> {
@@ -98,6 +102,20 @@ fn table(caller: &mut Caller<'_, World>, name: &str) -> Table {
     caller.get_export(name).and_then(Extern::into_table).unwrap()
 }
 
+/// Keeps an object in place of another: in the slot it has, or in a new one.
+fn root(mut caller: Caller<'_, World>, at: u32, object: Option<Rooted>) -> kernref::Result<()> {
+    let new = match object {
+        Some(object) if at < 2 => Some(object.to_owned_rooted(&mut caller)?),
+        Some(object) => {
+            let object = object.get(&caller)?.clone();
+            Some(OwnedRooted::new(&mut caller, object)?)
+        }
+        None => None,
+    };
+    let old = core::mem::replace(&mut caller.data_mut().roots[at as usize], new);
+    old.map_or(Ok(()), |old| old.unroot(&mut caller))
+}
+
 /// Calls an interpreter on this operation's part of the program.
 fn nest<P>(
     caller: &mut Caller<'_, World>,
@@ -131,7 +149,15 @@ pub fn linker(engine: &Engine) -> Linker<World> {
     };
     linker.func_wrap("h", "nest", owned).unwrap();
     let lent = |mut caller: C<'_>, swallows: u32, callee: u32, at: u32, end: u32, of: R| {
-        nest(&mut caller, swallows, callee, (at, end), of)
+        // As an argument that is lent on, or kept for as long as the call takes.
+        let Some(object) = of.filter(|_| callee == 0) else {
+            return nest(&mut caller, swallows, callee, (at, end), of);
+        };
+        let root = object.to_owned_rooted(&mut caller)?;
+        let lent = Some(root.to_rooted());
+        let outcome = nest(&mut caller, swallows, callee, (at, end), lent);
+        root.unroot(&mut caller)?;
+        outcome
     };
     linker.func_wrap("h", "lend", lent).unwrap();
     linker.func_wrap("h", "gc", |mut caller: C<'_>| caller.gc()).unwrap();
@@ -144,6 +170,11 @@ pub fn linker(engine: &Engine) -> Linker<World> {
         table(&mut caller, "t").set(&mut caller, at.into(), object.into())
     };
     linker.func_wrap("h", "set", set).unwrap();
+    linker.func_wrap("h", "root", root).unwrap();
+    let rooted = |caller: C<'_>, at: u32| {
+        caller.data().roots[at as usize].as_ref().map(OwnedRooted::to_rooted)
+    };
+    linker.func_wrap("h", "rooted", rooted).unwrap();
     let get = |mut caller: C<'_>, at: u32| -> kernref::Result<Maybe> {
         let element = table(&mut caller, "t").get(&caller, at.into())?;
         Ok(element.extern_ref().unwrap().cloned())

@@ -103,7 +103,12 @@ impl Arena {
     /// counted too often.
     fn clear(&mut self) {
         let each = (0..12).flat_map(|at| {
-            [(Op::TableSet, 0, at, 0), (Op::GrownSet, 0, at, 0), (Op::GlobalSet, 0, at, 0)]
+            [
+                (Op::TableSet, 0, at, 0),
+                (Op::GrownSet, 0, at, 0),
+                (Op::GlobalSet, 0, at, 0),
+                (Op::Root, 0, at, 0),
+            ]
         });
         let mut code: Vec<Code> = each.chain([(Op::SegmentDrop, 0, 0, 0)]).collect();
         let in_the_other = [(Op::CallOther, 1, 0, code.len() as u8)];

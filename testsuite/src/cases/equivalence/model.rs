@@ -31,6 +31,8 @@ pub enum Op {
     Step,
     HostSet,
     HostGet,
+    Root,
+    Rooted,
     SegmentInit,
     SegmentDrop,
     Return,
@@ -38,7 +40,7 @@ pub enum Op {
 }
 
 /// Operations with how often each is drawn.
-const WEIGHTS: [(Op, u32); 24] = [
+const WEIGHTS: [(Op, u32); 26] = [
     (Op::Make, 16),
     (Op::Copy, 6),
     (Op::Null, 3),
@@ -59,6 +61,8 @@ const WEIGHTS: [(Op, u32); 24] = [
     (Op::Step, 6),
     (Op::HostSet, 4),
     (Op::HostGet, 3),
+    (Op::Root, 5),
+    (Op::Rooted, 5),
     (Op::SegmentInit, 3),
     (Op::SegmentDrop, 1),
     (Op::Return, 3),
@@ -180,7 +184,7 @@ impl Random {
 pub struct Probe {
     /// The locals of the frame that probes.
     pub locals: [Option<Id>; 4],
-    /// What tables and globals hold: alive in any case.
+    /// What tables, globals and roots hold: alive in any case.
     pub placed: BTreeSet<Id>,
     /// The same and what frames may hold: nothing else is alive after a
     /// collection.
@@ -189,6 +193,8 @@ pub struct Probe {
 
 /// Elements of the shared table.
 pub const TABLE: usize = 8;
+/// References that the host keeps.
+pub const ROOTS: usize = 4;
 /// Most elements of a growing table.
 pub const GROWN: usize = 12;
 
@@ -205,6 +211,7 @@ struct Instance {
 #[derive(Default)]
 pub struct Model {
     table: [Option<Id>; TABLE],
+    roots: [Option<Id>; ROOTS],
     instances: [Instance; 2],
     /// What an immutable global and the segments hold.
     seed: Option<Id>,
@@ -237,10 +244,16 @@ impl Model {
         }
     }
 
-    /// What tables and globals hold.
+    /// What tables, globals and roots hold.
     pub fn placed(&self) -> BTreeSet<Id> {
         let own = self.instances.iter().flat_map(|own| own.grown.iter().chain(&own.globals));
-        self.table.iter().chain(own).chain([&self.seed]).filter_map(|place| *place).collect()
+        self.table
+            .iter()
+            .chain(&self.roots)
+            .chain(own)
+            .chain([&self.seed])
+            .filter_map(|place| *place)
+            .collect()
     }
 
     /// How many objects were made.
@@ -287,6 +300,8 @@ impl Model {
                 Op::Null => *self.local(a) = None,
                 Op::TableGet | Op::HostGet => *self.local(a) = self.table[b_at & 7],
                 Op::TableSet | Op::HostSet => self.table[b_at & 7] = value,
+                Op::Root => self.roots[b_at & 3] = value,
+                Op::Rooted => *self.local(a) = self.roots[b_at & 3],
                 Op::TableFill => self.table[b_at..b_at + (c_len & 3)].fill(value),
                 Op::TableCopy => {
                     self.table.copy_within(b_at..b_at + (c_len & 3), usize::from(a));

@@ -4,6 +4,7 @@
   (import "h" "nop" (func $nop))
   (import "h" "take" (func $take (param externref)))
   (import "h" "give" (func $give (result externref)))
+  (import "h" "lend" (func $lend (result externref)))
   (func (export "empty"))
   (func (export "one") (param externref))
   (func (export "loop") (param $n i32)
@@ -17,6 +18,10 @@
     (local.set $object (call $give))
     (loop $again
       (call $take (local.get $object))
+      (br_if $again (local.tee $n (i32.sub (local.get $n) (i32.const 1))))))
+  (func (export "lend") (param $n i32)
+    (loop $again
+      (drop (call $lend))
       (br_if $again (local.tee $n (i32.sub (local.get $n) (i32.const 1))))))
   (func (export "give") (param $n i32)
     (loop $again

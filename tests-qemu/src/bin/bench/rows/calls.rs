@@ -2,7 +2,7 @@
 
 use crate::guest::Guest;
 use crate::measure::{self, Rows};
-use kernref::{ExternRef, Result};
+use kernref::{ExternRef, Result, Rooted};
 
 /// Host to Wasm: with the host's own loop (two instructions). Wasm to host: net
 /// of the guest's loop.
@@ -15,6 +15,12 @@ pub fn run(rows: Rows) -> Result<()> {
     let (count, turns) = measure::turns(|turns| (0..turns).try_for_each(|_| empty(())))?;
     drop(empty);
     rows.put("host to wasm, empty", count, turns);
+
+    let root = guest.root();
+    let mut one = guest.func::<Option<Rooted>, ()>("one")?;
+    let (count, turns) = measure::turns(|turns| (0..turns).try_for_each(|_| one(root)))?;
+    drop(one);
+    rows.put("host to wasm, one rooted externref", count, turns);
 
     let object = ExternRef::new(1_u32)?;
     let mut one = guest.func::<ExternRef, ()>("one")?;
@@ -34,6 +40,7 @@ pub fn run(rows: Rows) -> Result<()> {
         ("nop", "wasm to host, empty"),
         ("take", "wasm to host, taking one externref"),
         ("give", "wasm to host, giving one externref"),
+        ("lend", "wasm to host, giving one rooted externref"),
     ] {
         let (count, turns) = looping(export)?;
         rows.put(name, count - bare, turns);
