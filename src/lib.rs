@@ -35,10 +35,10 @@ pub use compile::{OptLevel, WasmFeatures};
 pub use error::{Error, LimitError, LinkError, LinkReason, Misuse, Result};
 pub use gc::{DeferralPolicy, ExternRef, GcStats, StepProgress};
 pub use runtime::{
-    AsContext, AsContextMut, Caller, Config, Engine, Extern, Func, Global, Instance, IntoFunc,
-    Linker, Memory, Module, ResourceLimiter, Rooted, Store, StoreContext, StoreContextMut,
-    StoreLimits, StoreLimitsBuilder, Table, TypedFunc, UpdateDeadline, Val, WasmBacktrace,
-    WasmParams, WasmResults,
+    AsContext, AsContextMut, Caller, Config, Engine, Extern, Func, Global, Instance, InstancePre,
+    IntoFunc, Linker, Memory, Module, ResourceLimiter, Rooted, Store, StoreContext,
+    StoreContextMut, StoreLimits, StoreLimitsBuilder, Table, TypedFunc, UpdateDeadline, Val,
+    WasmBacktrace, WasmParams, WasmResults,
 };
 
 /// The README's example, compiled and run.

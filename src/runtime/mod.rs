@@ -16,7 +16,7 @@
 //! | `host_func`, `into_func`, `caller`, `rooted` | the way back into Rust |
 //! | `convert`, `value` | values between cells and Rust |
 //! | `builtins`, `segments` | what generated code calls |
-//! | `linker`, `definitions` | what imports are taken from |
+//! | `linker`, `definitions`, `instance_pre` | what imports are taken from |
 //! | `instantiate`, `link`, `const_expr` | making instances |
 //! | `vmctx` | the only raw views of contexts |
 
@@ -35,6 +35,7 @@ mod func;
 mod global;
 mod host_func;
 mod instance;
+mod instance_pre;
 mod instantiate;
 mod into_func;
 mod limiter;
@@ -64,6 +65,7 @@ pub use external::Extern;
 pub use func::{Func, TypedFunc};
 pub use global::Global;
 pub use instance::{Instance, InstanceExports};
+pub use instance_pre::InstancePre;
 pub use into_func::{HostReturn, IntoFunc};
 pub use limiter::{ResourceLimiter, StoreLimits, StoreLimitsBuilder};
 pub use linker::Linker;

@@ -45,14 +45,14 @@ fn kernref_sample(guest: &[u8]) -> Sample {
     use kernref::{Linker, Module, Store};
     let engine = rig::kernref_engine(Who::Kernref, rig::SLOTS);
     let module = Module::new(&engine, guest).unwrap();
-    let linker = Linker::new(&engine);
+    let ready = Linker::new(&engine).instantiate_pre(&module).unwrap();
     let mut store = Store::new(&engine, ()).unwrap();
-    let instance = linker.instantiate(&mut store, &module).unwrap();
+    let instance = ready.instantiate(&mut store).unwrap();
     let func = instance.get_typed_func::<(), i32>(&mut store, "f").unwrap();
     assert_eq!(func.call(&mut store, ()).unwrap(), EXPECTED);
     repeat(move || {
         let mut store = Store::new(&engine, ()).unwrap();
-        black_box(linker.instantiate(&mut store, &module).unwrap());
+        black_box(ready.instantiate(&mut store).unwrap());
     })
 }
 
