@@ -162,8 +162,8 @@ impl State {
 /// that it keeps and asks once more.
 ///
 /// One pool may serve many engines, on many processors. It takes a spin lock
-/// for as long as it looks through its list: [`PoolLimits::memories`] steps at
-/// most.
+/// for as long as it looks through its list, [`PoolLimits::memories`] steps at
+/// most, and leaves interrupts on meanwhile: it is not for interrupt handlers.
 pub struct PoolingMemorySource<S: MemorySource> {
     source: S,
     limits: PoolLimits,
@@ -174,8 +174,8 @@ impl<S: MemorySource> PoolingMemorySource<S> {
     /// A pool that keeps nothing yet.
     ///
     /// # Errors
-    /// [`crate::Error::OutOfMemory`] if there is none for the list: 40 bytes or
-    /// less for each of [`PoolLimits::memories`].
+    /// [`crate::Error::OutOfMemory`] if there is none for the list, which has
+    /// room for [`PoolLimits::memories`] from the start.
     pub fn new(source: S, limits: PoolLimits) -> Result<Self> {
         let list = try_vec_with_capacity(limits.memories)?;
         let state = State { list, memories: 0, committed_bytes: 0, capacity_bytes: 0 };
