@@ -35,8 +35,8 @@ pub use compile::{OptLevel, WasmFeatures};
 pub use error::{Error, LimitError, LinkError, LinkReason, Misuse, Result};
 pub use gc::{DeferralPolicy, ExternRef, GcStats, StepProgress};
 pub use runtime::{
-    AsContext, AsContextMut, Caller, Config, Engine, Extern, Func, Global, Instance, IntoFunc,
-    Linker, Memory, Module, OwnedRooted, ResourceLimiter, Rooted, Store, StoreContext,
+    AsContext, AsContextMut, Caller, Config, Engine, Extern, Func, Global, Instance, InstancePre,
+    IntoFunc, Linker, Memory, Module, OwnedRooted, ResourceLimiter, Rooted, Store, StoreContext,
     StoreContextMut, StoreLimits, StoreLimitsBuilder, Table, TypedFunc, UpdateDeadline, Val,
     WasmBacktrace, WasmParams, WasmResults,
 };

@@ -8,13 +8,13 @@
 
 use kernref::alloc::{
     CodeMemory, CodeRegion, HeapMemorySource, LinearMemory, MemorySource, MmapCodeMemory,
-    MmapMemorySource,
+    MmapMemorySource, PoolLimits, PoolingMemorySource,
 };
 use kernref::artifact::Artifact;
 use kernref::compile::{CompileSettings, compile};
 use kernref::{
-    AsContextMut, Caller, Config, DeferralPolicy, Engine, Error, ExternRef, Linker, Module,
-    OwnedRooted, Result, Store,
+    AsContextMut, Caller, Config, DeferralPolicy, Engine, Error, ExternRef, InstancePre, Linker,
+    Module, OwnedRooted, Result, Store,
 };
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
@@ -39,6 +39,8 @@ const RESERVE: usize = 0;
 const COMMIT: usize = 1;
 const CODE: usize = 2;
 const PUBLISH: usize = 3;
+const RESET: usize = 4;
+const KINDS: usize = 5;
 
 thread_local! {
     static MODE: Cell<Mode> = const { Cell::new(Mode::Never) };
@@ -46,7 +48,7 @@ thread_local! {
     /// Memories and code regions that were given and not taken back.
     static HELD: Cell<i64> = const { Cell::new(0) };
     /// How many requests of each kind were refused.
-    static REFUSED: Cell<[u32; 4]> = const { Cell::new([0; 4]) };
+    static REFUSED: Cell<[u32; KINDS]> = const { Cell::new([0; KINDS]) };
 }
 
 /// Refuses a request to a source when it is due.
@@ -79,6 +81,19 @@ unsafe impl<S: MemorySource> MemorySource for Unreliable<S> {
         HELD.set(HELD.get() - 1);
         // SAFETY: handed on.
         unsafe { self.0.release(memory) };
+    }
+    fn capacity_for(&self, minimum_bytes: usize, maximum_bytes: usize) -> usize {
+        self.0.capacity_for(minimum_bytes, maximum_bytes)
+    }
+    unsafe fn reset(
+        &self,
+        memory: &mut LinearMemory,
+        new_committed_bytes: usize,
+        resident_bytes: usize,
+    ) -> Result<()> {
+        due(RESET, new_committed_bytes)?;
+        // SAFETY: handed on.
+        unsafe { self.0.reset(memory, new_committed_bytes, resident_bytes) }
     }
 }
 
@@ -168,7 +183,13 @@ const MODULE: &str = r#"(module
                 (i32.lt_u (local.tee $n (i32.add (local.get $n) (i32.const 1))) (i32.const 20))))
         (table.get $t (i32.const 1))))"#;
 
-fn scenario(config: &Config, artifact: Artifact, alive: &Arc<AtomicUsize>) -> Result<()> {
+/// `stores`: how many, one after the other.
+fn scenario(
+    config: &Config,
+    artifact: Artifact,
+    alive: &Arc<AtomicUsize>,
+    stores: u32,
+) -> Result<()> {
     let engine = &Engine::new(config)?;
     let module = &Module::from_artifact(engine, artifact)?;
     let mut linker = Linker::<Arc<AtomicUsize>>::new(engine);
@@ -178,8 +199,17 @@ fn scenario(config: &Config, artifact: Artifact, alive: &Arc<AtomicUsize>) -> Re
     linker.func_wrap("h", "collect", |mut caller: Caller<'_, Arc<AtomicUsize>>| {
         caller.as_context_mut().gc()
     })?;
+    let ready = linker.instantiate_pre(module)?;
+    (0..stores).try_for_each(|_| in_a_store(engine, &ready, alive))
+}
+
+fn in_a_store(
+    engine: &Engine,
+    ready: &InstancePre<Arc<AtomicUsize>>,
+    alive: &Arc<AtomicUsize>,
+) -> Result<()> {
     let mut store = Store::new(engine, Arc::clone(alive))?;
-    let instance = linker.instantiate(&mut store, module)?;
+    let instance = ready.instantiate(&mut store)?;
     let run = instance.get_typed_func::<ExternRef, Option<ExternRef>>(&mut store, "run")?;
     for _ in 0..2 {
         run.call(&mut store, Object::make(alive)?)?;
@@ -206,24 +236,37 @@ fn scenario(config: &Config, artifact: Artifact, alive: &Arc<AtomicUsize>) -> Re
     store.gc()
 }
 
-fn each_nth_request_fails(policy: DeferralPolicy, memory: Arc<dyn MemorySource>) {
+/// `is_pool`: what is released is kept for the next store.
+fn each_nth_request_fails(
+    policy: DeferralPolicy,
+    memory: fn() -> Arc<dyn MemorySource>,
+    is_pool: bool,
+) {
     let mut config = Config::new();
     config.deferral_policy(policy).reference_slots(256);
-    config.memory_source(memory).code_memory(Arc::new(Unreliable(MmapCodeMemory::new())));
+    config.code_memory(Arc::new(Unreliable(MmapCodeMemory::new())));
     let wasm = wat::parse_str(MODULE).unwrap();
     let settings = CompileSettings { policy, ..CompileSettings::default() };
     let artifact = || compile(&wasm, &settings).unwrap();
     let alive = Arc::new(AtomicUsize::new(0));
-    scenario(&config, artifact(), &alive).unwrap();
+    let stores = 1 + u32::from(is_pool);
+    let with_source = || {
+        let mut config = config.clone();
+        config.memory_source(memory());
+        config
+    };
+    scenario(&with_source(), artifact(), &alive, stores).unwrap();
     for always in [false, true] {
         let (mut n, mut refused) = (0, 0);
-        REFUSED.set([0; 4]);
+        REFUSED.set([0; KINDS]);
         loop {
             let before = LIVE.get();
-            let artifact = artifact();
+            let (config, artifact) = (with_source(), artifact());
             MODE.set(Mode::After(n, always));
-            let outcome = scenario(&config, artifact, &alive);
+            let outcome = scenario(&config, artifact, &alive, stores);
             let reached = !matches!(MODE.replace(Mode::Never), Mode::After(..));
+            // And with it the source, which may have kept memories.
+            drop(config);
             match outcome {
                 Ok(()) => {}
                 Err(Error::OutOfMemory { .. }) => refused += 1,
@@ -240,14 +283,30 @@ fn each_nth_request_fails(policy: DeferralPolicy, memory: Arc<dyn MemorySource>)
         let kinds = REFUSED.get();
         println!("{policy:?}, always {always}: {n} requests, {refused} errors, {kinds:?}");
         assert!(n > 100 && refused > 40, "{n} requests, {refused} errors");
-        assert!(kinds.iter().all(|count| *count > 0), "some kind was never refused: {kinds:?}");
+        let kinds = kinds.iter().enumerate().filter(|(kind, _)| *kind != RESET || is_pool);
+        assert!(kinds.clone().all(|(_, count)| *count > 0), "some kind was never refused");
     }
 }
 
 #[test]
 fn every_nth_request_for_memory_may_fail() {
     for policy in [DeferralPolicy::ZeroCount, DeferralPolicy::CloneOnRead] {
-        each_nth_request_fails(policy, Arc::new(Unreliable(MmapMemorySource::new())));
-        each_nth_request_fails(policy, Arc::new(Unreliable(HeapMemorySource::new(48 << 16))));
+        let mmap: fn() -> Arc<dyn MemorySource> = || Arc::new(Unreliable(MmapMemorySource::new()));
+        let heap: fn() -> Arc<dyn MemorySource> =
+            || Arc::new(Unreliable(HeapMemorySource::new(48 << 16)));
+        each_nth_request_fails(policy, mmap, false);
+        each_nth_request_fails(policy, heap, false);
     }
+}
+
+#[test]
+fn every_nth_request_may_fail_when_memories_are_kept() {
+    each_nth_request_fails(
+        DeferralPolicy::ZeroCount,
+        || {
+            let source = Unreliable(MmapMemorySource::new());
+            Arc::new(PoolingMemorySource::new(source, PoolLimits::default()).unwrap())
+        },
+        true,
+    );
 }

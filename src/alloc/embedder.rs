@@ -1,7 +1,7 @@
 //! The traits through which the embedder gives memory: [`MemorySource`] for
 //! linear memories, [`CodeMemory`] for machine code.
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 use core::ptr::NonNull;
 
 /// A linear memory's space as a [`MemorySource`] gave it.
@@ -21,8 +21,9 @@ pub struct LinearMemory {
 ///
 /// # Safety
 /// An implementation guarantees that `[base, base + committed_bytes)` is
-/// zeroed when committed, readable and writable, and used by nobody else until
-/// [`MemorySource::release`]; and that `base` does not move.
+/// zeroed when committed and by [`MemorySource::reset`], readable and
+/// writable, and used by nobody else until [`MemorySource::release`]; and that
+/// `base` does not move.
 pub unsafe trait MemorySource: Send + Sync {
     /// Finds room for a memory of `minimum_bytes` that may grow to
     /// `maximum_bytes` (`minimum_bytes <= maximum_bytes`; both multiples of
@@ -46,6 +47,43 @@ pub unsafe trait MemorySource: Send + Sync {
     /// # Safety
     /// `memory` came from this source and nobody uses it any more.
     unsafe fn release(&self, memory: LinearMemory);
+
+    /// The `capacity_bytes` that [`Self::reserve`] would choose. Who keeps
+    /// memories for reuse ([`super::PoolingMemorySource`]) asks, to tell
+    /// whether one of them is what a fresh one would be.
+    fn capacity_for(&self, minimum_bytes: usize, maximum_bytes: usize) -> usize {
+        let _ = minimum_bytes;
+        maximum_bytes
+    }
+
+    /// Makes a used memory what a fresh one would be: `new_committed_bytes`
+    /// are committed (at most as many as were), and all of them are zero. The
+    /// first `resident_bytes` had better be zeroed where they are, what is
+    /// behind them may be given back to the system and taken anew. Called by
+    /// who keeps memories for reuse, when one is released and when it is handed out.
+    ///
+    /// As it stands it writes zeros to all that is committed, and refuses to
+    /// commit less than that.
+    ///
+    /// # Errors
+    /// Whatever stops it; the memory is then to be released.
+    ///
+    /// # Safety
+    /// `memory` came from this source and nobody uses it any more.
+    unsafe fn reset(
+        &self,
+        memory: &mut LinearMemory,
+        new_committed_bytes: usize,
+        resident_bytes: usize,
+    ) -> Result<()> {
+        let _ = resident_bytes;
+        if new_committed_bytes != memory.committed_bytes {
+            return Err(Error::OutOfMemory { bytes: new_committed_bytes });
+        }
+        // SAFETY: committed, and nobody uses it.
+        unsafe { memory.base.write_bytes(0, memory.committed_bytes) };
+        Ok(())
+    }
 }
 
 /// Room for machine code.

@@ -38,7 +38,7 @@ fn layout(bytes: usize) -> Result<Layout> {
 // nobody else until they are released, and never move.
 unsafe impl MemorySource for HeapMemorySource {
     fn reserve(&self, minimum_bytes: usize, maximum_bytes: usize) -> Result<LinearMemory> {
-        let capacity_bytes = minimum_bytes.saturating_add(self.growth_bytes).min(maximum_bytes);
+        let capacity_bytes = self.capacity_for(minimum_bytes, maximum_bytes);
         let layout = layout(capacity_bytes)?;
         // SAFETY: the layout's size is not zero.
         let base = unsafe { std_alloc::alloc::alloc_zeroed(layout) };
@@ -59,6 +59,23 @@ unsafe impl MemorySource for HeapMemorySource {
             // SAFETY: `reserve` allocated this block with this layout.
             unsafe { std_alloc::alloc::dealloc(memory.base.as_ptr(), layout) };
         }
+    }
+
+    fn capacity_for(&self, minimum_bytes: usize, maximum_bytes: usize) -> usize {
+        minimum_bytes.saturating_add(self.growth_bytes).min(maximum_bytes)
+    }
+
+    unsafe fn reset(
+        &self,
+        memory: &mut LinearMemory,
+        new_committed_bytes: usize,
+        _resident_bytes: usize,
+    ) -> Result<()> {
+        // What was never committed is zero still.
+        // SAFETY: committed, and nobody uses it, says the caller.
+        unsafe { memory.base.write_bytes(0, memory.committed_bytes) };
+        memory.committed_bytes = new_committed_bytes.min(memory.committed_bytes);
+        Ok(())
     }
 }
 

@@ -9,6 +9,8 @@ use core::ptr::NonNull;
 /// Most address space reserved for one memory.
 const RESERVATION_BYTES: usize = 8 << 30;
 const PAGE_BYTES: usize = 4096;
+/// What the bounds of a linear memory are multiples of.
+const WASM_PAGE_BYTES: usize = 1 << 16;
 
 fn map(bytes: usize, protection: libc::c_int) -> Result<NonNull<u8>> {
     let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS | libc::MAP_NORESERVE;
@@ -38,6 +40,23 @@ unsafe fn unmap(base: NonNull<u8>, bytes: usize) {
     unsafe { libc::munmap(base.as_ptr().cast(), bytes) };
 }
 
+/// Makes bytes zero by giving their pages back, so that untouched ones cost
+/// nothing.
+///
+/// # Safety
+/// `[base, base + bytes)` is mapped by this file, readable and writable, from
+/// a page's start on, and nobody uses it.
+unsafe fn forget(base: NonNull<u8>, bytes: usize) {
+    // Only Linux promises zeros afterwards. It refuses for locked pages.
+    #[cfg(target_os = "linux")]
+    // SAFETY: by this function's contract.
+    if unsafe { libc::madvise(base.as_ptr().cast(), bytes, libc::MADV_DONTNEED) } == 0 {
+        return;
+    }
+    // SAFETY: by this function's contract.
+    unsafe { base.write_bytes(0, bytes) };
+}
+
 /// Linear memories with their whole maximum (at most 8 GiB) reserved.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct MmapMemorySource;
@@ -57,7 +76,7 @@ fn reservation(capacity_bytes: usize) -> usize {
 // the committed part is readable and writable.
 unsafe impl MemorySource for MmapMemorySource {
     fn reserve(&self, minimum_bytes: usize, maximum_bytes: usize) -> Result<LinearMemory> {
-        let capacity_bytes = maximum_bytes.min(RESERVATION_BYTES.max(minimum_bytes));
+        let capacity_bytes = self.capacity_for(minimum_bytes, maximum_bytes);
         if capacity_bytes > isize::MAX as usize - PAGE_BYTES {
             return Err(Error::OutOfMemory { bytes: capacity_bytes });
         }
@@ -87,6 +106,34 @@ unsafe impl MemorySource for MmapMemorySource {
     unsafe fn release(&self, memory: LinearMemory) {
         // SAFETY: `reserve` mapped this; the caller says nobody uses it.
         unsafe { unmap(memory.base, reservation(memory.capacity_bytes)) };
+    }
+
+    fn capacity_for(&self, minimum_bytes: usize, maximum_bytes: usize) -> usize {
+        maximum_bytes.min(RESERVATION_BYTES.max(minimum_bytes))
+    }
+
+    unsafe fn reset(
+        &self,
+        memory: &mut LinearMemory,
+        new_committed_bytes: usize,
+        resident_bytes: usize,
+    ) -> Result<()> {
+        let (old, new) = (memory.committed_bytes, new_committed_bytes.min(memory.committed_bytes));
+        // The bounds are those of Wasm pages, so of the system's pages.
+        let resident = (resident_bytes / WASM_PAGE_BYTES * WASM_PAGE_BYTES).min(new);
+        // SAFETY: committed by `commit` and used by nobody, says the caller;
+        // `resident <= new <= old`.
+        unsafe {
+            memory.base.write_bytes(0, resident);
+            if resident < old {
+                forget(memory.base.add(resident), old - resident);
+            }
+            if new < old {
+                protect(memory.base.add(new), old - new, libc::PROT_NONE)?;
+            }
+        }
+        memory.committed_bytes = new;
+        Ok(())
     }
 }
 
@@ -133,6 +180,54 @@ mod tests {
         unsafe {
             assert_eq!(memory.base.as_ptr().add(65535).read(), 0);
             source.release(memory);
+        }
+    }
+
+    /// Whether the system can read at an address.
+    fn is_readable(address: *const u8) -> bool {
+        let mut ends = [0; 2];
+        // SAFETY: the system checks the address itself, and the descriptors
+        // are closed once.
+        unsafe {
+            assert_eq!(libc::pipe(ends.as_mut_ptr()), 0);
+            let written = libc::write(ends[1], address.cast(), 1);
+            ends.map(|end| assert_eq!(libc::close(end), 0));
+            written == 1
+        }
+    }
+
+    #[test]
+    fn reset_zeroes_and_takes_back() {
+        const PAGE: usize = 1 << 16;
+        let source = MmapMemorySource;
+        // Bytes that are committed, bytes to keep so, bytes to zero in place.
+        for (old, new, resident) in [
+            (0, 0, PAGE),
+            (PAGE, PAGE, 0),
+            (PAGE, PAGE, PAGE),
+            (PAGE, PAGE, usize::MAX),
+            (4 * PAGE, 4 * PAGE, 2 * PAGE + 1),
+            (4 * PAGE, 2 * PAGE, PAGE),
+            (4 * PAGE, 2 * PAGE, 3 * PAGE),
+            (4 * PAGE, 0, PAGE),
+        ] {
+            let mut memory = source.reserve(old, 1 << 32).unwrap();
+            let base = memory.base.as_ptr();
+            // SAFETY: what is committed is readable and writable; the memory is
+            // released once.
+            unsafe {
+                base.write_bytes(0xa5, old);
+                source.reset(&mut memory, new, resident).unwrap();
+                assert_eq!(memory.committed_bytes, new);
+                let zero = |len| core::slice::from_raw_parts(base, len).iter().all(|b| *b == 0);
+                assert!(zero(new), "{old}, {new}, {resident}");
+                assert!(
+                    !is_readable(base.add(new)) && (new == 0 || is_readable(base.add(new - 1)))
+                );
+                source.commit(&mut memory, 5 * PAGE).unwrap();
+                assert!(zero(5 * PAGE), "{old}, {new}, {resident}");
+                source.release(memory);
+            }
         }
     }
 }

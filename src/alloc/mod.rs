@@ -11,6 +11,7 @@ mod heap;
 #[cfg(feature = "std")]
 mod mmap;
 mod object;
+mod pool;
 
 pub use code_memory::PublishedCode;
 pub use embedder::{CodeMemory, CodeRegion, LinearMemory, MemorySource};
@@ -21,3 +22,4 @@ pub use heap::HeapMemorySource;
 #[cfg(feature = "std")]
 pub use mmap::{MmapCodeMemory, MmapMemorySource};
 pub use object::{GLOBAL_OBJECTS, GlobalObjects, ObjectAllocator};
+pub use pool::{PoolLimits, PoolingMemorySource};

@@ -175,8 +175,9 @@ impl Config {
         self
     }
 
-    /// Where linear memories come from. With the feature `std` an `mmap`
-    /// provider by default; required otherwise.
+    /// Where linear memories come from. With the feature `std` by default an
+    /// `mmap` provider behind a [`crate::alloc::PoolingMemorySource`] of the
+    /// engine's own, with its default limits; required otherwise.
     pub fn memory_source(&mut self, source: Arc<dyn MemorySource>) -> &mut Self {
         self.memory_source = Some(source);
         self

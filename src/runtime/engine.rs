@@ -108,7 +108,10 @@ fn providers(config: &Config) -> Result<(Arc<dyn MemorySource>, Arc<dyn CodeMemo
     Ok((
         match &config.memory_source {
             Some(source) => source.clone(),
-            None => alloc::try_arc(alloc::MmapMemorySource)?,
+            None => {
+                let (source, limits) = (alloc::MmapMemorySource, alloc::PoolLimits::default());
+                alloc::try_arc(alloc::PoolingMemorySource::new(source, limits)?)?
+            }
         },
         match &config.code_memory {
             Some(memory) => memory.clone(),

@@ -25,11 +25,29 @@ pub(super) fn check_imports(
             found.check_store(store)?;
         }
         if !satisfies(store, module, definition, import.kind)? {
-            return Err(incompatible(store, module, at, definition));
+            return Err(incompatible(module, at, type_of(store, definition)));
         }
         host_imports += u32::from(is_host_func(store, definition)?);
     }
     Ok(host_imports)
+}
+
+/// Checks what can be without a store: that there is something for each
+/// import, and the types of host functions that are not in any store.
+pub(super) fn check_definitions(module: &Module, imports: Imports<'_, '_>) -> Result<()> {
+    for (at, import) in module.info().imports.iter().enumerate() {
+        let Some(definition) = imports(at) else { return Err(unknown(import)) };
+        let Definition::Host(def) = definition else { continue };
+        module.engine().check_same(def.engine())?;
+        let wanted = match import.kind {
+            ImportKind::Func(ty) => module.type_ids().get(ty.index()).copied(),
+            _ => None,
+        };
+        if wanted != Some(def.type_id()) {
+            return Err(incompatible(module, at, def.ty().try_clone().map(ExternType::Func)));
+        }
+    }
+    Ok(())
 }
 
 fn is_host_func(store: &StoreOpaque, definition: Definition<'_>) -> Result<bool> {
@@ -110,25 +128,25 @@ pub(super) fn link_error(module: &str, name: &str, reason: LinkReason) -> Error 
     make().unwrap_or_else(|error| error)
 }
 
-fn unknown(import: &Import) -> Error {
+pub(super) fn unknown(import: &Import) -> Error {
     link_error(&import.module, &import.name, LinkReason::Unknown)
+}
+
+/// The type of what was found.
+fn type_of(store: &StoreOpaque, found: Definition<'_>) -> Result<ExternType> {
+    match found {
+        Definition::Host(def) => Ok(ExternType::Func(def.ty().try_clone()?)),
+        Definition::Extern(found) => found.ty_in(store),
+    }
 }
 
 #[cold]
 #[inline(never)]
-fn incompatible(
-    store: &StoreOpaque,
-    module: &Module,
-    at: usize,
-    definition: Definition<'_>,
-) -> Error {
+fn incompatible(module: &Module, at: usize, found: Result<ExternType>) -> Error {
     let make = || -> Result<Error> {
         let import = module.imports().nth(at).ok_or(Error::Bug("import vanished"))?;
         let expected = text_of(&import.ty()?)?;
-        let found = text_of(&match definition {
-            Definition::Host(def) => ExternType::Func(def.ty().try_clone()?),
-            Definition::Extern(found) => found.ty_in(store)?,
-        })?;
+        let found = text_of(&found?)?;
         let reason = LinkReason::IncompatibleType { expected, found };
         Ok(link_error(import.module(), import.name(), reason))
     };

@@ -9,8 +9,10 @@ use super::engine::Engine;
 use super::external::Extern;
 use super::func::{self, Func};
 use super::instance::Instance;
+use super::instance_pre::InstancePre;
 use super::instantiate;
 use super::into_func::IntoFunc;
+use super::link;
 use super::module::Module;
 use super::store::{AsContext, AsContextMut};
 use super::value::Val;
@@ -203,6 +205,22 @@ impl<T: 'static> Linker<T> {
         // SAFETY: the store is borrowed exclusively, and its data is a `T`, as
         // host functions of this linker expect.
         unsafe { instantiate::instantiate(store, module, &imports) }
+    }
+
+    /// Looks up what a module imports, to instantiate it often.
+    ///
+    /// # Errors
+    /// [`crate::Error::Link`] for a missing import or a host function of
+    /// another type; [`crate::Error::OutOfMemory`].
+    pub fn instantiate_pre(&self, module: &Module) -> Result<InstancePre<T>> {
+        let imports = &module.info().imports;
+        let mut items = alloc::try_vec_with_capacity(imports.len())?;
+        for import in imports {
+            let item = self.definitions.get(&import.module, &import.name).cloned();
+            items.push(item.ok_or_else(|| link::unknown(import))?);
+        }
+        // Host functions of this linker expect the data to be a `T`.
+        InstancePre::new(module, alloc::try_boxed_slice(items)?)
     }
 
     fn insert(&mut self, module: &str, name: &str, item: Item) -> Result<&mut Self> {

@@ -17,7 +17,7 @@
 //! | `rooted`, `roots` | references that are lent, and kept for the host |
 //! | `convert`, `value` | values between cells and Rust |
 //! | `builtins`, `segments` | what generated code calls |
-//! | `linker`, `definitions` | what imports are taken from |
+//! | `linker`, `definitions`, `instance_pre` | what imports are taken from |
 //! | `instantiate`, `link`, `const_expr` | making instances |
 //! | `vmctx` | the only raw views of contexts |
 
@@ -36,6 +36,7 @@ mod func;
 mod global;
 mod host_func;
 mod instance;
+mod instance_pre;
 mod instantiate;
 mod into_func;
 mod limiter;
@@ -66,6 +67,7 @@ pub use external::Extern;
 pub use func::{Func, TypedFunc};
 pub use global::Global;
 pub use instance::{Instance, InstanceExports};
+pub use instance_pre::InstancePre;
 pub use into_func::{HostReturn, IntoFunc};
 pub use limiter::{ResourceLimiter, StoreLimits, StoreLimitsBuilder};
 pub use linker::Linker;

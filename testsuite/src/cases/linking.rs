@@ -120,6 +120,59 @@ pub fn names_are_defined_once_unless_shadowing_is_allowed(setup: Setup) {
     });
 }
 
+pub fn imports_found_once_serve_many_stores(setup: Setup) {
+    setup.each_engine(|engine| {
+        let mut linker = Linker::<i32>::new(engine);
+        let get = |caller: kernref::Caller<'_, i32>| *caller.data();
+        linker.func_wrap("h", "get", get).unwrap();
+        let text = r#"(module (import "h" "get" (func $get (result i32)))
+            (func (export "run") (result i32) (i32.add (call $get) (i32.const 1))))"#;
+        let module = module(engine, text);
+        let ready = linker.instantiate_pre(&module).unwrap();
+        // What the linker says later does not matter, nor does the linker.
+        linker.allow_shadowing(true).func_wrap("h", "get", || 100).unwrap();
+        drop(linker);
+        for data in [1, 2] {
+            let mut store = Store::new(engine, data).unwrap();
+            let instance = ready.clone().instantiate(&mut store).unwrap();
+            let run = instance.get_typed_func::<(), i32>(&mut store, "run").unwrap();
+            assert_eq!(run.call(&mut store, ()).unwrap(), data + 1);
+        }
+        assert_eq!(ready.module().imports().len(), 1);
+    });
+}
+
+pub fn what_can_be_refused_before_there_is_a_store(setup: Setup) {
+    setup.each_engine(|engine| {
+        let mut store = Store::new(engine, ()).unwrap();
+        let mut linker = Linker::<()>::new(engine);
+        linker.func_wrap("h", "f", |_: i32| ()).unwrap();
+        let ty = GlobalType { content: ValType::I32, mutable: false };
+        let global = Global::new(&mut store, ty, 1.into()).unwrap();
+        linker.define(&store, "h", "g", global).unwrap();
+        let check = |import: &str, wanted: &str| {
+            let module = module(engine, &format!("(module (import {import}))"));
+            assert_eq!(linker.instantiate_pre(&module).unwrap_err().to_string(), wanted);
+        };
+        check(r#""h" "x" (func)"#, "unknown import: `h::x` is not defined");
+        let found = "found (func (param i32))";
+        let message = "incompatible import type for `h::f`: expected";
+        check(r#""h" "f" (func)"#, &format!("{message} (func), {found}"));
+        check(r#""h" "f" (memory 1)"#, &format!("{message} (memory 1), {found}"));
+        // What lies in a store is checked against that store.
+        let of_type = |ty: &str| {
+            let text = format!(r#"(module (import "h" "g" (global {ty})))"#);
+            linker.instantiate_pre(&module(engine, &text)).unwrap()
+        };
+        let wrong = of_type("i64").instantiate(&mut store);
+        assert!(matches!(wrong, Err(Error::Link(_))));
+        let right = of_type("i32");
+        right.instantiate(&mut store).unwrap();
+        let strange = right.instantiate(Store::new(engine, ()).unwrap());
+        assert!(matches!(strange, Err(Error::Misuse(Misuse::WrongStore))));
+    });
+}
+
 pub fn unknown_imports_as_traps(setup: Setup) {
     setup.each_engine(|engine| {
         let mut linker = Linker::<()>::new(engine);

@@ -1,7 +1,9 @@
 //! Linear memories: access, growth, bulk operations, several of them.
 
 use crate::support::{Setup, instance, module};
+use alloc::sync::Arc;
 use kernref::abi::Trap;
+use kernref::alloc::{HeapMemorySource, MemorySource, PoolLimits, PoolingMemorySource};
 use kernref::artifact::MemoryType;
 use kernref::{Error, Instance, Memory, Misuse, Store};
 
@@ -116,4 +118,54 @@ pub fn memories_with_64_bit_addresses(setup: Setup) {
         assert!(fill.call(&mut store, (u64::MAX, 2)).is_err());
         assert_eq!(load.call(&mut store, 200_000).unwrap(), 1);
     });
+}
+
+pub fn a_pool_hands_no_bytes_from_guest_to_guest(setup: Setup) {
+    // Room for one page to grow by.
+    let source = HeapMemorySource::new(1 << 16);
+    let limits = PoolLimits { memories: 2, ..PoolLimits::default() };
+    let pool = Arc::new(PoolingMemorySource::new(source, limits).unwrap());
+    let shared: Arc<dyn MemorySource> = pool.clone();
+    setup.each_config(
+        |config| {
+            config.memory_source(shared.clone());
+        },
+        |engine| {
+            let text = r#"(module
+                (memory (export "m") 1 4)
+                (data (i32.const 40000) "own")
+                (func (export "grow") (result i32) (memory.grow (i32.const 1)))
+                (func (export "fill") (param i32)
+                    (memory.fill (i32.const 0) (i32.const 0xa5) (local.get 0)))
+                (func (export "load") (param i32) (result i32) (i32.load8_u (local.get 0))))"#;
+            let module = module(engine, text);
+            let is_zero = |bytes: &[u8]| bytes.iter().all(|byte| *byte == 0);
+            let mut bases = [core::ptr::null(); 6];
+            for (round, base) in bases.iter_mut().enumerate() {
+                let mut store = Store::new(engine, ()).unwrap();
+                let instance = Instance::new(&mut store, &module, &[]).unwrap();
+                let memory = instance.get_memory(&mut store, "m").unwrap();
+                let bytes = memory.data(&store).unwrap();
+                *base = bytes.as_ptr();
+                assert_eq!((bytes.len(), &bytes[40000..40003]), (1 << 16, &b"own"[..]));
+                assert!(is_zero(&bytes[..40000]) && is_zero(&bytes[40003..]));
+                let load = instance.get_typed_func::<u32, u32>(&mut store, "load").unwrap();
+                assert!(load.call(&mut store, 1 << 16).is_err());
+                let grows = round % 2 == 1;
+                if grows {
+                    let grow = instance.get_typed_func::<(), i32>(&mut store, "grow").unwrap();
+                    assert_eq!(grow.call(&mut store, ()).unwrap(), 1);
+                    assert!(is_zero(&memory.data(&store).unwrap()[1 << 16..]));
+                    assert_eq!(grow.call(&mut store, ()).unwrap(), -1);
+                }
+                let fill = instance.get_typed_func::<u32, ()>(&mut store, "fill").unwrap();
+                fill.call(&mut store, (1 + u32::from(grows)) << 16).unwrap();
+                assert_eq!(pool.kept_memories(), 0);
+                drop(store);
+                assert_eq!(pool.kept_bytes(), (1 + usize::from(grows)) << 16);
+            }
+            assert!(bases.iter().all(|base| *base == bases[0]), "it was always the same memory");
+            assert_eq!(pool.clear(), 1);
+        },
+    );
 }

@@ -189,6 +189,8 @@ cases! {
         instances_share_what_they_export,
         errors_name_both_types,
         names_are_defined_once_unless_shadowing_is_allowed,
+        imports_found_once_serve_many_stores,
+        what_can_be_refused_before_there_is_a_store,
         unknown_imports_as_traps,
         imports_by_order,
         start_functions_run,
@@ -201,6 +203,7 @@ cases! {
         the_host_reads_and_writes,
         wasm_and_host_share_it,
         memories_with_64_bit_addresses,
+        a_pool_hands_no_bytes_from_guest_to_guest,
     }
     nesting {
         references_of_every_activation_survive_a_collection,
