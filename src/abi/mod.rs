@@ -31,5 +31,14 @@ pub use vmcontext::{
 /// checks for the whole frame first.
 pub const STACK_MARGIN_BYTES: u32 = 4096;
 
+/// With hardware traps, an access whose offset and size add up to no more than
+/// this is left to the guard of its memory; what reaches further is checked.
+pub const GUARDED_REACH_BYTES: u64 = 2 << 30;
+
+/// With hardware traps, [`crate::alloc::LinearMemory::guarded_bytes`] that a
+/// memory with 32-bit addresses must have: 4 GiB that an index can name, the
+/// [`GUARDED_REACH_BYTES`] beyond it, and a Wasm page to spare.
+pub const MEMORY32_GUARDED_BYTES: usize = (4 << 30) + GUARDED_REACH_BYTES as usize + (64 << 10);
+
 /// Status that an activation returns when it ended normally.
 pub const STATUS_OK: u64 = 0;

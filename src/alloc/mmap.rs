@@ -62,7 +62,8 @@ unsafe impl MemorySource for MmapMemorySource {
             return Err(Error::OutOfMemory { bytes: capacity_bytes });
         }
         let base = map(reservation(capacity_bytes), libc::PROT_NONE)?;
-        let mut memory = LinearMemory { base, capacity_bytes, committed_bytes: 0 };
+        let mut memory =
+            LinearMemory { base, capacity_bytes, committed_bytes: 0, guarded_bytes: 0 };
         if let Err(error) = self.commit(&mut memory, minimum_bytes) {
             // SAFETY: mapped above, not handed out.
             unsafe { self.release(memory) };

@@ -31,6 +31,7 @@ mod convert;
 mod definitions;
 mod engine;
 mod external;
+pub mod fault;
 mod func;
 mod global;
 mod host_func;
