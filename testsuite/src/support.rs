@@ -15,6 +15,8 @@ use spin::Once;
 pub struct Hooks {
     /// A configuration with its memory providers.
     pub config: fn() -> Config,
+    /// Makes an engine; a kernel then also tells its fault handler.
+    pub engine: fn(&Config) -> kernref::Result<Engine>,
     /// A module's text to its bytes; `None` if it cannot be had.
     pub assemble: fn(&str) -> Option<Vec<u8>>,
 }
@@ -76,6 +78,10 @@ impl Setup {
         config
     }
 
+    pub(crate) fn engine(self) -> Engine {
+        engine(&self.config()).unwrap()
+    }
+
     pub(crate) fn each_engine(self, case: impl Fn(&Engine)) {
         self.each_config(|_| {}, case);
     }
@@ -84,8 +90,12 @@ impl Setup {
     pub(crate) fn each_config(self, adjust: impl Fn(&mut Config), case: impl Fn(&Engine)) {
         let mut config = self.config();
         adjust(&mut config);
-        case(&Engine::new(&config).unwrap());
+        case(&engine(&config).unwrap());
     }
+}
+
+pub(crate) fn engine(config: &Config) -> kernref::Result<Engine> {
+    (hooks().engine)(config)
 }
 
 pub(crate) fn assemble(text: &str) -> Vec<u8> {

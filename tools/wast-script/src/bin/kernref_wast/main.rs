@@ -9,7 +9,7 @@ mod pack;
 mod sources;
 
 use kernref::{Config, DeferralPolicy};
-use kernref_wast_script::{Script, encode, report};
+use kernref_wast_script::{Options, Script, encode, report};
 use std::fmt::Write;
 use std::num::NonZeroU32;
 use std::process::ExitCode;
@@ -65,8 +65,9 @@ fn run_all(pack: &str, from: &str, policy: &str, zeal: bool) -> Result<()> {
         _ => return Err(format!("no policy is called `{policy}`")),
     });
     config.gc_zeal(zeal.then_some(NonZeroU32::MIN));
+    let options = Options::new(config);
     for (number, (name, bytes)) in pack::read(pack)?.iter().enumerate().skip(from) {
-        report(&mut Console, number, name, bytes, &config).map_err(|error| error.to_string())?;
+        report(&mut Console, number, name, bytes, &options).map_err(|error| error.to_string())?;
     }
     Ok(())
 }
