@@ -120,8 +120,8 @@ pub fn providers() -> (Arc<dyn MemorySource>, Arc<dyn CodeMemory>) {
 /// Engines of [`engine`], until [`forget_engines`].
 static WATCHED: Mutex<Vec<Watch>> = Mutex::new(Vec::new());
 
-/// An engine whose faults are handled until [`forget_engines`] is called, if
-/// the configuration has [`Config::hardware_traps`].
+/// An engine whose guests' faults are handled until [`forget_engines`] is
+/// called.
 ///
 /// # Errors
 /// Those of [`Engine::new`] and of [`faults::watch`].

@@ -22,7 +22,7 @@ pub(crate) fn engine(setup: Setup, adjust: impl FnOnce(&mut kernref::Config)) ->
     config.deferral_policy(setup.policy);
     config.gc_zeal(core::num::NonZeroU32::new(u32::from(setup.zeal)));
     adjust(&mut config);
-    Engine::new(&config).expect("an engine")
+    embedder::engine(&config).expect("an engine")
 }
 
 pub(crate) fn module(engine: &Engine, text: &str) -> Module {
