@@ -7,6 +7,7 @@
 
 mod activation;
 mod builtins;
+mod fault;
 mod index;
 mod offsets;
 mod raw;
@@ -16,6 +17,7 @@ mod vmcontext;
 
 pub use activation::{ActivationRecord, HostFrame, StackMapLookup};
 pub use builtins::{Builtin, BuiltinType, VmBuiltins};
+pub use fault::FaultRegisters;
 pub use index::{DataIndex, ElemIndex, FuncIndex, GlobalIndex, MemoryIndex, TableIndex, TypeIndex};
 pub use offsets::{ContextCounts, VmOffsets};
 pub use raw::ValRaw;

@@ -111,6 +111,7 @@ impl Config {
             zeal: self.zeal.is_some(),
             epoch_interruption: self.epoch_interruption,
             consume_fuel: self.consume_fuel,
+            hardware_traps: self.hardware_traps,
             optimize: self.optimize,
             verify: self.verify,
         }

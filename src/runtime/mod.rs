@@ -18,6 +18,7 @@
 //! | `builtins`, `segments` | what generated code calls |
 //! | `linker`, `definitions` | what imports are taken from |
 //! | `instantiate`, `link`, `const_expr` | making instances |
+//! | `fault`, `code_ranges`, `host_faults` | accesses that the processor stops |
 //! | `vmctx` | the only raw views of contexts |
 
 mod backtrace;
@@ -25,6 +26,7 @@ mod builtins;
 mod call;
 mod caller;
 mod code_map;
+mod code_ranges;
 mod config;
 mod const_expr;
 mod convert;
@@ -34,6 +36,8 @@ mod external;
 pub mod fault;
 mod func;
 mod global;
+#[cfg(feature = "std")]
+mod host_faults;
 mod host_func;
 mod instance;
 mod instantiate;

@@ -11,7 +11,7 @@ fn main() {
         assemble: |text| wat::parse_str(text).ok(),
     });
     let trials = CASES.iter().flat_map(|case| {
-        Setup::ALL.into_iter().map(move |setup| {
+        Setup::ALL.into_iter().chain(Setup::HARDWARE).map(move |setup| {
             Trial::test(format!("{} [{}]", case.name, setup.name()), move || {
                 (case.run)(setup);
                 Ok(())

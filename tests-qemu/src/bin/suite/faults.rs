@@ -67,16 +67,13 @@ const STRAY: &str = r#"(module
         (drop (i32.load offset=65536 (i32x4.extract_lane 3 (local.get $lanes))))
         (local.get $sum)))"#;
 
-/// An instance of `text` in a store of an engine that has hardware traps.
+/// An instance of `text` in a store of an engine of its own.
 fn guest(
     setup: Setup,
     text: &str,
     define: impl FnOnce(&mut Linker<()>) -> Result<()>,
 ) -> (Store<()>, Instance) {
-    let engine = engine(setup, |config| {
-        config.hardware_traps(true);
-    });
-    instantiate(&engine, text, define)
+    instantiate(&engine(setup, |_| {}), text, define)
 }
 
 fn instantiate(
@@ -227,9 +224,7 @@ pub fn strays_survive_interrupts(setup: Setup) {
 }
 
 pub fn thousands_of_strays_leak_nothing(setup: Setup) {
-    let engine = engine(setup, |config| {
-        config.hardware_traps(true);
-    });
+    let engine = engine(setup, |_| {});
     let run = |strays: u32| {
         let (mut store, instance) = instantiate(&engine, STRAY, |_| Ok(()));
         let load: TypedFunc<u32, u32> = instance.get_typed_func(&mut store, "load").expect("load");
@@ -271,7 +266,7 @@ pub fn touch_a_guard() {
         (import "h" "touch" (func $touch (result i32)))
         (memory (export "memory") 1)
         (func (export "run") (result i32) (call $touch)))"#;
-    let (mut store, instance) = guest(Setup::ALL[0], text, |linker| {
+    let (mut store, instance) = guest(Setup::HARDWARE[0], text, |linker| {
         linker.func_wrap("h", "touch", touch)?;
         Ok(())
     });

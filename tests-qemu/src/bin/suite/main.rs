@@ -41,6 +41,13 @@ const KERNEL_CASES: &[KernelCase] = kernel_cases![
     interrupts::results_survive_interrupts,
     interrupts::collections_survive_interrupts,
     interrupts::a_timer_ends_an_endless_loop,
+    exhaustion::a_full_machine_refuses_to_grow,
+    exhaustion::small_allocations_only,
+    exhaustion::small_arenas,
+];
+
+/// Those about guards, for the setups that use them.
+const GUARD_CASES: &[KernelCase] = kernel_cases![
     faults::a_memory_is_guarded_and_given_back,
     faults::a_refused_commit_takes_nothing,
     faults::a_stray_access_ends_the_guest_alone,
@@ -49,9 +56,6 @@ const KERNEL_CASES: &[KernelCase] = kernel_cases![
     faults::each_engine_knows_its_own,
     faults::strays_survive_interrupts,
     faults::thousands_of_strays_leak_nothing,
-    exhaustion::a_full_machine_refuses_to_grow,
-    exhaustion::small_allocations_only,
-    exhaustion::small_arenas,
 ];
 
 /// Cases that can do with next to no slots, each under one setup per size.
@@ -85,7 +89,11 @@ fn main() -> Verdict {
     }
     let shared = CASES.iter().map(|case| (case.name, case.run));
     let all = shared.chain(KERNEL_CASES.iter().copied());
-    let all = all.flat_map(|case| Setup::ALL.map(|setup| (case, setup)));
+    let all = all.flat_map(|case| {
+        Setup::ALL.into_iter().chain(Setup::HARDWARE).map(move |setup| (case, setup))
+    });
+    let guards = GUARD_CASES.iter().flat_map(|case| Setup::HARDWARE.map(|setup| (*case, setup)));
+    let all = all.chain(guards);
     let mut passed = 0_u32;
     let chosen = all.chain(small_arenas()).enumerate().skip(from);
     for (number, ((name, run), setup)) in chosen.filter(|(_, ((name, _), _))| name.contains(filter))

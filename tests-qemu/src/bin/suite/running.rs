@@ -21,6 +21,7 @@ pub(crate) fn engine(setup: Setup, adjust: impl FnOnce(&mut kernref::Config)) ->
     let mut config = embedder::config();
     config.deferral_policy(setup.policy);
     config.gc_zeal(core::num::NonZeroU32::new(u32::from(setup.zeal)));
+    config.hardware_traps(setup.hardware_traps);
     adjust(&mut config);
     embedder::engine(&config).expect("an engine")
 }
