@@ -8,6 +8,7 @@
 //! engine whose code raised the fault is always found. There may be any number
 //! of processors: handlers share the locks, and [`Watch`] waits for them.
 
+use core::sync::atomic::{AtomicU64, Ordering};
 use kernref::fault::FaultRegisters;
 use kernref::{Engine, Error, LimitError, Result};
 use spin::RwLock;
@@ -17,6 +18,8 @@ pub const MOST_ENGINES: usize = 64;
 
 static ENGINES: [RwLock<Option<Engine>>; MOST_ENGINES] =
     [const { RwLock::new(None) }; MOST_ENGINES];
+
+static HANDLED: AtomicU64 = AtomicU64::new(0);
 
 /// While this lives, faults of the engine's guests end the guests alone.
 pub struct Watch(&'static RwLock<Option<Engine>>);
@@ -51,10 +54,17 @@ impl Drop for Watch {
 /// # Safety
 /// As for [`Engine::handle_fault`].
 pub(crate) unsafe fn handle(registers: &mut FaultRegisters, address: usize) -> bool {
-    ENGINES.iter().any(|place| {
+    let handled = ENGINES.iter().any(|place| {
         let engine = place.try_read();
         let engine = engine.as_ref().and_then(|engine| engine.as_ref());
         // SAFETY: passed on to the caller.
         engine.is_some_and(|engine| unsafe { engine.handle_fault(registers, address) })
-    })
+    });
+    HANDLED.fetch_add(u64::from(handled), Ordering::Relaxed);
+    handled
+}
+
+/// Faults so far that were a guest's.
+pub fn handled() -> u64 {
+    HANDLED.load(Ordering::Relaxed)
 }

@@ -11,7 +11,7 @@ use kernref::{
 };
 use kernref_qemu::embedder::KernelMemory;
 use kernref_qemu::probe::{read_faults, write_faults};
-use kernref_qemu::{frames, heap, timer};
+use kernref_qemu::{faults, frames, heap, timer};
 use kernref_testsuite::Setup;
 
 const PAGE: usize = 64 << 10;
@@ -176,8 +176,10 @@ pub fn a_fault_of_the_kernel_s_is_not_a_guest_s(setup: Setup) {
         let memory = caller.get_export("memory").and_then(Extern::into_memory).expect("memory");
         let data = memory.data(caller.as_context())?;
         let end = data.as_ptr().addr() + data.len();
+        let handled = faults::handled();
         // SAFETY: reading has no side effects.
         assert!(unsafe { read_faults(end) && read_faults(0) });
+        assert_eq!(faults::handled(), handled);
         Ok(5)
     };
     let text = r#"(module
@@ -233,11 +235,13 @@ pub fn thousands_of_strays_leak_nothing(setup: Setup) {
         // The first one may make room that is kept for the store's life.
         assert!(is_stray(&load.call(&mut store, u32::MAX)));
         let before = (heap::usage().0, frames::available());
+        let handled = faults::handled();
         for stray in 0..strays {
             let at = (1 << 16) + stray.wrapping_mul(0x9e37_79b1) / 2;
             assert!(is_stray(&load.call(&mut store, at)));
             assert!(is_stray(&write.call(&mut store, at)));
         }
+        assert_eq!(faults::handled() - handled, u64::from(2 * strays), "explicit checks");
         assert_eq!((heap::usage().0, frames::available()), before, "while the store lives");
     };
     // The first times grow lists that are kept.
