@@ -112,6 +112,14 @@ pub enum Misuse {
     InvalidConfig(&'static str),
     /// The entity is shared and cannot be changed now.
     Busy,
+    /// The engine leaves bounds to the hardware, and the memory source gave a
+    /// memory with too small a guard.
+    GuardTooSmall {
+        /// Bytes of guard that a memory must have.
+        needed: usize,
+        /// Bytes of guard that it has.
+        given: usize,
+    },
 }
 
 impl Error {
@@ -217,6 +225,12 @@ impl core::fmt::Display for Misuse {
             Misuse::WrongEngine => "belongs to another engine",
             Misuse::InvalidConfig(what) => return write!(f, "invalid configuration: {what}"),
             Misuse::Busy => "entity is in use",
+            Misuse::GuardTooSmall { needed, given } => {
+                return write!(
+                    f,
+                    "hardware traps need {needed} guarded bytes per memory, the source gave {given}"
+                );
+            }
         })
     }
 }

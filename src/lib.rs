@@ -34,6 +34,7 @@ pub use artifact::{ExternType, FuncType, GlobalType, MemoryType, RefType, TableT
 pub use compile::{OptLevel, WasmFeatures};
 pub use error::{Error, LimitError, LinkError, LinkReason, Misuse, Result};
 pub use gc::{DeferralPolicy, ExternRef, GcStats, StepProgress};
+pub use runtime::fault;
 pub use runtime::{
     AsContext, AsContextMut, Caller, Config, Engine, Extern, Func, Global, Instance, InstancePre,
     IntoFunc, Linker, Memory, Module, OwnedRooted, ResourceLimiter, Rooted, Store, StoreContext,

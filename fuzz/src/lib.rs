@@ -14,7 +14,11 @@ use std::sync::OnceLock;
 pub fn gc_ops(bytes: &[u8]) {
     static OPS: OnceLock<GcOps> = OnceLock::new();
     let ops = OPS.get_or_init(|| {
-        install(Hooks { config: kernref::Config::new, assemble: |text| wat::parse_str(text).ok() });
+        install(Hooks {
+            config: kernref::Config::new,
+            engine: kernref::Engine::new,
+            assemble: |text| wat::parse_str(text).ok(),
+        });
         GcOps::new()
     });
     ops.run(bytes);

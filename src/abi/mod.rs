@@ -7,6 +7,7 @@
 
 mod activation;
 mod builtins;
+mod fault;
 mod index;
 mod offsets;
 mod raw;
@@ -16,6 +17,7 @@ mod vmcontext;
 
 pub use activation::{ActivationRecord, HostFrame, StackMapLookup};
 pub use builtins::{Builtin, BuiltinType, VmBuiltins};
+pub use fault::FaultRegisters;
 pub use index::{DataIndex, ElemIndex, FuncIndex, GlobalIndex, MemoryIndex, TableIndex, TypeIndex};
 pub use offsets::{ContextCounts, VmOffsets};
 pub use raw::ValRaw;
@@ -30,6 +32,15 @@ pub use vmcontext::{
 /// has run. A function with a larger frame is entered through a wrapper that
 /// checks for the whole frame first.
 pub const STACK_MARGIN_BYTES: u32 = 4096;
+
+/// With hardware traps, an access whose offset and size add up to no more than
+/// this is left to the guard of its memory; what reaches further is checked.
+pub const GUARDED_REACH_BYTES: u64 = 2 << 30;
+
+/// With hardware traps, [`crate::alloc::LinearMemory::guarded_bytes`] that a
+/// memory with 32-bit addresses must have: 4 GiB that an index can name, the
+/// [`GUARDED_REACH_BYTES`] beyond it, and a Wasm page to spare.
+pub const MEMORY32_GUARDED_BYTES: usize = (4 << 30) + GUARDED_REACH_BYTES as usize + (64 << 10);
 
 /// Status that an activation returns when it ended normally.
 pub const STATUS_OK: u64 = 0;

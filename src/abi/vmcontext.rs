@@ -34,6 +34,9 @@ pub struct VmStoreContext {
     pub builtins: *const VmBuiltins,
     /// Ends the newest activation with a non-zero status; never returns.
     pub unwind: unsafe extern "C" fn(*mut VmStoreContext, u64) -> !,
+    /// Records a stray access to a linear memory that the processor found, and
+    /// gives the status for [`Self::unwind`].
+    pub memory_fault: unsafe extern "C" fn(*mut VmStoreContext) -> u64,
     /// Current epoch of the engine; a plain atomic counter.
     pub epoch_counter: *const core::sync::atomic::AtomicU64,
     /// Epoch at which generated code calls [`super::Builtin::EpochReached`].

@@ -13,6 +13,10 @@ pub struct LinearMemory {
     pub capacity_bytes: usize,
     /// Bytes that are usable and were zero when they became so.
     pub committed_bytes: usize,
+    /// Bytes from `base` in which every access beyond `committed_bytes` raises
+    /// a page fault or data abort. 0: there is no guard. Only
+    /// [`crate::Config::hardware_traps`] relies on it.
+    pub guarded_bytes: usize,
 }
 
 /// Gives the space for linear memories. Called by `Memory::new`,
@@ -22,8 +26,10 @@ pub struct LinearMemory {
 /// # Safety
 /// An implementation guarantees that `[base, base + committed_bytes)` is
 /// zeroed when committed and by [`MemorySource::reset`], readable and
-/// writable, and used by nobody else until [`MemorySource::release`]; and that
-/// `base` does not move.
+/// writable, and used by nobody else until [`MemorySource::release`]; that
+/// `base` does not move; and that up to the `guarded_bytes` it states, accesses
+/// beyond `committed_bytes` fault, on every processor, as long as the memory
+/// lives.
 pub unsafe trait MemorySource: Send + Sync {
     /// Finds room for a memory of `minimum_bytes` that may grow to
     /// `maximum_bytes` (`minimum_bytes <= maximum_bytes`; both multiples of
@@ -34,6 +40,25 @@ pub unsafe trait MemorySource: Send + Sync {
     /// # Errors
     /// [`crate::Error::OutOfMemory`] when not even the minimum can be had.
     fn reserve(&self, minimum_bytes: usize, maximum_bytes: usize) -> Result<LinearMemory>;
+
+    /// The same for a memory whose bounds the hardware is to check
+    /// ([`crate::Config::hardware_traps`]): with at least `guarded_bytes` of
+    /// guard, and exactly what was asked for committed, now and by
+    /// [`Self::commit`]. As it stands it calls [`Self::reserve`]: that is
+    /// enough for a source whose memories all have a guard. The engine refuses
+    /// a memory that has too little.
+    ///
+    /// # Errors
+    /// As for [`Self::reserve`].
+    fn reserve_guarded(
+        &self,
+        minimum_bytes: usize,
+        maximum_bytes: usize,
+        guarded_bytes: usize,
+    ) -> Result<LinearMemory> {
+        let _ = guarded_bytes;
+        self.reserve(minimum_bytes, maximum_bytes)
+    }
 
     /// Commits so that `new_committed_bytes` are usable
     /// (`committed_bytes <= new_committed_bytes <= capacity_bytes`).

@@ -43,7 +43,7 @@ unsafe impl MemorySource for HeapMemorySource {
         // SAFETY: the layout's size is not zero.
         let base = unsafe { std_alloc::alloc::alloc_zeroed(layout) };
         let base = NonNull::new(base).ok_or(Error::OutOfMemory { bytes: capacity_bytes })?;
-        Ok(LinearMemory { base, capacity_bytes, committed_bytes: minimum_bytes })
+        Ok(LinearMemory { base, capacity_bytes, committed_bytes: minimum_bytes, guarded_bytes: 0 })
     }
 
     fn commit(&self, memory: &mut LinearMemory, new_committed_bytes: usize) -> Result<()> {

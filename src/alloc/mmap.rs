@@ -57,7 +57,8 @@ unsafe fn forget(base: NonNull<u8>, bytes: usize) {
     unsafe { base.write_bytes(0, bytes) };
 }
 
-/// Linear memories with their whole maximum (at most 8 GiB) reserved.
+/// Linear memories with their whole maximum (at most 8 GiB) reserved, and more
+/// where a guard is asked for. What is not committed cannot be accessed.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct MmapMemorySource;
 
@@ -76,12 +77,23 @@ fn reservation(capacity_bytes: usize) -> usize {
 // the committed part is readable and writable.
 unsafe impl MemorySource for MmapMemorySource {
     fn reserve(&self, minimum_bytes: usize, maximum_bytes: usize) -> Result<LinearMemory> {
+        self.reserve_guarded(minimum_bytes, maximum_bytes, 0)
+    }
+
+    fn reserve_guarded(
+        &self,
+        minimum_bytes: usize,
+        maximum_bytes: usize,
+        guarded_bytes: usize,
+    ) -> Result<LinearMemory> {
         let capacity_bytes = self.capacity_for(minimum_bytes, maximum_bytes);
-        if capacity_bytes > isize::MAX as usize - PAGE_BYTES {
-            return Err(Error::OutOfMemory { bytes: capacity_bytes });
+        let bytes = capacity_bytes.max(guarded_bytes);
+        if bytes > isize::MAX as usize - PAGE_BYTES {
+            return Err(Error::OutOfMemory { bytes });
         }
-        let base = map(reservation(capacity_bytes), libc::PROT_NONE)?;
-        let mut memory = LinearMemory { base, capacity_bytes, committed_bytes: 0 };
+        let guarded_bytes = reservation(bytes);
+        let base = map(guarded_bytes, libc::PROT_NONE)?;
+        let mut memory = LinearMemory { base, capacity_bytes, committed_bytes: 0, guarded_bytes };
         if let Err(error) = self.commit(&mut memory, minimum_bytes) {
             // SAFETY: mapped above, not handed out.
             unsafe { self.release(memory) };
@@ -105,7 +117,7 @@ unsafe impl MemorySource for MmapMemorySource {
 
     unsafe fn release(&self, memory: LinearMemory) {
         // SAFETY: `reserve` mapped this; the caller says nobody uses it.
-        unsafe { unmap(memory.base, reservation(memory.capacity_bytes)) };
+        unsafe { unmap(memory.base, memory.guarded_bytes) };
     }
 
     fn capacity_for(&self, minimum_bytes: usize, maximum_bytes: usize) -> usize {

@@ -86,6 +86,14 @@ impl Size {
     }
 }
 
+/// What is asked of a kept memory.
+struct Wanted {
+    capacity_bytes: usize,
+    committed_bytes: usize,
+    /// At least.
+    guarded_bytes: usize,
+}
+
 impl State {
     /// Whether it is within the limits beside what is kept already.
     fn fits(&self, size: Size, limits: &PoolLimits) -> bool {
@@ -135,14 +143,16 @@ impl State {
         }
     }
 
-    /// The newest kept memory of a capacity, one with `committed_bytes` first.
-    fn take(&mut self, capacity_bytes: usize, committed_bytes: usize) -> Option<LinearMemory> {
+    /// The newest kept memory that serves, one with the bytes committed first.
+    fn take(&mut self, wanted: &Wanted) -> Option<LinearMemory> {
         let mut of_capacity = None;
         for (at, Kept(memory)) in self.list.iter().enumerate().rev() {
-            if memory.capacity_bytes != capacity_bytes {
+            if memory.capacity_bytes != wanted.capacity_bytes
+                || memory.guarded_bytes < wanted.guarded_bytes
+            {
                 continue;
             }
-            if memory.committed_bytes == committed_bytes {
+            if memory.committed_bytes == wanted.committed_bytes {
                 return Some(self.remove(at));
             }
             of_capacity = of_capacity.or(Some(at));
@@ -229,9 +239,15 @@ impl<S: MemorySource> PoolingMemorySource<S> {
     }
 
     /// A kept memory with `minimum_bytes` committed.
-    fn reuse(&self, minimum_bytes: usize, maximum_bytes: usize) -> Option<LinearMemory> {
+    fn reuse(
+        &self,
+        minimum_bytes: usize,
+        maximum_bytes: usize,
+        guarded_bytes: usize,
+    ) -> Option<LinearMemory> {
         let capacity_bytes = self.source.capacity_for(minimum_bytes, maximum_bytes);
-        let mut memory = self.state.lock().take(capacity_bytes, minimum_bytes)?;
+        let wanted = Wanted { capacity_bytes, committed_bytes: minimum_bytes, guarded_bytes };
+        let mut memory = self.state.lock().take(&wanted)?;
         let ready = if memory.committed_bytes < minimum_bytes {
             self.source.commit(&mut memory, minimum_bytes)
         } else if memory.committed_bytes > minimum_bytes {
@@ -268,12 +284,26 @@ impl<S: MemorySource> PoolingMemorySource<S> {
 
 // SAFETY: memories are the source's, which keeps the contract. One that is
 // handed out again was zeroed by the source since it was released, and left the
-// list before (P1), so that nobody else has it.
+// list before (P1), so that nobody else has it. Its guard is what the source
+// said that it is.
 unsafe impl<S: MemorySource> MemorySource for PoolingMemorySource<S> {
     fn reserve(&self, minimum_bytes: usize, maximum_bytes: usize) -> Result<LinearMemory> {
-        match self.reuse(minimum_bytes, maximum_bytes) {
+        match self.reuse(minimum_bytes, maximum_bytes, 0) {
             Some(memory) => Ok(memory),
             None => self.or_cleared(|| self.source.reserve(minimum_bytes, maximum_bytes)),
+        }
+    }
+
+    fn reserve_guarded(
+        &self,
+        minimum_bytes: usize,
+        maximum_bytes: usize,
+        guarded_bytes: usize,
+    ) -> Result<LinearMemory> {
+        let reserve = || self.source.reserve_guarded(minimum_bytes, maximum_bytes, guarded_bytes);
+        match self.reuse(minimum_bytes, maximum_bytes, guarded_bytes) {
+            Some(memory) => Ok(memory),
+            None => self.or_cleared(reserve),
         }
     }
 

@@ -7,8 +7,10 @@
 //! | file | owns |
 //! |---|---|
 //! | `entry.rs` | [`enter`], [`unwind`]: into Wasm, and out of it on a trap |
+//! | `fault.rs` | [`resume_fault`], and what [`entry_facts`] asks, [`WHOLE_STORE_BYTES`] |
 //! | `frame.rs` | [`RETURN_ADDRESS_OFFSET`], [`FRAME_ALIGN`], [`strip_return_address`], [`stack_pointer`] |
 //! | `features.rs` | [`cpu_features`], [`missing_required_features`], [`TARGET_TRIPLE`] |
+//! | `signal.rs` | [`signal_registers`], [`set_signal_registers`] (feature `std`, Linux) |
 //! | `sync.rs` | [`synchronize_code`] |
 
 #[cfg(target_arch = "x86_64")]
@@ -40,6 +42,37 @@ pub use imp::enter;
 /// Called by a compiled stub of that activation; between it and [`enter`]
 /// there are compiled frames only.
 pub use imp::unwind;
+
+/// Where the handler of a fault has generated code go on: ends the newest
+/// activation of the store in [`crate::abi::FaultRegisters::result`], with the
+/// status that [`crate::abi::VmStoreContext::memory_fault`] gives. That is
+/// called on the stack of the faulting function, below its frame, and sees the
+/// frames as if the function had called it.
+///
+/// # Safety
+/// Never called. Reached with the frame pointer of a compiled function, the
+/// stack pointer aligned to 16 at or below all that the function uses, and in
+/// [`crate::abi::VmStoreContext::exit_pc`] where it was interrupted.
+pub use imp::resume_fault;
+
+pub use facts::{EntryFacts, entry_facts};
+
+/// The registers that a signal handler was given.
+///
+/// # Safety
+/// The pointer is the third argument of a handler with `SA_SIGINFO`.
+#[cfg(all(feature = "std", target_os = "linux"))]
+pub use imp::signal_registers;
+
+/// Changes the registers that a signal handler returns to.
+///
+/// # Safety
+/// As for [`signal_registers`]; execution can go on with these registers.
+#[cfg(all(feature = "std", target_os = "linux"))]
+pub use imp::set_signal_registers;
+
+/// A store of so many bytes writes all of them or faults and writes none.
+pub use imp::WHOLE_STORE_BYTES;
 
 /// Where a frame keeps its return address, in bytes above its frame pointer;
 /// the caller's frame pointer is at 0.
@@ -79,5 +112,6 @@ pub use imp::TARGET_TRIPLE;
 /// `[base, base + len)` is mapped.
 pub use imp::synchronize_code;
 
+mod facts;
 #[cfg(test)]
 mod tests;

@@ -29,6 +29,9 @@ pub struct Artifact {
     pub exit_stubs: Vec<ShimCode>,
     /// Stack maps of every call in `code`.
     pub stack_maps: StackMaps,
+    /// Whether the code relies on the guard of its memories: it may run in an
+    /// engine with hardware traps only.
+    pub hardware_traps: bool,
 }
 
 /// Code range of a defined function, in bytes from the start of the code.

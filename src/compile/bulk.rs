@@ -80,24 +80,23 @@ fn piece(len: u32) -> (Type, i32) {
 fn in_place(t: &mut Translator<'_, '_>, bulk: Bulk, to: Value, what: Value, len: u32) {
     let (ty, last) = piece(len);
     let offsets = (0..last).step_by(ty.bytes() as usize).chain([last]);
-    let flags = t.heap_flags();
-    let Address { base, offset } = match bulk {
-        // Both are checked, and all is read, before anything is written.
+    let Address { base, offset, flags } = match bulk {
+        // Both are checked, or have trapped, before anything is written.
         Bulk::Copy(memory, from) => {
-            let target = t.checked(memory, to, 0, len);
-            let source = t.checked(from, what, 0, len);
+            let target = t.whole_address(memory, to, 0, len, 0);
+            let source = t.whole_address(from, what, 0, len, 0);
             let values: std_alloc::vec::Vec<_> = offsets
                 .map(|at| {
                     let place = source.offset + at;
-                    (at, t.builder.ins().load(ty, flags, source.base, place))
+                    (at, t.builder.ins().load(ty, source.flags, source.base, place))
                 })
                 .collect();
             for (at, value) in values {
-                t.builder.ins().store(flags, value, target.base, target.offset + at);
+                t.builder.ins().store(target.flags, value, target.base, target.offset + at);
             }
             return;
         }
-        Bulk::Fill(memory) => t.checked(memory, to, 0, len),
+        Bulk::Fill(memory) => t.whole_address(memory, to, 0, len, 0),
     };
     let byte = t.builder.ins().ireduce(types::I8, what);
     let value = match ty {

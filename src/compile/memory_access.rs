@@ -5,10 +5,18 @@
 //! test for the carry too. Memories never shrink: an access whose end was
 //! checked on every path to here needs no second check, and where nothing that
 //! others may notice happened since, the first check is made to reach further.
+//!
+//! With hardware traps, accesses to a 32-bit memory that its guard covers may
+//! trap instead. What may trap keeps its place among all that others notice
+//! (Cranelift, `MemFlagsData::trap_code`), so an access that came through
+//! proves as much as a check. Two things need more than that, and get a load of
+//! their last byte first: what consists of several stores, and a store that the
+//! processor may carry out in part before it faults.
 
 use super::known::Check;
 use super::translator::Translator;
-use crate::abi::{MemoryIndex, Trap};
+use crate::abi::{GUARDED_REACH_BYTES, MemoryIndex, Trap};
+use crate::arch::WHOLE_STORE_BYTES;
 use crate::artifact::WASM_PAGE_BYTES;
 use cranelift_codegen::cursor::{Cursor, FuncCursor};
 use cranelift_codegen::ir::condcodes::IntCC;
@@ -18,39 +26,111 @@ use cranelift_codegen::ir::{
 };
 use wasmparser::{MemArg, MemArgTarget};
 
-/// An address that has been checked: `base + offset`.
+/// An address at which an access may be made now: `base + offset`.
+#[derive(Clone, Copy)]
 pub(super) struct Address {
     pub(super) base: Value,
     pub(super) offset: i32,
+    pub(super) flags: MemFlagsData,
 }
 
 impl Translator<'_, '_> {
-    /// How linear memory is accessed: little endian, any alignment, checked.
-    pub(super) fn heap_flags(&self) -> MemFlagsData {
-        MemFlagsData::new()
+    /// How linear memory is accessed: little endian, any alignment.
+    fn heap_flags(&self, may_trap: bool) -> MemFlagsData {
+        let flags = MemFlagsData::new()
             .with_endianness(Endianness::Little)
-            .with_notrap()
-            .with_alias_region(Some(self.regions.heap))
+            .with_alias_region(Some(self.regions.heap));
+        if may_trap { flags } else { flags.with_notrap() }
     }
 
-    /// Pops an index and checks an access of `size` bytes there.
-    pub(super) fn checked_address(&mut self, arg: &MemArg, size: u32) -> Address {
+    fn address(&self, base: Value, offset: i32, may_trap: bool) -> Address {
+        Address { base, offset, flags: self.heap_flags(may_trap) }
+    }
+
+    /// Pops an index; the address for a load of `size` bytes there, which must
+    /// be the next thing that is translated.
+    pub(super) fn load_address(&mut self, arg: &MemArg, size: u32) -> Address {
+        let (memory, index) = self.operand(arg);
+        match self.guarded(memory, index, arg.offset, size) {
+            Some(address) => address,
+            None => self.checked(memory, index, arg.offset, size),
+        }
+    }
+
+    /// The same for a store.
+    pub(super) fn store_address(&mut self, arg: &MemArg, size: u32) -> Address {
+        let (memory, index) = self.operand(arg);
+        self.whole_address(memory, index, arg.offset, size, WHOLE_STORE_BYTES)
+    }
+
+    fn operand(&mut self, arg: &MemArg) -> (MemoryIndex, Value) {
         let MemArgTarget::Memory(memory) = arg.target else {
             debug_assert!(false, "arrays are refused by the validator");
-            return Address { base: self.context, offset: 0 };
+            return (MemoryIndex(0), self.context);
         };
-        let index = self.pop();
-        self.checked(MemoryIndex(memory), index, arg.offset, size)
+        (MemoryIndex(memory), self.pop())
     }
 
-    /// Checks an access of `size` bytes at `index + offset`.
-    pub(super) fn checked(
+    /// The address for stores to `size` bytes at `index + offset`: all can be
+    /// made or none is. At most `at_once` bytes need no proof that they can.
+    pub(super) fn whole_address(
         &mut self,
         memory: MemoryIndex,
         index: Value,
         offset: u64,
         size: u32,
+        at_once: u32,
     ) -> Address {
+        let Some(address) = self.guarded(memory, index, offset, size) else {
+            return self.checked(memory, index, offset, size);
+        };
+        if address.flags.notrap() || size <= at_once {
+            return address;
+        }
+        let last = address.offset + (size - 1) as i32;
+        self.builder.ins().load(types::I8, address.flags, address.base, last);
+        Address { flags: self.heap_flags(false), ..address }
+    }
+
+    /// The address for an access of `size` bytes that is left to the memory's
+    /// guard, if it can be. It must be the next thing that is translated: it
+    /// is taken for a check.
+    pub(super) fn guarded(
+        &mut self,
+        memory: MemoryIndex,
+        index: Value,
+        offset: u64,
+        size: u32,
+    ) -> Option<Address> {
+        let is_64 = self.env.info.memories[memory.index()].memory64;
+        let reach = offset.checked_add(u64::from(size))?;
+        if !self.env.settings.hardware_traps || is_64 || reach > GUARDED_REACH_BYTES {
+            return None;
+        }
+        let offset = i32::try_from(offset).ok()?;
+        let key = (memory.0, index);
+        let known = self.known.check(key);
+        let (index_64, address) = match known {
+            Some(check) => (check.index, check.address),
+            None => {
+                let base = self.memory_base(memory);
+                let index_64 = self.widen_index(index);
+                (index_64, self.builder.ins().iadd(base, index_64))
+            }
+        };
+        let is_checked = known.is_some_and(|check| check.reach >= reach)
+            || self.is_always_in_bounds(memory, index, reach);
+        if !is_checked {
+            let window = self.known.window;
+            let check =
+                Check { reach, index: index_64, address, comparison: None, constant: None, window };
+            self.known.set_check(key, check);
+        }
+        Some(self.address(address, offset, !is_checked))
+    }
+
+    /// Checks an access of `size` bytes at `index + offset`.
+    fn checked(&mut self, memory: MemoryIndex, index: Value, offset: u64, size: u32) -> Address {
         let is_64 = self.env.info.memories[memory.index()].memory64;
         // At most 2³² + 64 for a 32-bit memory.
         let Some(reach) = offset.checked_add(u64::from(size)) else {
@@ -79,10 +159,11 @@ impl Translator<'_, '_> {
         }
         // Room for the offsets of a copy in place.
         match i32::try_from(offset.saturating_add(64)) {
-            Ok(_) => Address { base: address, offset: offset as i32 },
+            Ok(_) => self.address(address, offset as i32, false),
             Err(_) => {
                 let offset = self.builder.ins().iconst(types::I64, offset as i64);
-                Address { base: self.builder.ins().iadd(address, offset), offset: 0 }
+                let base = self.builder.ins().iadd(address, offset);
+                self.address(base, 0, false)
             }
         }
     }
@@ -107,7 +188,7 @@ impl Translator<'_, '_> {
     fn never_in_bounds(&mut self) -> Address {
         let always = self.builder.ins().iconst(types::I8, 1);
         self.trap_if(always, Trap::MemoryOutOfBounds);
-        Address { base: self.context, offset: 0 }
+        self.address(self.context, 0, false)
     }
 
     /// Whether `index` is a constant below what the memory begins with.

@@ -164,7 +164,8 @@ impl<'a> Compiler<'a> {
         self.stubs(&info)?;
         self.stubs(&info)?;
         let (code, stack_maps) = self.code.finish()?;
-        Ok(Artifact { info, code, functions, entry_shims, exit_stubs, stack_maps })
+        let hardware_traps = self.settings.hardware_traps;
+        Ok(Artifact { info, code, functions, entry_shims, exit_stubs, stack_maps, hardware_traps })
     }
 
     /// Begins a function in the context.

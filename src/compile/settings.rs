@@ -34,6 +34,8 @@ pub struct CompileSettings {
     pub epoch_interruption: bool,
     /// Counts fuel, one unit per operator.
     pub consume_fuel: bool,
+    /// Leaves the bounds of memories with 32-bit addresses to their guard.
+    pub hardware_traps: bool,
     /// Optimisation level.
     pub optimize: OptLevel,
     /// Runs Cranelift's own verifier over each function, and checks the stack

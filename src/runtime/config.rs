@@ -21,6 +21,7 @@ pub struct Config {
     pub(super) zeal: Option<NonZeroU32>,
     pub(super) epoch_interruption: bool,
     pub(super) consume_fuel: bool,
+    pub(super) hardware_traps: bool,
     pub(super) max_wasm_stack_bytes: usize,
     pub(super) reference_slots: u32,
     pub(super) gc_threshold: Option<u32>,
@@ -42,6 +43,7 @@ impl Default for Config {
             zeal: None,
             epoch_interruption: false,
             consume_fuel: false,
+            hardware_traps: false,
             max_wasm_stack_bytes: 128 << 10,
             reference_slots: 1 << 14,
             gc_threshold: None,
@@ -109,6 +111,7 @@ impl Config {
             zeal: self.zeal.is_some(),
             epoch_interruption: self.epoch_interruption,
             consume_fuel: self.consume_fuel,
+            hardware_traps: self.hardware_traps,
             optimize: self.optimize,
             verify: self.verify,
         }
@@ -152,6 +155,27 @@ impl Config {
     /// Compiles the counting of fuel into all code. Off by default.
     pub fn consume_fuel(&mut self, enable: bool) -> &mut Self {
         self.consume_fuel = enable;
+        self
+    }
+
+    /// Leaves the bounds of linear memories with 32-bit addresses to the
+    /// processor: generated code accesses them without a check, accesses
+    /// outside run into a guard, and the handler of the page fault or data
+    /// abort hands them to [`Engine::handle_fault`](super::Engine::handle_fault).
+    /// Other checks stay as they are. Off by default.
+    ///
+    /// Each such memory must have [`crate::fault::MEMORY32_GUARDED_BYTES`]
+    /// of guard: see [`MemorySource::reserve_guarded`]. With the feature `std`,
+    /// on Linux, a signal handler is installed when the first such engine is
+    /// made, and the default memory source has guards.
+    ///
+    /// # Safety of the embedder's part
+    /// A handler that is missing turns a guest's stray access into a fault of
+    /// the kernel's. Leave room for the handler, besides that for host
+    /// functions, below the stack limit, unless it has a stack of its own.
+    #[doc(alias = "signals_based_traps")]
+    pub fn hardware_traps(&mut self, enable: bool) -> &mut Self {
+        self.hardware_traps = enable;
         self
     }
 

@@ -2,6 +2,7 @@
 //! type registry, the providers of memory, and the epoch. Immutable but for
 //! the registry and the counter; cheap to clone; usable from any thread.
 
+use super::code_ranges::{CodeRanges, KnownCode};
 use super::config::Config;
 use super::registry::TypeRegistry;
 use super::shared::Shared;
@@ -10,6 +11,7 @@ use crate::alloc;
 use crate::alloc::{CodeMemory, MemorySource};
 use crate::artifact::FuncType;
 use crate::error::{Error, Misuse, Result};
+use core::ops::Range;
 use core::sync::atomic::{AtomicU64, Ordering};
 use spin::mutex::SpinMutex;
 use std_alloc::sync::Arc;
@@ -26,6 +28,9 @@ struct EngineInner {
     code_memory: Arc<dyn CodeMemory>,
     types: SpinMutex<TypeRegistry>,
     epoch: AtomicU64,
+    /// Used in kernels; a host has one for the process.
+    #[cfg(not(feature = "std"))]
+    code_ranges: CodeRanges,
 }
 
 impl Engine {
@@ -33,7 +38,8 @@ impl Engine {
     ///
     /// # Errors
     /// [`Misuse::InvalidConfig`] when a provider of memory is missing, a number
-    /// is out of range, or the processor lacks what generated code needs.
+    /// is out of range, or the processor lacks what generated code needs; with
+    /// [`Config::hardware_traps`] on a host, when it has no signal handler for them.
     pub fn new(config: &Config) -> Result<Self> {
         if let Some(missing) = crate::arch::missing_required_features() {
             return Err(Misuse::InvalidConfig(missing).into());
@@ -51,13 +57,57 @@ impl Engine {
             code_memory,
             types: SpinMutex::new(TypeRegistry::default()),
             epoch: AtomicU64::new(0),
+            #[cfg(not(feature = "std"))]
+            code_ranges: CodeRanges::new(),
         };
-        Ok(Self { inner: Shared::new(inner)? })
+        let engine = Self { inner: Shared::new(inner)? };
+        if config.hardware_traps {
+            engine.code_ranges().prepare();
+            #[cfg(feature = "std")]
+            super::host_faults::install()?;
+        }
+        Ok(engine)
     }
 
     /// The configuration the engine was made with.
     pub fn config(&self) -> &Config {
         &self.inner.config
+    }
+
+    /// Where generated code lies: of this engine; on a host, of all engines.
+    pub(super) fn code_ranges(&self) -> &CodeRanges {
+        #[cfg(feature = "std")]
+        return &super::host_faults::CODE_RANGES;
+        #[cfg(not(feature = "std"))]
+        return &self.inner.code_ranges;
+    }
+
+    /// Tells the engine from all others that live.
+    pub(crate) fn id(&self) -> usize {
+        (&raw const *self.inner).addr()
+    }
+
+    /// Refuses code that was made for the other kind of engine.
+    pub(super) fn check_traps(&self, by_hardware: bool) -> Result<()> {
+        match (by_hardware, self.inner.config.hardware_traps) {
+            (true, false) => Err(Misuse::InvalidConfig(
+                "the code was compiled for hardware traps, which the engine has off",
+            )
+            .into()),
+            (false, true) => Err(Misuse::InvalidConfig(
+                "the code was compiled without hardware traps, which the engine has on",
+            )
+            .into()),
+            _ => Ok(()),
+        }
+    }
+
+    /// Makes published code known to the handler of faults, if it may fault.
+    pub(super) fn make_known(&self, code: Range<usize>) -> Result<Option<KnownCode>> {
+        match self.inner.config.hardware_traps {
+            true => KnownCode::new(self, code).map(Some),
+            false => Ok(None),
+        }
     }
 
     /// Advances the epoch by one. May be called from an interrupt handler.

@@ -4,10 +4,11 @@
 //! Invariants: the base never moves; the length is what has been committed and
 //! allowed, a multiple of the page size, and never shrinks.
 
+use super::engine::Engine;
 use super::limits;
 use super::store::{AsContext, AsContextMut, StoreContext, StoreContextMut, StoreId, StoreOpaque};
 use super::vmctx::RawBox;
-use crate::abi::VmMemory;
+use crate::abi::{MEMORY32_GUARDED_BYTES, VmMemory};
 use crate::alloc::LinearMemory;
 use crate::artifact::{MemoryType, WASM_PAGE_BYTES};
 use crate::error::{Error, LimitError, Misuse, Result};
@@ -66,20 +67,28 @@ impl MemoryData {
             .memories
             .try_reserve(1)
             .map_err(|_| Error::OutOfMemory { bytes: size_of::<MemoryData>() })?;
-        let linear = store.engine.memory_source().reserve(minimum_bytes, maximum_bytes)?;
+        let linear = reserve(&store.engine, &ty, minimum_bytes, maximum_bytes)?;
         // SAFETY: a place inside a live context, or the cell.
         unsafe { vm.write(VmMemory { base: linear.base.as_ptr(), len: minimum_bytes }) };
         StoreOpaque::push(&mut store.memories, MemoryData { vm, _cell: cell, ty, linear })
     }
 
     /// Gives the space back. Nobody uses the memory any more.
-    pub(super) fn release(self, engine: &super::engine::Engine) {
+    pub(super) fn release(self, engine: &Engine) {
         // SAFETY: it came from the engine's source, whose only user this was.
         unsafe { engine.memory_source().release(self.linear) };
     }
 
     pub(super) fn vm(&self) -> NonNull<VmMemory> {
         self.vm
+    }
+
+    /// Whether an access to `address` is one outside this memory that generated
+    /// code left to the guard.
+    pub(crate) fn guards(&self, address: usize) -> bool {
+        let LinearMemory { base, committed_bytes, guarded_bytes, .. } = self.linear;
+        let offset = address.wrapping_sub(base.as_ptr().addr());
+        !self.ty.memory64 && (committed_bytes..guarded_bytes).contains(&offset)
     }
 
     fn len_bytes(&self) -> usize {
@@ -95,6 +104,37 @@ impl MemoryData {
         &self.ty
     }
 }
+
+/// Space from the engine's source, with the guard that generated code needs.
+fn reserve(
+    engine: &Engine,
+    ty: &MemoryType,
+    minimum_bytes: usize,
+    maximum_bytes: usize,
+) -> Result<LinearMemory> {
+    let source = engine.memory_source();
+    if ty.memory64 || !engine.config().hardware_traps {
+        return source.reserve(minimum_bytes, maximum_bytes);
+    }
+    let needed = MEMORY32_GUARDED_BYTES;
+    let linear = source.reserve_guarded(minimum_bytes, maximum_bytes, needed)?;
+    let given = linear.guarded_bytes;
+    if given >= needed && linear.committed_bytes == minimum_bytes {
+        return Ok(linear);
+    }
+    let error = match given < needed {
+        true => Misuse::GuardTooSmall { needed, given },
+        false => COMMITS_TOO_MUCH,
+    };
+    // SAFETY: it came from this source, and nobody has used it.
+    unsafe { source.release(linear) };
+    Err(error.into())
+}
+
+/// Beyond what was asked for there must be a fault.
+const COMMITS_TOO_MUCH: Misuse = Misuse::InvalidConfig(
+    "hardware traps need a memory source that commits exactly what it is asked for",
+);
 
 fn refused_by_limiter(bytes: usize, has_bytes: usize) -> Error {
     let what = "bytes of memory (the store's limiter keeps it at what it has)";
@@ -123,6 +163,10 @@ pub(super) fn grow(store: &mut StoreOpaque, index: u32, delta_pages: u64) -> Res
     let memory = memories.get_mut(index as usize).ok_or(Misuse::WrongStore)?;
     if new_bytes > memory.linear.committed_bytes {
         engine.memory_source().commit(&mut memory.linear, new_bytes)?;
+        let is_guarded = engine.config().hardware_traps && !memory.ty.memory64;
+        if is_guarded && memory.linear.committed_bytes != new_bytes {
+            return Err(COMMITS_TOO_MUCH.into());
+        }
     }
     // SAFETY: alive as long as the store. Generated code may be on the stack,
     // but it reads the length anew after each call.

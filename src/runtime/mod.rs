@@ -19,6 +19,7 @@
 //! | `builtins`, `segments` | what generated code calls |
 //! | `linker`, `definitions`, `instance_pre` | what imports are taken from |
 //! | `instantiate`, `link`, `const_expr` | making instances |
+//! | `fault`, `code_ranges`, `host_faults` | accesses that the processor stops |
 //! | `vmctx` | the only raw views of contexts |
 
 mod backtrace;
@@ -26,14 +27,18 @@ mod builtins;
 mod call;
 mod caller;
 mod code_map;
+mod code_ranges;
 mod config;
 mod const_expr;
 mod convert;
 mod definitions;
 mod engine;
 mod external;
+pub mod fault;
 mod func;
 mod global;
+#[cfg(feature = "std")]
+mod host_faults;
 mod host_func;
 mod instance;
 mod instance_pre;

@@ -2,18 +2,27 @@
 //! reserved address space, and code that is writable first and executable
 //! afterwards, never both.
 
+use crate::faults::{self, Watch};
 use crate::frames::FRAME_BYTES;
 use crate::paging::Access;
 use crate::vspace;
 use alloc::sync::Arc;
+use alloc::vec::Vec;
 use core::ptr::NonNull;
 use kernref::alloc::{CodeMemory, CodeRegion, LinearMemory, MemorySource};
-use kernref::{Config, Error, Result};
+use kernref::fault::MEMORY32_GUARDED_BYTES;
+use kernref::{Config, Engine, Error, Result};
+use spin::Mutex;
 
-/// Most address space for one memory: all that a 32-bit memory can have.
-const RESERVATION_BYTES: usize = 4 << 30;
+/// Most bytes for one memory: all that a 32-bit memory can have.
+const CAPACITY_BYTES: usize = 4 << 30;
+/// Address space of each memory, whatever its maximum: that is more than there
+/// are frames for, so that what lies beyond the committed bytes is a guard, and
+/// a range that is given back fits the next memory.
+const RESERVATION_BYTES: usize = MEMORY32_GUARDED_BYTES;
 
-/// Linear memories in the kernel's address space.
+/// Linear memories in the kernel's address space, all of them with the guard
+/// that [`Config::hardware_traps`] needs.
 pub struct KernelMemory;
 
 fn pointer(address: usize, bytes: usize) -> Result<NonNull<u8>> {
@@ -25,15 +34,25 @@ fn pages(bytes: usize) -> usize {
 }
 
 // SAFETY: ranges are disjoint, committed with zeroed frames, and do not move.
+// Of a range exactly the committed bytes are mapped, which are whole pages; the
+// rest has never been, or was unmapped and flushed before the range was reused.
 unsafe impl MemorySource for KernelMemory {
     fn reserve(&self, minimum_bytes: usize, maximum_bytes: usize) -> Result<LinearMemory> {
-        let capacity_bytes = maximum_bytes.min(RESERVATION_BYTES.max(minimum_bytes));
-        let refused = Error::OutOfMemory { bytes: capacity_bytes };
-        let start = vspace::reserve(capacity_bytes).ok_or(refused)?;
-        let base = pointer(start, capacity_bytes)?;
-        let mut memory = LinearMemory { base, capacity_bytes, committed_bytes: 0 };
+        let capacity_bytes = maximum_bytes.min(CAPACITY_BYTES);
+        if minimum_bytes > capacity_bytes {
+            return Err(Error::OutOfMemory { bytes: minimum_bytes });
+        }
+        let refused = Error::OutOfMemory { bytes: RESERVATION_BYTES };
+        let start = vspace::reserve(RESERVATION_BYTES).ok_or(refused)?;
+        let base = pointer(start, RESERVATION_BYTES)?;
+        let mut memory = LinearMemory {
+            base,
+            capacity_bytes,
+            committed_bytes: 0,
+            guarded_bytes: RESERVATION_BYTES,
+        };
         if let Err(error) = self.commit(&mut memory, minimum_bytes) {
-            vspace::unreserve(start, capacity_bytes);
+            vspace::unreserve(start, RESERVATION_BYTES);
             return Err(error);
         }
         Ok(memory)
@@ -56,7 +75,7 @@ unsafe impl MemorySource for KernelMemory {
         let start = memory.base.addr().get();
         // SAFETY: by the trait's contract nobody uses the memory any more.
         unsafe { vspace::decommit(start, start + pages(memory.committed_bytes)) };
-        vspace::unreserve(start, memory.capacity_bytes);
+        vspace::unreserve(start, RESERVATION_BYTES);
     }
 }
 
@@ -96,6 +115,28 @@ unsafe impl CodeMemory for KernelCode {
 /// The kernel's providers, shared.
 pub fn providers() -> (Arc<dyn MemorySource>, Arc<dyn CodeMemory>) {
     (Arc::new(KernelMemory), Arc::new(KernelCode))
+}
+
+/// Engines of [`engine`], until [`forget_engines`].
+static WATCHED: Mutex<Vec<Watch>> = Mutex::new(Vec::new());
+
+/// An engine whose guests' faults are handled until [`forget_engines`] is
+/// called.
+///
+/// # Errors
+/// Those of [`Engine::new`] and of [`faults::watch`].
+pub fn engine(config: &Config) -> Result<Engine> {
+    let engine = Engine::new(config)?;
+    let mut watched = WATCHED.lock();
+    watched.try_reserve(1).map_err(|_| Error::OutOfMemory { bytes: size_of::<Watch>() })?;
+    watched.push(faults::watch(&engine)?);
+    Ok(engine)
+}
+
+/// Ends what [`engine`] began. No guest of those engines runs any more.
+pub fn forget_engines() {
+    let watched = core::mem::take(&mut *WATCHED.lock());
+    drop(watched);
 }
 
 /// A configuration with the kernel's providers and a stack for Wasm that fits

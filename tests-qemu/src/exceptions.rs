@@ -1,13 +1,20 @@
-//! What happens on a processor exception: a probe's is resumed, any other is
-//! reported and ends the run.
+//! What happens on a processor exception: a guest's stray access ends the guest,
+//! a probe is resumed, any other is reported and ends the run.
 
-use crate::probe;
-use crate::{Verdict, println};
+use crate::{Verdict, faults, println, probe};
+use kernref::fault::FaultRegisters;
 
-/// Decides on an exception at `pc`. Returns the place to resume at, and the
-/// stack pointer there, if a probe expected it.
-pub(crate) fn resume_after(pc: usize, address: usize) -> Option<(usize, usize)> {
-    probe::caught(pc, address)
+/// Decides on an exception in code that runs with these registers. True: they
+/// are now those to resume with. `accessed` is the address whose access raised
+/// it, if that is what did.
+///
+/// # Safety
+/// The registers are those of kernel code that the exception interrupted on
+/// this processor, whose stack is not in use meanwhile.
+pub(crate) unsafe fn resume(registers: &mut FaultRegisters, accessed: Option<usize>) -> bool {
+    // SAFETY: passed on to the caller.
+    accessed.is_some_and(|address| unsafe { faults::handle(registers, address) })
+        || probe::caught(registers)
 }
 
 /// Reports and ends the run.

@@ -13,6 +13,7 @@ pub mod arch;
 pub mod console;
 pub mod embedder;
 pub mod exceptions;
+pub mod faults;
 pub mod frames;
 pub mod heap;
 pub mod paging;

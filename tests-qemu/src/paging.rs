@@ -1,7 +1,9 @@
 //! Page tables of four levels with 4 KiB pages, which both architectures have;
 //! how an entry is encoded is the architecture's ([`crate::arch::entry`]).
 //!
-//! Invariant: [`Access`] has no value for "writable and executable".
+//! Invariants: [`Access`] has no value for "writable and executable". Tables
+//! that [`unmap`] leaves empty go back to the frames they came from, so that
+//! what is mapped bounds what the tables take.
 
 use crate::arch;
 use crate::frames::{self, FRAME_BYTES};
@@ -68,28 +70,73 @@ fn map_in(root: usize, address: usize, frame: usize, access: Access, large: bool
 /// Maps one page. False when no frame for a table is left.
 #[must_use]
 pub fn map(address: usize, frame: usize, access: Access) -> bool {
-    let done = map_in(*ROOT.lock(), address, frame, access, false);
+    let root = ROOT.lock();
+    let done = map_in(*root, address, frame, access, false);
     arch::flush_tlb(address);
     done
 }
 
-/// Unmaps one page and gives its frame, if it was mapped.
-pub fn unmap(address: usize) -> Option<usize> {
-    let slot = entry(*ROOT.lock(), address, 0, false)?;
-    // SAFETY: an entry of a live table.
-    let value = unsafe { slot.read_volatile() };
-    if !arch::entry::is_present(value) {
-        return None;
+/// Unmaps `[start, end)`, hands the frame behind each page to `release` when
+/// nothing reaches it any more, and gives back the tables that are then empty.
+/// What is not mapped is passed over a whole table at a time.
+///
+/// # Safety
+/// Nobody uses the range, and it holds pages of 4 KiB only: none of what
+/// [`init`] maps.
+pub unsafe fn unmap(start: usize, end: usize, release: &mut dyn FnMut(usize)) {
+    let root = ROOT.lock();
+    // SAFETY: by this function's contract.
+    unsafe { clear(*root, 3, start, end, release) };
+}
+
+/// # Safety
+/// `table` is live, of `level`, and covers `[start, end)`; else as for [`unmap`].
+unsafe fn clear(
+    table: usize,
+    level: u32,
+    start: usize,
+    end: usize,
+    release: &mut dyn FnMut(usize),
+) {
+    let span = FRAME_BYTES << (9 * level);
+    let mut from = start;
+    while from < end {
+        let to = ((from | (span - 1)) + 1).min(end);
+        let slot = (table as *mut u64).wrapping_add(index(from, level));
+        // SAFETY: an entry of a live table.
+        let value = unsafe { slot.read_volatile() };
+        if arch::entry::is_present(value) {
+            let below = arch::entry::address(value);
+            if level > 0 {
+                // SAFETY: the table below covers the entry's part of the range.
+                unsafe { clear(below, level - 1, from, to, release) };
+            }
+            if level == 0 || is_empty(below) {
+                // SAFETY: as above.
+                unsafe { slot.write_volatile(0) };
+                // Also forgets that there was a table.
+                arch::flush_tlb(from);
+                match level {
+                    0 => release(below),
+                    // SAFETY: an empty table that no entry leads to.
+                    _ => unsafe { frames::release(below) },
+                }
+            }
+        }
+        from = to;
     }
-    // SAFETY: as above.
-    unsafe { slot.write_volatile(0) };
-    arch::flush_tlb(address);
-    Some(arch::entry::address(value))
+}
+
+fn is_empty(table: usize) -> bool {
+    // SAFETY: a live table of 512 entries, identity-mapped.
+    let entries = unsafe { core::slice::from_raw_parts(table as *const u64, 512) };
+    entries.iter().all(|entry| !arch::entry::is_present(*entry))
 }
 
 /// The frame behind a mapped page.
 pub fn frame_of(address: usize) -> Option<usize> {
-    let slot = entry(*ROOT.lock(), address, 0, false)?;
+    let root = ROOT.lock();
+    let slot = entry(*root, address, 0, false)?;
     // SAFETY: an entry of a live table.
     let value = unsafe { slot.read_volatile() };
     arch::entry::is_present(value).then(|| arch::entry::address(value))

@@ -1,6 +1,7 @@
 //! Accesses that are allowed to fault: tests of page protection.
 
 use core::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use kernref::fault::FaultRegisters;
 
 /// Where to resume if the running probe faults.
 pub static RESUME_PC: AtomicUsize = AtomicUsize::new(0);
@@ -8,10 +9,13 @@ pub static RESUME_PC: AtomicUsize = AtomicUsize::new(0);
 pub static RESUME_SP: AtomicUsize = AtomicUsize::new(0);
 static ACTIVE: AtomicBool = AtomicBool::new(false);
 
-pub(crate) fn caught(_pc: usize, _address: usize) -> Option<(usize, usize)> {
-    ACTIVE
-        .swap(false, Ordering::SeqCst)
-        .then(|| (RESUME_PC.load(Ordering::SeqCst), RESUME_SP.load(Ordering::SeqCst)))
+pub(crate) fn caught(registers: &mut FaultRegisters) -> bool {
+    let active = ACTIVE.swap(false, Ordering::SeqCst);
+    if active {
+        registers.pc = RESUME_PC.load(Ordering::SeqCst);
+        registers.sp = RESUME_SP.load(Ordering::SeqCst);
+    }
+    active
 }
 
 fn run(probe: unsafe extern "C" fn(usize) -> u64, address: usize) -> bool {

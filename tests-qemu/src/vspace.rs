@@ -40,38 +40,35 @@ pub fn unreserve(start: usize, bytes: usize) {
 }
 
 /// Backs `[start, end)` (page-aligned) with zeroed frames. On failure nothing
-/// of it stays mapped.
+/// of it stays mapped, and no table that was made for it stays either.
 #[must_use]
 pub fn commit(start: usize, end: usize) -> bool {
-    for page in (start..end).step_by(FRAME_BYTES) {
-        let mapped = frames::allocate().is_some_and(|frame| {
+    let mut pages = (start..end).step_by(FRAME_BYTES);
+    let done = pages.all(|page| {
+        frames::allocate().is_some_and(|frame| {
             let mapped = paging::map(page, frame, Access::ReadWrite);
             if !mapped {
                 // SAFETY: just allocated, and mapped nowhere.
                 unsafe { frames::release(frame) };
             }
             mapped
-        });
-        if !mapped {
-            // SAFETY: these pages were mapped just now and are unused.
-            unsafe { decommit(start, page) };
-            return false;
-        }
+        })
+    });
+    if !done {
+        // SAFETY: what is mapped of it was mapped just now and is unused.
+        unsafe { decommit(start, end) };
     }
-    true
+    done
 }
 
-/// Unmaps `[start, end)` and frees its frames.
+/// Unmaps what is mapped of `[start, end)` and frees its frames.
 ///
 /// # Safety
 /// Nobody uses the range.
 pub unsafe fn decommit(start: usize, end: usize) {
-    for page in (start..end).step_by(FRAME_BYTES) {
-        if let Some(frame) = paging::unmap(page) {
-            // SAFETY: the only mapping of the frame is gone.
-            unsafe { frames::release(frame) };
-        }
-    }
+    // SAFETY: nobody uses the range. A frame is mapped once, and that is gone
+    // when it is released.
+    unsafe { paging::unmap(start, end, &mut |frame| frames::release(frame)) };
 }
 
 /// Changes what the pages of `[start, end)` may be used for.

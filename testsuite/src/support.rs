@@ -15,6 +15,8 @@ use spin::Once;
 pub struct Hooks {
     /// A configuration with its memory providers.
     pub config: fn() -> Config,
+    /// Makes an engine; a kernel then also tells its fault handler.
+    pub engine: fn(&Config) -> kernref::Result<Engine>,
     /// A module's text to its bytes; `None` if it cannot be had.
     pub assemble: fn(&str) -> Option<Vec<u8>>,
 }
@@ -40,6 +42,8 @@ pub struct Setup {
     /// Slots of the arena, and so entries of the activations table, unless the
     /// case says how many.
     pub slots: Option<u32>,
+    /// Leave the bounds of linear memories to the hardware.
+    pub hardware_traps: bool,
 }
 
 impl Setup {
@@ -47,20 +51,36 @@ impl Setup {
     pub const ALL: [Setup; 4] = {
         use DeferralPolicy::{CloneOnRead, ZeroCount};
         [
-            Setup { policy: ZeroCount, zeal: false, slots: None },
-            Setup { policy: ZeroCount, zeal: true, slots: None },
-            Setup { policy: CloneOnRead, zeal: false, slots: None },
-            Setup { policy: CloneOnRead, zeal: true, slots: None },
+            Setup::new(ZeroCount, false),
+            Setup::new(ZeroCount, true),
+            Setup::new(CloneOnRead, false),
+            Setup::new(CloneOnRead, true),
         ]
     };
 
+    /// Every case passes under each of these too, where there are guards.
+    pub const HARDWARE: [Setup; 2] =
+        [Setup::ALL[0].with_hardware_traps(), Setup::ALL[3].with_hardware_traps()];
+
+    const fn new(policy: DeferralPolicy, zeal: bool) -> Self {
+        Self { policy, zeal, slots: None, hardware_traps: false }
+    }
+
+    const fn with_hardware_traps(self) -> Self {
+        Self { hardware_traps: true, ..self }
+    }
+
     /// Its name in a report.
     pub fn name(self) -> &'static str {
-        match (self.policy, self.zeal) {
-            (DeferralPolicy::ZeroCount, false) => "zero-count",
-            (DeferralPolicy::ZeroCount, true) => "zero-count, zeal",
-            (DeferralPolicy::CloneOnRead, false) => "clone-on-read",
-            (DeferralPolicy::CloneOnRead, true) => "clone-on-read, zeal",
+        match (self.policy, self.zeal, self.hardware_traps) {
+            (DeferralPolicy::ZeroCount, false, false) => "zero-count",
+            (DeferralPolicy::ZeroCount, true, false) => "zero-count, zeal",
+            (DeferralPolicy::CloneOnRead, false, false) => "clone-on-read",
+            (DeferralPolicy::CloneOnRead, true, false) => "clone-on-read, zeal",
+            (DeferralPolicy::ZeroCount, false, true) => "zero-count, guards",
+            (DeferralPolicy::ZeroCount, true, true) => "zero-count, zeal, guards",
+            (DeferralPolicy::CloneOnRead, false, true) => "clone-on-read, guards",
+            (DeferralPolicy::CloneOnRead, true, true) => "clone-on-read, zeal, guards",
         }
     }
 
@@ -69,11 +89,16 @@ impl Setup {
         config
             .deferral_policy(self.policy)
             .gc_zeal(NonZeroU32::new(u32::from(self.zeal)))
+            .hardware_traps(self.hardware_traps)
             .cranelift_debug_verifier(true);
         if let Some(slots) = self.slots {
             config.reference_slots(slots);
         }
         config
+    }
+
+    pub(crate) fn engine(self) -> Engine {
+        engine(&self.config()).unwrap()
     }
 
     pub(crate) fn each_engine(self, case: impl Fn(&Engine)) {
@@ -84,8 +109,12 @@ impl Setup {
     pub(crate) fn each_config(self, adjust: impl Fn(&mut Config), case: impl Fn(&Engine)) {
         let mut config = self.config();
         adjust(&mut config);
-        case(&Engine::new(&config).unwrap());
+        case(&engine(&config).unwrap());
     }
+}
+
+pub(crate) fn engine(config: &Config) -> kernref::Result<Engine> {
+    (hooks().engine)(config)
 }
 
 pub(crate) fn assemble(text: &str) -> Vec<u8> {

@@ -5,9 +5,13 @@ use libtest_mimic::{Arguments, Trial};
 
 fn main() {
     let arguments = Arguments::from_args();
-    install(Hooks { config: kernref::Config::new, assemble: |text| wat::parse_str(text).ok() });
+    install(Hooks {
+        config: kernref::Config::new,
+        engine: kernref::Engine::new,
+        assemble: |text| wat::parse_str(text).ok(),
+    });
     let trials = CASES.iter().flat_map(|case| {
-        Setup::ALL.into_iter().map(move |setup| {
+        Setup::ALL.into_iter().chain(Setup::HARDWARE).map(move |setup| {
             Trial::test(format!("{} [{}]", case.name, setup.name()), move || {
                 (case.run)(setup);
                 Ok(())

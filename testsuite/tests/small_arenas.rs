@@ -42,7 +42,11 @@ fn is_refused(case: &'static Case, setup: Setup) -> Result<(), Failed> {
 
 fn main() {
     let arguments = Arguments::from_args();
-    install(Hooks { config: kernref::Config::new, assemble: |text| wat::parse_str(text).ok() });
+    install(Hooks {
+        config: kernref::Config::new,
+        engine: kernref::Engine::new,
+        assemble: |text| wat::parse_str(text).ok(),
+    });
     let loud = std::panic::take_hook();
     std::panic::set_hook(Box::new(move |info| {
         if !QUIET.get() {

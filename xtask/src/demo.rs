@@ -21,6 +21,9 @@ pub struct Args {
     /// Collect at every safepoint and check the collector's invariants.
     #[arg(long)]
     zeal: bool,
+    /// Leave the bounds of linear memories to the hardware.
+    #[arg(long)]
+    hardware_traps: bool,
     /// Interrupt the guest after this many seconds.
     #[arg(long, value_name = "SECONDS", default_value_t = 60)]
     timeout: u32,
@@ -87,6 +90,7 @@ fn hoist(args: &Args) -> Result<(Args, Vec<String>)> {
                     operand()?.parse().map_err(|_| "--timeout wants seconds".to_string())?;
             }
             "--zeal" => hoisted.zeal = true,
+            "--hardware-traps" => hoisted.hardware_traps = true,
             "--" => rest.extend(words.by_ref().cloned()),
             _ if flag.starts_with("--") => return Err(format!("unknown option {flag}")),
             _ => rest.push(word.clone()),
@@ -103,6 +107,7 @@ pub fn run(args: &Args) -> Result<ExitCode> {
     let kernel = cargo::kernel(args.arch, "demo")?;
     let mut requests = vec![format!("policy={}", args.policy), format!("timeout={}", args.timeout)];
     requests.extend(args.zeal.then(|| "zeal=1".to_string()));
+    requests.extend(args.hardware_traps.then(|| "hardware-traps=1".to_string()));
     requests.extend(args.invoke.iter().map(|name| format!("invoke={name}")));
     requests.extend(values.iter().map(|value| format!("arg={value}")));
     let name = file.file_name().unwrap_or_default().to_string_lossy().into_owned();

@@ -123,6 +123,8 @@ fn checks() -> Result<Vec<Check>> {
     let trapping = text(TRAPPING)?;
     let outside = ["out of bounds memory access", "outside"];
     checks.push(check("bounds", trapping.clone(), &["invoke=outside"], TRAPPED, &outside));
+    let by_hardware = ["invoke=outside", "hardware-traps=1"];
+    checks.push(check("guard", trapping.clone(), &by_hardware, TRAPPED, &outside));
     let deep = ["call stack exhausted", "recurse"];
     checks.push(check("recursion", trapping.clone(), &["invoke=recurse"], TRAPPED, &deep));
     let forever = ["invoke=forever", "timeout=1"];

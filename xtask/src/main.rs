@@ -52,11 +52,7 @@ enum Command {
     /// Everything that CI runs. The last line is `N passed, M failed`.
     Test(test::Args),
     /// The test suite inside a kernel.
-    KernelTest {
-        /// The machine.
-        #[arg(long, value_enum, default_value = "x86_64")]
-        arch: qemu::Arch,
-    },
+    KernelTest(kernel_suite::Args),
     /// Run WebAssembly script files. The last line is `N passed, M failed`.
     ///
     /// Exit status: 0 all passed, 1 something failed, 2 nothing could be run.
@@ -94,7 +90,7 @@ fn main() -> ExitCode {
         Command::Size(args) => size::run(&args),
         Command::Test(args) => test::run(&args),
         Command::Wast(args) => wast::run(&args),
-        Command::KernelTest { arch } => kernel_suite::run(arch).map(counted),
+        Command::KernelTest(args) => kernel_suite::run(&args).map(counted),
         Command::DemoTest { arch } => demo_suite::run(arch).map(counted),
         Command::Guests { args } => guests::build(&args).map(|()| ExitCode::SUCCESS),
         Command::Layers => layers::check().map(|()| {

@@ -133,6 +133,9 @@ fn encode_scripts(tally: &mut Tally) -> Option<Scripts> {
     scripts
 }
 
+/// Part of a check's name.
+const BY_HARDWARE: &str = ", bounds left to the hardware,";
+
 fn scripts_name(on: &str, policy: &str, zeal: bool) -> String {
     format!("scripts {on} with {policy}{}", if zeal { " and zeal" } else { "" })
 }
@@ -142,27 +145,37 @@ fn on_the_host(tally: &mut Tally, scripts: &Scripts) {
     for policy in ["zero-count", "clone-on-read"] {
         for zeal in [false, true] {
             let name = scripts_name("on the host", policy, zeal);
-            tally.check(&name, || scripts.check(On::Host, policy, zeal));
+            tally.check(&name, || scripts.check(On::Host, policy, zeal, false));
         }
     }
+    let name = scripts_name(&format!("on the host{BY_HARDWARE}"), "zero-count", false);
+    tally.check(&name, || scripts.check(On::Host, "zero-count", false, true));
 }
 
 /// All that runs in the kernels of one architecture: two setups of the
-/// scripts, which differ in all there is, since everything is slower there.
+/// scripts, which differ in all there is, since everything is slower there, and
+/// the faster one with the hardware's bounds checks.
 /// Without scripts, what is slow is left out.
 fn in_kernel(arch: Arch, scripts: Option<&Scripts>) -> Vec<Outcome> {
     let suite = format!("suite in the {} kernel", arch.name());
     let demo = format!("./x run on {}", arch.name());
     let mut outcomes = vec![
-        Outcome::of(&suite, || kernel_suite::run(arch)),
+        Outcome::of(&suite, || kernel_suite::check(arch)),
         Outcome::of(&demo, || demo_suite::run(arch)),
     ];
     if let Some(scripts) = scripts {
         let counts = format!("instruction counts in the {} kernel", arch.name());
         outcomes.push(Outcome::of(&counts, || bench_kernel::check(arch)));
-        for (policy, zeal) in [("zero-count", false), ("clone-on-read", true)] {
-            let name = scripts_name(&format!("in the {} kernel", arch.name()), policy, zeal);
-            outcomes.push(Outcome::of(&name, || scripts.check(arch.into(), policy, zeal)));
+        for (policy, zeal, hardware_traps) in [
+            ("zero-count", false, false),
+            ("clone-on-read", true, false),
+            ("zero-count", false, true),
+        ] {
+            let bounds = if hardware_traps { BY_HARDWARE } else { "" };
+            let on = format!("in the {} kernel{bounds}", arch.name());
+            outcomes.push(Outcome::of(&scripts_name(&on, policy, zeal), || {
+                scripts.check(arch.into(), policy, zeal, hardware_traps)
+            }));
         }
     }
     outcomes

@@ -28,6 +28,9 @@ pub struct Args {
     /// Collect at every safepoint and check the collector's invariants.
     #[arg(long)]
     zeal: bool,
+    /// Leave the bounds of linear memories to the hardware.
+    #[arg(long)]
+    hardware_traps: bool,
     /// Give a run up after this many seconds: a boot of a kernel with up to 32
     /// files, or the whole on the host.
     #[arg(long, value_name = "SECONDS", default_value_t = DEADLINE.as_secs())]
@@ -66,6 +69,8 @@ pub struct Setup<'a> {
     pub policy: &'a str,
     /// Collecting at every safepoint.
     pub zeal: bool,
+    /// Bounds are left to the hardware.
+    pub hardware_traps: bool,
     /// For one boot, or one run on the host.
     pub deadline: Duration,
     /// Files that pass are not shown.
@@ -76,8 +81,8 @@ pub struct Setup<'a> {
 pub fn run(args: &Args) -> Result<ExitCode> {
     let scripts = Scripts::encode(&args.paths)?;
     let deadline = Duration::from_secs(args.timeout);
-    let Args { on, ref policy, zeal, .. } = *args;
-    let setup = Setup { on, policy, zeal, deadline, terse: false };
+    let Args { on, ref policy, zeal, hardware_traps, .. } = *args;
+    let setup = Setup { on, policy, zeal, hardware_traps, deadline, terse: false };
     let (passed, failed) = scripts.run(&setup)?;
     println!("{passed} passed, {failed} failed");
     Ok(ExitCode::from(u8::from(failed > 0)))
@@ -170,8 +175,14 @@ impl Scripts {
     }
 
     /// Runs them as `./x test` does.
-    pub fn check(&self, on: On, policy: &str, zeal: bool) -> Result<(u64, u64)> {
-        self.run(&Setup { on, policy, zeal, deadline: DEADLINE, terse: true })
+    pub fn check(
+        &self,
+        on: On,
+        policy: &str,
+        zeal: bool,
+        hardware_traps: bool,
+    ) -> Result<(u64, u64)> {
+        self.run(&Setup { on, policy, zeal, hardware_traps, deadline: DEADLINE, terse: true })
     }
 
     /// Runs them; gives passed and failed.
@@ -243,6 +254,7 @@ impl Scripts {
         let to = self.files.len().min(from + BATCH_FILES);
         let mut args = vec![format!("first={from}"), format!("policy={}", setup.policy)];
         args.extend(setup.zeal.then(|| "zeal=1".to_string()));
+        args.extend(setup.hardware_traps.then(|| "hardware-traps=1".to_string()));
         let boot = Boot {
             arch,
             kernel,
@@ -265,6 +277,7 @@ impl Scripts {
         let mut command = Command::new(&self.tool);
         command.arg("run").arg(&self.pack).arg(from.to_string()).arg(setup.policy);
         command.args(setup.zeal.then_some("zeal"));
+        command.args(setup.hardware_traps.then_some("hardware-traps"));
         let end = match process::watch(command, setup.deadline, line)? {
             None => End::Deadline,
             Some(status) => match status.code().and_then(|code| u8::try_from(code).ok()) {

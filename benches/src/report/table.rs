@@ -5,7 +5,7 @@ use crate::measure::{Outcome, Stat, Who};
 
 const LEGEND: &str = "\
 Medians; ± half the distance between the quartiles. ×W1, ×W2: Kernref as a multiple of them.
-Kernref and CloneOnRead: the two deferral policies. W1: Wasmtime with its defaults; W2: with
+Kernref and CloneOnRead: the two deferral policies; guard pages: with hardware traps. W1: Wasmtime with its defaults; W2: with
 explicit checks and no reservations. base: what Kernref takes without the row's special matter.
 floor: native code for the bare minimum of the same work.";
 

@@ -25,13 +25,15 @@ impl Rig for Kernref {
     }
 }
 
-/// An engine; `Who::Clone` for the other policy.
+/// An engine; `Who::Clone` for the other policy, `Who::Guards` for the other
+/// way to check bounds.
 pub fn engine(who: Who, slots: u32) -> Engine {
     let mut config = Config::new();
     config.max_wasm_stack(STACK_BYTES).reference_slots(slots).deferral_policy(match who {
         Who::Clone => DeferralPolicy::CloneOnRead,
         _ => DeferralPolicy::ZeroCount,
     });
+    config.hardware_traps(who == Who::Guards);
     Engine::new(&config).unwrap()
 }
 

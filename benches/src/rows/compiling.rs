@@ -14,8 +14,12 @@ const LARGE: &[u8] = include_bytes!("../../../examples/guests/prebuilt/large.was
 
 const SMALL_MODULES: u32 = 200;
 
-/// A goal to each peer, so a row to each.
-const GOALS: [(f64, &[Who]); 2] = [(1.0, &[Who::W1]), (0.6, &[Who::W2])];
+/// A goal to each peer, so a row to each; the last with guard pages.
+const GOALS: [(Who, f64, &[Who]); 3] = [
+    (Who::Kernref, 1.0, &[Who::W1]),
+    (Who::Kernref, 0.6, &[Who::W2]),
+    (Who::Guards, 1.0, &[Who::W1]),
+];
 
 type Modules = Rc<[Vec<u8>]>;
 
@@ -25,13 +29,14 @@ pub fn rows() -> Vec<Row> {
     for (name, modules, max_samples) in
         [("2.4 MB", large_module as fn() -> Modules, 5), ("200 small modules", small_modules, 21)]
     {
-        for (at_most, of) in GOALS {
+        for (us, at_most, of) in GOALS {
             let goal = || Some(Goal { at_most, of });
             let to = of[0];
-            let title = |what: &str| format!("compile: {name}, {what}, to {}", to.name());
-            let mut time = Row::new(title("time"), goal(), move || times(modules(), to));
+            let how = if us == Who::Guards { ", guard pages" } else { "" };
+            let title = |what: &str| format!("compile: {name}, {what}{how}, to {}", to.name());
+            let mut time = Row::new(title("time"), goal(), move || times(modules(), us, to));
             (time.unit, time.max_ops, time.max_samples) = ("ms", 1, max_samples);
-            let mut bytes = Row::new(title("code"), goal(), move || sizes(modules(), to));
+            let mut bytes = Row::new(title("code"), goal(), move || sizes(modules(), us, to));
             (bytes.unit, bytes.exact) = ("KiB", true);
             rows.extend([time, bytes]);
         }
@@ -78,11 +83,11 @@ fn small_module(seed: u32) -> Vec<u8> {
     wat::parse_str(text).expect("the text is right")
 }
 
-/// Kernref and one peer.
-fn times(modules: Modules, peer: Who) -> Vec<(Who, Sample)> {
+/// Kernref, one way or the other, and one peer.
+fn times(modules: Modules, us: Who, peer: Who) -> Vec<(Who, Sample)> {
     let ms = |ops, work: &mut dyn FnMut()| timed(ops, work) / 1e6;
     let kernref = {
-        let (engine, modules) = (kernref_engine(Who::Kernref, 1 << 10), modules.clone());
+        let (engine, modules) = (kernref_engine(us, 1 << 10), modules.clone());
         move |ops| {
             ms(ops, &mut || {
                 for module in modules.iter() {
@@ -101,12 +106,12 @@ fn times(modules: Modules, peer: Who) -> Vec<(Who, Sample)> {
             })
         }
     };
-    vec![(Who::Kernref, Box::new(kernref)), (peer, Box::new(wasmtime))]
+    vec![(us, Box::new(kernref)), (peer, Box::new(wasmtime))]
 }
 
 /// Machine code alone: neither stack maps nor other tables.
-fn sizes(modules: Modules, peer: Who) -> Vec<(Who, Sample)> {
-    let (kernref, wasmtime) = (kernref_engine(Who::Kernref, 1 << 10), wasmtime_engine(peer));
+fn sizes(modules: Modules, us: Who, peer: Who) -> Vec<(Who, Sample)> {
+    let (kernref, wasmtime) = (kernref_engine(us, 1 << 10), wasmtime_engine(peer));
     let ours = modules
         .iter()
         .map(|module| kernref::Module::new(&kernref, module).expect("it compiles").code_size());
@@ -114,7 +119,7 @@ fn sizes(modules: Modules, peer: Who) -> Vec<(Who, Sample)> {
         .iter()
         .map(|module| wasmtime::Module::new(&wasmtime, module).expect("it compiles").text().len());
     let kib = |bytes: usize| -> Sample { Box::new(move |_| bytes as f64 / 1024.0) };
-    vec![(Who::Kernref, kib(ours.sum())), (peer, kib(theirs.sum()))]
+    vec![(us, kib(ours.sum())), (peer, kib(theirs.sum()))]
 }
 
 /// Validation and translation, without code generation.

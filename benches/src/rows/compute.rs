@@ -6,7 +6,10 @@ use crate::{native, rig};
 use std::hint::black_box;
 
 /// 1.1 times the speed of W2, whose checks are explicit too.
-const GOAL: f64 = 0.91;
+const GOAL: Goal = Goal { at_most: 0.91, of: &[Who::W2] };
+/// The speed of W1, which has guard pages too.
+const GOAL_WITH_GUARDS: Goal = Goal { at_most: 1.0, of: &[Who::W1] };
+const WITH_GUARDS: [Who; 2] = [Who::Guards, Who::W1];
 
 type Native = fn(i32) -> i64;
 
@@ -46,32 +49,41 @@ macro_rules! program {
 const PROGRAMS: [(&str, &[u8], Native); 4] =
     [program!(sha256), program!(json), program!(regex), program!(compress)];
 
-/// All rows.
+/// All rows: with explicit checks, then with guard pages.
 pub fn rows() -> Vec<Row> {
-    // How often is the argument.
-    let kernels = BY_HAND.into_iter().map(|(name, text, who, native)| {
-        row(name, move || {
-            contenders(who, text.as_bytes(), name, native, |ops, run| {
-                black_box(run(ops as i32));
-            })
-        })
-    });
-    // The argument is a seed.
-    let programs = PROGRAMS.into_iter().map(|(name, wasm, native)| {
-        row(name, move || {
-            contenders(&Who::PLAIN, wasm, "run", native, |ops, run| {
-                for _ in 0..ops {
-                    black_box(run(black_box(1)));
-                }
-            })
-        })
-    });
-    kernels.chain(programs).collect()
+    let mut rows = Vec::new();
+    for guards in [false, true] {
+        rows.extend(BY_HAND.map(|kernel| by_hand(kernel, guards)));
+        rows.extend(PROGRAMS.map(|(name, wasm, native)| program(name, wasm, native, guards)));
+    }
+    rows
 }
 
-fn row(name: &str, setup: impl FnOnce() -> Vec<(Who, Sample)> + 'static) -> Row {
-    let goal = Goal { at_most: GOAL, of: &[Who::W2] };
-    let mut row = Row::new(format!("compute: {name}"), Some(goal), setup);
+fn by_hand((name, text, who, native): Kernel, guards: bool) -> Row {
+    let who = if guards { &WITH_GUARDS } else { who };
+    // How often is the argument.
+    row(name, guards, move || {
+        contenders(who, text.as_bytes(), name, native, |ops, run| {
+            black_box(run(ops as i32));
+        })
+    })
+}
+
+fn program(name: &str, wasm: &'static [u8], native: Native, guards: bool) -> Row {
+    let who: &[Who] = if guards { &WITH_GUARDS } else { &Who::PLAIN };
+    // The argument is a seed.
+    row(name, guards, move || {
+        contenders(who, wasm, "run", native, |ops, run| {
+            for _ in 0..ops {
+                black_box(run(black_box(1)));
+            }
+        })
+    })
+}
+
+fn row(name: &str, guards: bool, setup: impl FnOnce() -> Vec<(Who, Sample)> + 'static) -> Row {
+    let (goal, suffix) = if guards { (GOAL_WITH_GUARDS, ", guard pages") } else { (GOAL, "") };
+    let mut row = Row::new(format!("compute: {name}{suffix}"), Some(goal), setup);
     row.max_ops = 1 << 24;
     row
 }

@@ -332,3 +332,31 @@ fn many_threads_share_one_pool() {
     assert_eq!(source.held.load(Relaxed), pool.kept_memories());
     assert!(source.reserved.load(Relaxed) < threads * rounds);
 }
+
+/// Bounds that the hardware checks are as good with a kept memory: a guard is
+/// never smaller than what was asked for, and reset leaves it as it is.
+#[cfg(all(feature = "std", not(miri)))]
+#[test]
+fn a_memory_with_a_guard_is_kept_with_it() {
+    use crate::alloc::MmapMemorySource;
+    const GUARD: usize = 1 << 33;
+    let pool = PoolingMemorySource::new(MmapMemorySource, PoolLimits::default()).unwrap();
+    let plain = pool.reserve(PAGE, 8 * PAGE).unwrap();
+    let plain_base = plain.base;
+    // SAFETY: each memory is released once, and used before that alone.
+    unsafe {
+        pool.release(plain);
+        let mut guarded = pool.reserve_guarded(PAGE, 8 * PAGE, GUARD).unwrap();
+        assert!(guarded.guarded_bytes >= GUARD && guarded.base != plain_base);
+        pool.commit(&mut guarded, 3 * PAGE).unwrap();
+        let guarded_base = guarded.base;
+        guarded_base.write_bytes(7, 3 * PAGE);
+        pool.release(guarded);
+        assert_eq!(pool.kept_memories(), 2);
+        let again = pool.reserve_guarded(PAGE, 8 * PAGE, GUARD).unwrap();
+        assert_eq!((again.base, again.committed_bytes), (guarded_base, PAGE));
+        assert!(again.guarded_bytes >= GUARD);
+        assert_eq!(again.base.add(PAGE - 1).read(), 0);
+        pool.release(again);
+    }
+}

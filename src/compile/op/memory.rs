@@ -78,9 +78,8 @@ pub(super) fn push_size(
 }
 
 fn load(t: &mut Translator<'_, '_>, arg: &MemArg, ty: Type) {
-    let address = t.checked_address(arg, ty.bytes());
-    let flags = t.heap_flags();
-    let value = t.builder.ins().load(ty, flags, address.base, address.offset);
+    let address = t.load_address(arg, ty.bytes());
+    let value = t.builder.ins().load(ty, address.flags, address.base, address.offset);
     t.push(value);
 }
 
@@ -96,13 +95,12 @@ fn load_extended(t: &mut Translator<'_, '_>, arg: &MemArg, from: Type, to: Type,
 
 fn store(t: &mut Translator<'_, '_>, arg: &MemArg, size: u32, narrow: Option<Type>) {
     let value = t.pop();
-    let address = t.checked_address(arg, size);
     let value = match narrow {
         Some(ty) if t.builder.func.dfg.value_type(value) != ty => {
             t.builder.ins().ireduce(ty, value)
         }
         _ => value,
     };
-    let flags = t.heap_flags();
-    t.builder.ins().store(flags, value, address.base, address.offset);
+    let address = t.store_address(arg, size);
+    t.builder.ins().store(address.flags, value, address.base, address.offset);
 }

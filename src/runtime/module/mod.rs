@@ -8,6 +8,7 @@ mod declared;
 
 pub use declared::{ExportType, ImportType};
 
+use super::code_ranges::KnownCode;
 use super::engine::Engine;
 use super::shared::Shared;
 use crate::abi::{FuncIndex, TypeIndex, VmOffsets};
@@ -29,6 +30,8 @@ struct ModuleInner {
     engine: Engine,
     info: ModuleInfo,
     offsets: VmOffsets,
+    /// Goes before the code that it makes known.
+    _known: Option<KnownCode>,
     code: Option<PublishedCode>,
     functions: Vec<FunctionCode>,
     stack_maps: StackMaps,
@@ -89,9 +92,12 @@ impl Module {
     /// configuration on a processor like this one.
     ///
     /// # Errors
-    /// [`Error::OutOfMemory`], and [`Error::Bug`] for a malformed artifact.
+    /// [`Error::OutOfMemory`]; [`Misuse::InvalidConfig`](crate::Misuse) if it
+    /// was compiled for hardware traps and the engine is without, or the
+    /// reverse; [`Error::Bug`] for a malformed artifact.
     pub fn from_artifact(engine: &Engine, artifact: Artifact) -> Result<Self> {
-        let Artifact { info, code, functions, entry_shims, exit_stubs, stack_maps } = artifact;
+        engine.check_traps(artifact.hardware_traps)?;
+        let Artifact { info, code, functions, entry_shims, exit_stubs, stack_maps, .. } = artifact;
         let code_len = u32::try_from(code.len()).map_err(|_| MALFORMED)?;
         if !stack_maps.is_well_formed(code_len) || functions.len() != defined_funcs(&info)? {
             return Err(MALFORMED);
@@ -108,10 +114,15 @@ impl Module {
             true => None,
             false => Some(PublishedCode::new(engine.code_memory().clone(), &code)?),
         };
+        let known = match &code {
+            Some(code) => engine.make_known(code.base()..code.base() + code.len())?,
+            None => None,
+        };
         let inner = ModuleInner {
             engine: engine.clone(),
             exports_by_name: exports_by_name(&info)?,
             offsets,
+            _known: known,
             code,
             functions,
             stack_maps,

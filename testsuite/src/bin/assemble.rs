@@ -23,7 +23,7 @@ fn main() -> ExitCode {
         eprintln!("usage: assemble FILE");
         return ExitCode::from(2);
     };
-    install(Hooks { config: kernref::Config::new, assemble });
+    install(Hooks { config: kernref::Config::new, engine: kernref::Engine::new, assemble });
     for case in CASES {
         // What a failing case asks for after its failure is missed: the
         // kernel, where it fails as well, can do without.

@@ -123,7 +123,7 @@ pub fn handles_of_another_store_are_refused(setup: Setup) {
 
 pub fn modules_of_another_engine_are_refused(setup: Setup) {
     setup.each_engine(|engine| {
-        let other = kernref::Engine::new(engine.config()).unwrap();
+        let other = crate::support::engine(engine.config()).unwrap();
         let module = module(engine, "(module)");
         let mut store = Store::new(&other, ()).unwrap();
         let outcome = Instance::new(&mut store, &module, &[]);

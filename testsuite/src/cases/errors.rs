@@ -6,10 +6,10 @@ use alloc::format;
 use alloc::string::ToString;
 use alloc::vec::Vec;
 use kernref::artifact::ExternType;
-use kernref::{Config, Engine, Error, Misuse, Module};
+use kernref::{Config, Error, Misuse, Module};
 
 pub fn malformed_and_invalid_modules(setup: Setup) {
-    let engine = Engine::new(&setup.config()).unwrap();
+    let engine = setup.engine();
     assert!(matches!(Module::new(&engine, b"\0asm"), Err(Error::Malformed { .. })));
     assert!(matches!(Module::new(&engine, b"nonsense"), Err(Error::Malformed { .. })));
     let invalid = assemble("(module (func (result i32) i64.const 0))");
@@ -30,7 +30,7 @@ pub fn switched_off_features_are_named(setup: Setup) {
     ];
     let mut config = setup.config();
     config.wasm_simd(false).wasm_tail_call(false).wasm_memory64(false).wasm_multi_memory(false);
-    let engine = Engine::new(&config).unwrap();
+    let engine = crate::support::engine(&config).unwrap();
     for (name, text) in wat {
         match Module::new(&engine, assemble(text)) {
             Err(Error::Unsupported { feature, .. }) => {
@@ -43,14 +43,14 @@ pub fn switched_off_features_are_named(setup: Setup) {
 
 pub fn configurations_are_checked(setup: Setup) {
     let refused = |config: &Config| {
-        matches!(Engine::new(config), Err(Error::Misuse(Misuse::InvalidConfig(_))))
+        matches!(crate::support::engine(config), Err(Error::Misuse(Misuse::InvalidConfig(_))))
     };
     assert!(refused(setup.config().reference_slots(0)));
     assert!(refused(setup.config().max_wasm_stack(100)));
 }
 
 pub fn modules_tell_what_they_declare(setup: Setup) {
-    let engine = Engine::new(&setup.config()).unwrap();
+    let engine = setup.engine();
     let module = module(
         &engine,
         r#"(module $shape
@@ -80,7 +80,7 @@ pub fn modules_tell_what_they_declare(setup: Setup) {
 }
 
 pub fn missing_exports_are_named(setup: Setup) {
-    let engine = Engine::new(&setup.config()).unwrap();
+    let engine = setup.engine();
     let (mut store, instance) = crate::support::instance(&engine, "(module $m)");
     let error = instance.get_typed_func::<(), ()>(&mut store, "f").unwrap_err();
     assert!(error.to_string().contains("m::f"), "{error}");

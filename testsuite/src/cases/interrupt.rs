@@ -3,9 +3,7 @@
 use crate::support::{Census, Setup, instance, linked, module, tools};
 use alloc::vec::Vec;
 use kernref::abi::Trap;
-use kernref::{
-    Caller, Config, Engine, Error, Extern, Instance, Linker, Misuse, Store, UpdateDeadline,
-};
+use kernref::{Caller, Config, Error, Extern, Instance, Linker, Misuse, Store, UpdateDeadline};
 
 const SPIN: &str = r#"(module
     (func (export "spin") (loop $l (br $l)))
@@ -94,7 +92,7 @@ pub fn host_functions_see_and_set_fuel(setup: Setup) {
 }
 
 pub fn fuel_needs_the_switch(setup: Setup) {
-    let mut store = Store::new(&Engine::new(&setup.config()).unwrap(), ()).unwrap();
+    let mut store = Store::new(&setup.engine(), ()).unwrap();
     assert!(matches!(store.set_fuel(1), Err(Error::Misuse(Misuse::InvalidConfig(_)))));
     assert!(matches!(store.get_fuel(), Err(Error::Misuse(Misuse::InvalidConfig(_)))));
 }

@@ -10,6 +10,7 @@ mod destructors;
 mod equivalence;
 mod errors;
 mod frames;
+mod guards;
 mod host;
 mod hostile;
 mod interrupt;
@@ -146,6 +147,18 @@ cases! {
         what_an_operator_is_about_to_use_is_held,
         references_beside_other_types,
         a_host_function_returns_many_references,
+    }
+    guards {
+        at_the_edges_of_memory_and_guard,
+        after_growing,
+        what_straddles_the_end_writes_nothing,
+        an_access_proves_what_comes_after_it,
+        nothing_after_a_stray_access_happens,
+        in_nested_activations,
+        references_in_frames_are_released_once,
+        leaves_and_deep_callees_tell_where_they_were,
+        memories_of_other_instances,
+        artifacts_and_memories_for_the_other_mode_are_refused,
     }
     host {
         wrapped_closures_with_every_kind_of_result,

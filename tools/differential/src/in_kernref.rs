@@ -8,6 +8,26 @@ use kernref::{
 use std::num::NonZeroU32;
 use std::sync::{Arc, Mutex};
 
+/// What Kernref is told to do.
+#[derive(Clone, Copy, Debug)]
+pub struct Setup {
+    policy: DeferralPolicy,
+    zeal: bool,
+    hardware_traps: bool,
+}
+
+impl Setup {
+    /// All that a module is run under.
+    pub fn all() -> impl Iterator<Item = Self> {
+        use DeferralPolicy::{CloneOnRead, ZeroCount};
+        let explicit =
+            [(ZeroCount, false), (ZeroCount, true), (CloneOnRead, false), (CloneOnRead, true)];
+        let explicit = explicit.map(|(policy, zeal)| Self { policy, zeal, hardware_traps: false });
+        let guarded = Self { policy: ZeroCount, zeal: false, hardware_traps: true };
+        explicit.into_iter().chain(cfg!(target_os = "linux").then_some(guarded))
+    }
+}
+
 /// How often each object was released.
 type Census = Arc<Mutex<Vec<u32>>>;
 
@@ -98,14 +118,10 @@ fn trap_name(trap: Trap) -> Option<&'static str> {
 /// # Errors
 /// Text that says what Kernref did wrong by itself: a module refused, a bug
 /// that it found, an object released never or twice.
-pub fn run(
-    wasm: &[u8],
-    seed: u64,
-    policy: DeferralPolicy,
-    zeal: bool,
-) -> Result<Vec<Event>, String> {
+pub fn run(wasm: &[u8], seed: u64, setup: Setup) -> Result<Vec<Event>, String> {
     let mut config = Config::new();
-    config.deferral_policy(policy).gc_zeal(NonZeroU32::new(u32::from(zeal)));
+    config.deferral_policy(setup.policy).gc_zeal(NonZeroU32::new(u32::from(setup.zeal)));
+    config.hardware_traps(setup.hardware_traps);
     config.cranelift_debug_verifier(true).max_wasm_stack(8 << 20);
     let setting_up = |error: Error| format!("Kernref cannot be set up: {error}");
     let engine = Engine::new(&config).map_err(setting_up)?;

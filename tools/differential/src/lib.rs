@@ -8,7 +8,7 @@ mod in_kernref;
 mod in_wasmi;
 pub mod outcome;
 
-use kernref::DeferralPolicy;
+use in_kernref::Setup;
 
 /// Whether a module was compared.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,7 +20,8 @@ pub enum Verdict {
 }
 
 /// Runs a module in both engines; in Kernref under both policies, with and
-/// without a collection at every safepoint.
+/// without a collection at every safepoint, and with bounds left to the
+/// hardware where that can be had.
 ///
 /// # Errors
 /// Text that says what differs.
@@ -41,16 +42,14 @@ pub fn compare_with(
     wasm: &[u8],
     seed: u64,
 ) -> Result<Verdict, String> {
-    for policy in [DeferralPolicy::ZeroCount, DeferralPolicy::CloneOnRead] {
-        for zeal in [false, true] {
-            let found = in_kernref::run(wasm, seed, policy, zeal);
-            let difference = match found {
-                Ok(found) => outcome::difference(&found, expected, peer),
-                Err(message) => Some(message),
-            };
-            if let Some(difference) = difference {
-                return Err(format!("{policy:?}, zeal {zeal}: {difference}"));
-            }
+    for setup in Setup::all() {
+        let found = in_kernref::run(wasm, seed, setup);
+        let difference = match found {
+            Ok(found) => outcome::difference(&found, expected, peer),
+            Err(message) => Some(message),
+        };
+        if let Some(difference) = difference {
+            return Err(format!("{setup:?}: {difference}"));
         }
     }
     Ok(Verdict::Same)

@@ -14,7 +14,6 @@ use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt::{Result, Write};
-use kernref::Config;
 
 /// Failures of one file that are shown.
 const MOST_SHOWN: usize = 8;
@@ -30,7 +29,7 @@ pub fn report(
     number: usize,
     name: &str,
     bytes: &[u8],
-    config: &Config,
+    options: &Options,
 ) -> core::result::Result<Totals, core::fmt::Error> {
     write!(out, "file {number} {name} ... ")?;
     let mut failures: Vec<String> = Vec::new();
@@ -41,7 +40,7 @@ pub fn report(
         }
     };
     let totals = match Script::from_bytes(bytes) {
-        Ok(script) => run(&script, Options { config: config.clone() }, &mut note),
+        Ok(script) => run(&script, options.clone(), &mut note),
         Err(_) => {
             note(0, "these bytes are not a script");
             Totals { passed: 0, failed: 1 }
@@ -66,11 +65,12 @@ fn write_end(out: &mut dyn Write, totals: Totals, failures: &[String]) -> Result
 #[cfg(test)]
 mod tests {
     use super::*;
+    use kernref::Config;
 
     #[test]
     fn bytes_that_are_no_script_fail() {
         let mut out = String::new();
-        let totals = report(&mut out, 3, "x.wast", b"?", &Config::new());
+        let totals = report(&mut out, 3, "x.wast", b"?", &Options::new(Config::new()));
         assert_eq!(totals, Ok(Totals { passed: 0, failed: 1 }));
         assert!(out.starts_with("file 3 x.wast ... 0 passed, 1 failed\n  x.wast:0: "), "{out}");
     }

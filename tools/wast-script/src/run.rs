@@ -18,9 +18,19 @@ use kernref::{
 };
 
 /// How to run.
+#[derive(Clone)]
 pub struct Options {
     /// The configuration, except for the proposals, which are the script's.
     pub config: Config,
+    /// Makes the engine; a kernel then also tells its fault handler.
+    pub engine: fn(&Config) -> kernref::Result<Engine>,
+}
+
+impl Options {
+    /// Options with this configuration and engines as they are.
+    pub fn new(config: Config) -> Self {
+        Self { config, engine: Engine::new }
+    }
 }
 
 /// Directives that did what they should, and that did not.
@@ -74,9 +84,9 @@ fn told(error: Error) -> String {
 
 impl Runner {
     fn new(features: WasmFeatures, options: Options, census: Census) -> Result<Self, Error> {
-        let mut config = options.config;
+        let Options { mut config, engine } = options;
         config.wasm_features(WasmFeatures::all(), false).wasm_features(features, true);
-        let engine = Engine::new(&config)?;
+        let engine = engine(&config)?;
         let mut store = Store::new(&engine, ())?;
         let mut linker = Linker::new(&engine);
         linker.allow_shadowing(true);

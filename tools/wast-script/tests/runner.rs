@@ -28,7 +28,7 @@ const WRONG: &str = r#"(module (func (export "f") (result i32) i32.const 1) (fun
 fn what_is_wrong_fails_with_its_line() {
     let script = encode("wrong.wast", WRONG).unwrap();
     let mut lines = Vec::new();
-    let totals = run(&script, Options { config: Config::new() }, |line, _| lines.push(line));
+    let totals = run(&script, Options::new(Config::new()), |line, _| lines.push(line));
     assert_eq!(lines, (2..=17).collect::<Vec<u32>>());
     assert_eq!(totals, Totals { passed: 2, failed: 16 });
 }
@@ -40,6 +40,6 @@ fn nothing_passes_on_the_instance_before() {
 (assert_return (invoke "f"))"#;
     let script = encode("stale.wast", text).unwrap();
     let mut lines = Vec::new();
-    run(&script, Options { config: Config::new() }, |line, _| lines.push(line));
+    run(&script, Options::new(Config::new()), |line, _| lines.push(line));
     assert_eq!(lines, [2, 3]);
 }

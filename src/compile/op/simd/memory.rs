@@ -11,9 +11,8 @@ pub(super) fn translate(t: &mut Translator<'_, '_>, op: &Operator<'_>) -> bool {
     /// A load of 64 bits whose lanes become twice as wide.
     macro_rules! widen {
         ($memarg:expr, $load:ident) => {{
-            let address = t.checked_address($memarg, 8);
-            let flags = t.heap_flags();
-            let value = t.builder.ins().$load(flags, address.base, address.offset);
+            let address = t.load_address($memarg, 8);
+            let value = t.builder.ins().$load(address.flags, address.base, address.offset);
             t.push_vector(value);
         }};
     }
@@ -53,15 +52,13 @@ pub(super) fn translate(t: &mut Translator<'_, '_>, op: &Operator<'_>) -> bool {
 }
 
 fn scalar(t: &mut Translator<'_, '_>, arg: &MemArg, ty: Type) -> Value {
-    let address = t.checked_address(arg, ty.bytes());
-    let flags = t.heap_flags();
-    t.builder.ins().load(ty, flags, address.base, address.offset)
+    let address = t.load_address(arg, ty.bytes());
+    t.builder.ins().load(ty, address.flags, address.base, address.offset)
 }
 
 fn store(t: &mut Translator<'_, '_>, arg: &MemArg, value: Value, size: u32) {
-    let address = t.checked_address(arg, size);
-    let flags = t.heap_flags();
-    t.builder.ins().store(flags, value, address.base, address.offset);
+    let address = t.store_address(arg, size);
+    t.builder.ins().store(address.flags, value, address.base, address.offset);
 }
 
 fn splat(t: &mut Translator<'_, '_>, arg: &MemArg, lane: Type, vector: Type) {

@@ -1,12 +1,15 @@
 //! The vector table and the way from an exception or interrupt to Rust.
 //!
 //! Rust code here uses vector registers, so the stub saves them with their
-//! status and control: interrupted Wasm finds all as it was.
+//! status and control: interrupted Wasm finds all as it was. The processor
+//! changes to `SP_EL1` and masks interrupts, and `eret` undoes both; a fault of
+//! the handler's own comes through another vector and is not resumed.
 
 use super::timer;
 use crate::exceptions;
 use aarch64_cpu::asm::barrier;
 use aarch64_cpu::registers::{ESR_EL1, FAR_EL1, Readable, VBAR_EL1, Writeable};
+use kernref::fault::FaultRegisters;
 
 core::arch::global_asm!(
     r#"
@@ -148,6 +151,14 @@ const _: () = assert!(size_of::<Frame>() == 800);
 const SYNCHRONOUS: u64 = 0;
 const INTERRUPT: u64 = 1;
 
+/// Class of a data abort that came from this exception level.
+const DATA_ABORT: u64 = 0x25;
+/// In the syndrome of a data abort: `FAR_EL1` holds no address.
+const FAR_NOT_VALID: u64 = 1 << 10;
+/// In the saved state: how the interrupted code was branched to, which says
+/// nothing of where it goes on.
+const BRANCH_TYPE: u64 = 3 << 10;
+
 extern "C" fn handle(frame: &mut Frame, kind: u64) {
     if kind == INTERRUPT {
         timer::interrupt();
@@ -155,15 +166,13 @@ extern "C" fn handle(frame: &mut Frame, kind: u64) {
     }
     let address = FAR_EL1.get() as usize;
     let pc = frame.elr as usize;
-    if kind == SYNCHRONOUS
-        && let Some((pc, sp)) = exceptions::resume_after(pc, address)
-    {
-        frame.elr = pc as u64;
-        frame.sp = sp as u64;
+    let syndrome = ESR_EL1.get();
+    let class = syndrome >> 26 & 63;
+    let is_access = class == DATA_ABORT && syndrome & FAR_NOT_VALID == 0;
+    if kind == SYNCHRONOUS && resume(frame, is_access.then_some(address)) {
         return;
     }
-    let syndrome = ESR_EL1.get();
-    let class = match syndrome >> 26 & 63 {
+    let name = match class {
         0x00 => "undefined instruction",
         0x07 => "floating point off",
         0x15 => "system call",
@@ -177,11 +186,33 @@ extern "C" fn handle(frame: &mut Frame, kind: u64) {
     };
     let sp = frame.sp;
     exceptions::fatal(
-        class,
+        name,
         pc,
         address,
         format_args!("vector {kind}, syndrome {syndrome:#x}, stack {sp:#x}"),
     )
+}
+
+/// Asks whether and where to go on, and has `eret` go there.
+fn resume(frame: &mut Frame, accessed: Option<usize>) -> bool {
+    let [x0, .., fp, _] = &mut frame.general;
+    let mut registers = FaultRegisters {
+        pc: frame.elr as usize,
+        sp: frame.sp as usize,
+        fp: *fp as usize,
+        result: *x0 as usize,
+    };
+    // SAFETY: as the processor and the stub saved them, of code on `SP_EL0` at
+    // this level; the handler is on `SP_EL1`.
+    let resumed = unsafe { exceptions::resume(&mut registers, accessed) };
+    if resumed {
+        frame.elr = registers.pc as u64;
+        frame.sp = registers.sp as u64;
+        *fp = registers.fp as u64;
+        *x0 = registers.result as u64;
+        frame.spsr &= !BRANCH_TYPE;
+    }
+    resumed
 }
 
 /// Loads the vector table, sets up interrupts and the clock.

@@ -4,10 +4,13 @@
 //! stub that saves the general registers. Kernel code is soft-float and never
 //! touches vector registers, which therefore stay as the interrupted Wasm left
 //! them. #PF and #DF have a stack of their own: they are what a stack that
-//! ran into its guard page raises.
+//! ran into its guard page raises. All gates keep interrupts out; `iretq` lets
+//! them in again where the interrupted code had them.
 
 use super::timer;
 use crate::exceptions;
+use core::sync::atomic::{AtomicBool, Ordering};
+use kernref::fault::FaultRegisters;
 use spin::Once;
 use x86_64::VirtAddr;
 use x86_64::instructions::segmentation::{CS, DS, ES, SS, Segment};
@@ -93,7 +96,14 @@ unsafe extern "C" {
 /// What a stub leaves on the stack, from the lowest address up.
 #[repr(C)]
 struct Frame {
-    general: [u64; 15],
+    r15_to_r8: [u64; 8],
+    rdi: u64,
+    rsi: u64,
+    rbp: u64,
+    rbx: u64,
+    rdx: u64,
+    rcx: u64,
+    rax: u64,
     vector: u64,
     error: u64,
     rip: u64,
@@ -102,6 +112,12 @@ struct Frame {
     rsp: u64,
     ss: u64,
 }
+
+const PAGE_FAULT: usize = 14;
+/// Bit of a page fault's error code (Intel SDM volume 3, 5.7).
+const ERROR_INSTRUCTION_FETCH: u64 = 1 << 4;
+/// There is one processor, and so one stack for page faults.
+static HANDLING_PAGE_FAULT: AtomicBool = AtomicBool::new(false);
 
 const NAMES: [&str; 22] = [
     "divide error",
@@ -134,13 +150,15 @@ extern "C" fn handle(frame: &mut Frame) {
         timer::interrupt(vector as u8);
         return;
     }
-    let address = match vector {
-        14 => Cr2::read_raw() as usize,
-        _ => 0,
-    };
-    if let Some((pc, sp)) = exceptions::resume_after(frame.rip as usize, address) {
-        frame.rip = pc as u64;
-        frame.rsp = sp as u64;
+    let is_page_fault = vector == PAGE_FAULT;
+    let address = if is_page_fault { Cr2::read_raw() as usize } else { 0 };
+    // The processor enters at the top of the page faults' stack each time: a
+    // fault of the handler itself has overwritten what it would return to.
+    let is_nested = is_page_fault && HANDLING_PAGE_FAULT.swap(true, Ordering::Relaxed);
+    if !is_nested && resume(frame, address) {
+        if is_page_fault {
+            HANDLING_PAGE_FAULT.store(false, Ordering::Relaxed);
+        }
         return;
     }
     let name = NAMES.get(vector).copied().unwrap_or("exception");
@@ -151,6 +169,28 @@ extern "C" fn handle(frame: &mut Frame) {
         address,
         format_args!("error code {error:#x}, stack {sp:#x}"),
     )
+}
+
+/// Asks whether and where to go on, and has `iretq` go there.
+fn resume(frame: &mut Frame, address: usize) -> bool {
+    let is_access =
+        frame.vector as usize == PAGE_FAULT && frame.error & ERROR_INSTRUCTION_FETCH == 0;
+    let mut registers = FaultRegisters {
+        pc: frame.rip as usize,
+        sp: frame.rsp as usize,
+        fp: frame.rbp as usize,
+        result: frame.rax as usize,
+    };
+    // SAFETY: as the processor and the stub saved them, on another stack. All
+    // code runs in ring 0.
+    let resumed = unsafe { exceptions::resume(&mut registers, is_access.then_some(address)) };
+    if resumed {
+        frame.rip = registers.pc as u64;
+        frame.rsp = registers.sp as u64;
+        frame.rbp = registers.fp as u64;
+        frame.rax = registers.result as u64;
+    }
+    resumed
 }
 
 const STACK_BYTES: usize = 32 << 10;

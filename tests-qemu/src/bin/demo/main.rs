@@ -2,7 +2,8 @@
 //! gives it the host module `kernel`, runs it, and says what happened.
 //!
 //! Requests are `key=value`: `invoke=NAME`, `arg=VALUE` (repeated),
-//! `policy=zero-count|clone-on-read`, `zeal=1`, `timeout=SECONDS`.
+//! `policy=zero-count|clone-on-read`, `zeal=1`, `hardware-traps=1`,
+//! `timeout=SECONDS`.
 #![no_std]
 #![no_main]
 
@@ -18,7 +19,7 @@ use alloc::vec::Vec;
 use core::num::NonZeroU32;
 use core::sync::atomic::{AtomicU32, Ordering};
 use kernref::{DeferralPolicy, Engine, Error, Extern, Func, Instance, Linker, Module, Store, Val};
-use kernref_qemu::{Verdict, embedder, payload, println, timer};
+use kernref_qemu::{Verdict, embedder, faults, payload, println, timer};
 use request::Request;
 use spin::Once;
 
@@ -62,6 +63,7 @@ fn engine(request: &Request) -> kernref::Result<Engine> {
         false => DeferralPolicy::ZeroCount,
     });
     config.gc_zeal(NonZeroU32::new(u32::from(request.zeal)));
+    config.hardware_traps(request.hardware_traps);
     // Small, so that a guest of modest size sees collections.
     config.reference_slots(4096).gc_threshold(Some(64));
     Engine::new(&config)
@@ -71,6 +73,8 @@ fn serve(request: &Request) -> Verdict {
     let (name, bytes) = request.module;
     let outcome = (|| {
         let engine = engine(request)?;
+        // Before the first guest, until the last is gone.
+        let watch = faults::watch(&engine)?;
         ENGINE.call_once(|| engine.clone());
         let started = timer::now_ns();
         let module = Module::new(&engine, bytes)?;
@@ -83,9 +87,9 @@ fn serve(request: &Request) -> Verdict {
         );
         let mut linker = Linker::new(&engine);
         host::define(&mut linker)?;
-        Ok::<_, Error>((Store::new(&engine, ())?, module, linker))
+        Ok::<_, Error>((Store::new(&engine, ())?, module, linker, watch))
     })();
-    let (mut store, module, linker) = match outcome {
+    let (mut store, module, linker, _watch) = match outcome {
         Ok(parts) => parts,
         Err(error) => return report::refusal(name, &error),
     };

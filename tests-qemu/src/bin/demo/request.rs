@@ -16,6 +16,8 @@ pub struct Request {
     pub clone_on_read: bool,
     /// Collect at every safepoint.
     pub zeal: bool,
+    /// Leave the bounds of linear memories to the hardware.
+    pub hardware_traps: bool,
     /// After this the guest is interrupted.
     pub timeout_seconds: u32,
 }
@@ -32,6 +34,7 @@ impl Request {
             args: Vec::new(),
             clone_on_read: false,
             zeal: false,
+            hardware_traps: false,
             timeout_seconds: 60,
         };
         for pair in &payload.args {
@@ -42,6 +45,7 @@ impl Request {
                 ("policy", "zero-count") => request.clone_on_read = false,
                 ("policy", "clone-on-read") => request.clone_on_read = true,
                 ("zeal", "1") => request.zeal = true,
+                ("hardware-traps", "1") => request.hardware_traps = true,
                 ("timeout", seconds) => {
                     request.timeout_seconds = seconds.parse().map_err(|_| wrong())?;
                 }

@@ -41,7 +41,7 @@ const CHURN: &str = r#"(module
 static NOISE: AtomicU64 = AtomicU64::new(0);
 
 /// Uses floating-point and vector registers where the target has them.
-fn noise() {
+pub(crate) fn noise() {
     let mut value = NOISE.load(Ordering::Relaxed) as f64;
     for at in 0..8 {
         value = value * 1.000_1 + f64::from(at);
@@ -49,7 +49,7 @@ fn noise() {
     NOISE.store(value as u64 & 0xffff, Ordering::Relaxed);
 }
 
-fn with_timer<R>(hook: fn(), body: impl FnOnce() -> R) -> R {
+pub(crate) fn with_timer<R>(hook: fn(), body: impl FnOnce() -> R) -> R {
     timer::set_hook(Some(hook));
     timer::start(HERTZ);
     let result = body();

@@ -2,13 +2,16 @@
 //! setup, and those that only a kernel can show.
 //!
 //! Prints `case N NAME ... ok` per case. A case that fails panics and so ends
-//! the run; the host's runner then boots again with `from=N+1`.
+//! the run; the host's runner then boots again with `from=N+1`. `filter=TEXT`
+//! leaves out cases whose name does not contain the text. With
+//! `touch-a-guard` no case runs: see [`faults::touch_a_guard`].
 #![no_std]
 #![no_main]
 
 extern crate alloc;
 
 mod exhaustion;
+mod faults;
 mod interrupts;
 mod protection;
 mod running;
@@ -43,6 +46,18 @@ const KERNEL_CASES: &[KernelCase] = kernel_cases![
     exhaustion::small_arenas,
 ];
 
+/// Those about guards, for the setups that use them.
+const GUARD_CASES: &[KernelCase] = kernel_cases![
+    faults::a_memory_is_guarded_and_given_back,
+    faults::a_refused_commit_takes_nothing,
+    faults::a_stray_access_ends_the_guest_alone,
+    faults::strays_end_one_activation_at_a_time,
+    faults::a_fault_of_the_kernel_s_is_not_a_guest_s,
+    faults::each_engine_knows_its_own,
+    faults::strays_survive_interrupts,
+    faults::thousands_of_strays_leak_nothing,
+];
+
 /// Cases that can do with next to no slots, each under one setup per size.
 fn small_arenas() -> impl Iterator<Item = (KernelCase, Setup)> {
     [(1, Setup::ALL[0]), (2, Setup::ALL[2]), (3, Setup::ALL[3])].into_iter().flat_map(
@@ -61,19 +76,35 @@ fn main() -> Verdict {
         .iter()
         .find_map(|arg| arg.strip_prefix("from=")?.parse::<usize>().ok())
         .unwrap_or(0);
+    let filter = payload.args.iter().find_map(|arg| arg.strip_prefix("filter=")).unwrap_or("");
     texts::init(&payload);
-    install(Hooks { config: embedder::config, assemble: texts::assemble });
+    install(Hooks {
+        config: embedder::config,
+        engine: embedder::engine,
+        assemble: texts::assemble,
+    });
+    if payload.args.contains(&"touch-a-guard") {
+        faults::touch_a_guard();
+        return Verdict::Failure;
+    }
     let shared = CASES.iter().map(|case| (case.name, case.run));
     let all = shared.chain(KERNEL_CASES.iter().copied());
-    let all = all.flat_map(|case| Setup::ALL.map(|setup| (case, setup)));
+    let all = all.flat_map(|case| {
+        Setup::ALL.into_iter().chain(Setup::HARDWARE).map(move |setup| (case, setup))
+    });
+    let guards = GUARD_CASES.iter().flat_map(|case| Setup::HARDWARE.map(|setup| (*case, setup)));
+    let all = all.chain(guards);
     let mut passed = 0_u32;
-    for (number, ((name, run), setup)) in all.chain(small_arenas()).enumerate().skip(from) {
+    let chosen = all.chain(small_arenas()).enumerate().skip(from);
+    for (number, ((name, run), setup)) in chosen.filter(|(_, ((name, _), _))| name.contains(filter))
+    {
         print!("case {number} {name} [{}", setup.name());
         if let Some(slots) = setup.slots {
             print!(", {slots} slots");
         }
         print!("] ... ");
         run(setup);
+        embedder::forget_engines();
         println!("ok");
         passed += 1;
     }

@@ -21,8 +21,9 @@ pub(crate) fn engine(setup: Setup, adjust: impl FnOnce(&mut kernref::Config)) ->
     let mut config = embedder::config();
     config.deferral_policy(setup.policy);
     config.gc_zeal(core::num::NonZeroU32::new(u32::from(setup.zeal)));
+    config.hardware_traps(setup.hardware_traps);
     adjust(&mut config);
-    Engine::new(&config).expect("an engine")
+    embedder::engine(&config).expect("an engine")
 }
 
 pub(crate) fn module(engine: &Engine, text: &str) -> Module {

@@ -2,7 +2,8 @@
 //! passes in, each on a store of its own, and prints what `report` in
 //! `tools/wast-script` describes.
 //!
-//! Arguments: `first=N` (the number of the first file), `policy=NAME`, `zeal=1`.
+//! Arguments: `first=N` (the number of the first file), `policy=NAME`, `zeal=1`,
+//! `hardware-traps=1`.
 #![no_std]
 #![no_main]
 
@@ -12,7 +13,7 @@ use core::fmt;
 use core::num::NonZeroU32;
 use kernref::{Config, DeferralPolicy};
 use kernref_qemu::{Verdict, embedder, payload, print, println};
-use kernref_wast_script::report;
+use kernref_wast_script::{Options, report};
 
 kernref_qemu::entry!(main);
 
@@ -33,6 +34,7 @@ fn request(args: &[&str]) -> Option<(Config, usize)> {
             ("first", number) => first = number.parse().ok()?,
             ("policy", "zero-count") => _ = config.deferral_policy(DeferralPolicy::ZeroCount),
             ("policy", "clone-on-read") => _ = config.deferral_policy(DeferralPolicy::CloneOnRead),
+            ("hardware-traps", "1") => _ = config.hardware_traps(true),
             ("zeal", "1") => _ = config.gc_zeal(Some(NonZeroU32::MIN)),
             _ => return None,
         }
@@ -46,10 +48,12 @@ fn main() -> Verdict {
         println!("unknown request {:?}", payload.args);
         return Verdict::Refused;
     };
+    let options = Options { config, engine: embedder::engine };
     for (at, (name, bytes)) in payload.files.iter().enumerate() {
-        if report(&mut Console, first + at, name, bytes, &config).is_err() {
+        if report(&mut Console, first + at, name, bytes, &options).is_err() {
             return Verdict::Failure;
         }
+        embedder::forget_engines();
     }
     Verdict::Success
 }

@@ -216,7 +216,7 @@ impl GcOps {
             settings.iter().map(|(count, threshold)| {
                 let mut config = setup.config();
                 slots(*count, *threshold)(&mut config);
-                Machine::new(&Engine::new(&config).unwrap(), *count == 3)
+                Machine::new(&crate::support::engine(&config).unwrap(), *count == 3)
             })
         });
         GcOps { machines: machines.collect() }

@@ -1,18 +1,20 @@
 //! The host's side of `./x wast`.
 //!
 //! `kernref-wast encode PACK [PATH…]` encodes scripts, the official ones if no
-//! path is given. `kernref-wast run PACK FROM POLICY [zeal]` runs those of a
-//! pack from number FROM on.
+//! path is given. `kernref-wast run PACK FROM POLICY [zeal] [hardware-traps]`
+//! runs those of a pack from number FROM on.
 #![forbid(unsafe_code)]
 
 mod pack;
 mod sources;
 
 use kernref::{Config, DeferralPolicy};
-use kernref_wast_script::{Script, encode, report};
+use kernref_wast_script::{Options, Script, encode, report};
 use std::fmt::Write;
 use std::num::NonZeroU32;
 use std::process::ExitCode;
+
+const USAGE: &str = "usage: encode PACK [PATH…] | run PACK FROM POLICY [zeal] [hardware-traps]";
 
 type Result<T> = std::result::Result<T, String>;
 
@@ -21,9 +23,8 @@ fn main() -> ExitCode {
     let words: Vec<&str> = args.iter().map(String::as_str).collect();
     let outcome = match words.as_slice() {
         ["encode", pack, paths @ ..] => encode_all(pack, paths),
-        ["run", pack, from, policy] => run_all(pack, from, policy, false),
-        ["run", pack, from, policy, "zeal"] => run_all(pack, from, policy, true),
-        _ => Err("usage: encode PACK [PATH…] | run PACK FROM POLICY [zeal]".into()),
+        ["run", pack, from, policy, switches @ ..] => run_all(pack, from, policy, switches),
+        _ => Err(USAGE.into()),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
@@ -56,7 +57,7 @@ impl Write for Console {
     }
 }
 
-fn run_all(pack: &str, from: &str, policy: &str, zeal: bool) -> Result<()> {
+fn run_all(pack: &str, from: &str, policy: &str, switches: &[&str]) -> Result<()> {
     let from: usize = from.parse().map_err(|_| "FROM is not a number".to_string())?;
     let mut config = Config::new();
     config.deferral_policy(match policy {
@@ -64,9 +65,16 @@ fn run_all(pack: &str, from: &str, policy: &str, zeal: bool) -> Result<()> {
         "clone-on-read" => DeferralPolicy::CloneOnRead,
         _ => return Err(format!("no policy is called `{policy}`")),
     });
-    config.gc_zeal(zeal.then_some(NonZeroU32::MIN));
+    for switch in switches {
+        match *switch {
+            "zeal" => config.gc_zeal(Some(NonZeroU32::MIN)),
+            "hardware-traps" => config.hardware_traps(true),
+            _ => return Err(USAGE.into()),
+        };
+    }
+    let options = Options::new(config);
     for (number, (name, bytes)) in pack::read(pack)?.iter().enumerate().skip(from) {
-        report(&mut Console, number, name, bytes, &config).map_err(|error| error.to_string())?;
+        report(&mut Console, number, name, bytes, &options).map_err(|error| error.to_string())?;
     }
     Ok(())
 }

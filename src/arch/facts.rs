@@ -1,0 +1,48 @@
+//! [`EntryFacts`]: how to recognise the frame of [`super::enter`] from within.
+
+use super::imp;
+use crate::abi::{ValRaw, VmStoreContext};
+use core::ptr;
+
+/// Where [`super::enter`] is returned to, and where it keeps its record.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct EntryFacts {
+    /// The address to which the entry shim returns.
+    pub return_address: usize,
+    /// Bytes from its activation record up to where its frame pointer points.
+    pub record_below_fp: usize,
+}
+
+/// The facts, found out by entering a shim that tells what it sees.
+pub fn entry_facts() -> EntryFacts {
+    let mut store = VmStoreContext {
+        stack_limit: 0,
+        exit_fp: 0,
+        exit_pc: 0,
+        activation: ptr::null_mut(),
+        slots: ptr::null_mut(),
+        table_next: ptr::null_mut(),
+        table_threshold: ptr::null_mut(),
+        host_frames: ptr::null_mut(),
+        builtins: ptr::null(),
+        unwind: super::unwind,
+        memory_fault: no_fault,
+        epoch_counter: ptr::null(),
+        epoch_deadline: 0,
+        fuel: 0,
+    };
+    let mut seen = [ValRaw::default(); 3];
+    let shim = imp::tell_entry as *const u8;
+    // SAFETY: the shim uses nothing but the three cells, and the entry nothing
+    // of the store but the chain of its activations.
+    unsafe { super::enter(shim, ptr::null(), ptr::null_mut(), seen.as_mut_ptr(), &raw mut store) };
+    let [return_address, entry_fp, record] = seen.map(|cell| cell.u64() as usize);
+    EntryFacts {
+        return_address: super::strip_return_address(return_address),
+        record_below_fp: entry_fp.wrapping_sub(record),
+    }
+}
+
+unsafe extern "C" fn no_fault(_: *mut VmStoreContext) -> u64 {
+    crate::abi::STATUS_OK
+}

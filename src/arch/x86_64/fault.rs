@@ -1,0 +1,55 @@
+//! Out of a faulting function, and what tells its activation.
+
+use crate::abi::{ValRaw, VmContext, VmStoreContext};
+use core::arch::naked_asm;
+use core::mem::{offset_of, size_of};
+
+/// See [`crate::arch::WHOLE_STORE_BYTES`]: what is larger than a quadword may
+/// fault when part of it is written (Intel SDM vol. 3, "Guaranteed Atomic
+/// Operations").
+pub const WHOLE_STORE_BYTES: u32 = 8;
+
+/// See [`crate::arch::resume_fault`].
+///
+/// # Safety
+/// As there.
+#[unsafe(naked)]
+pub unsafe extern "C" fn resume_fault() -> ! {
+    naked_asm!(
+        // As a call at the faulting instruction and its prologue would do.
+        "push qword ptr [rax + {exit_pc}]",
+        "push rbp",
+        "mov rbp, rsp",
+        "mov [rax + {exit_fp}], rbp",
+        "push rax",
+        "push rax",
+        "mov rdi, rax",
+        "call qword ptr [rax + {memory_fault}]",
+        "pop rdi",
+        "mov rsi, rax",
+        "jmp {unwind}",
+        exit_pc = const offset_of!(VmStoreContext, exit_pc),
+        exit_fp = const offset_of!(VmStoreContext, exit_fp),
+        memory_fault = const offset_of!(VmStoreContext, memory_fault),
+        unwind = sym super::unwind,
+    )
+}
+
+/// A shim that fills three cells: the address it returns to, the frame pointer
+/// of [`super::enter`], and the stack pointer that this called it with.
+///
+/// # Safety
+/// Called by [`super::enter`] with room for three cells.
+#[unsafe(naked)]
+pub unsafe extern "C" fn tell_entry(code: *const u8, context: *mut VmContext, cells: *mut ValRaw) {
+    // Arguments: rdi code, rsi context, rdx cells.
+    naked_asm!(
+        "mov rax, [rsp]",
+        "lea rcx, [rsp + 8]",
+        "mov [rdx], rax",
+        "mov [rdx + {cell}], rbp",
+        "mov [rdx + 2 * {cell}], rcx",
+        "ret",
+        cell = const size_of::<ValRaw>(),
+    )
+}

@@ -1,0 +1,143 @@
+//! Faults that generated code runs into when it leaves the bounds of its linear
+//! memories to the processor ([`crate::Config::hardware_traps`]).
+//!
+//! A fault is Kernref's if three things come together: the instruction lies in
+//! published code; the saved frame pointers lead from there, through such code
+//! alone, to the entry of the newest activation of a store; and the address
+//! lies in the guard of one of that store's memories. Everything else is
+//! answered with "not mine", and nothing is changed. Generated code touches
+//! what its memories' guards cover in no other way than by accesses that may
+//! trap, so no list of instructions is needed.
+//!
+//! The handler only finds the activation. Recording the trap and the way to
+//! the landing pad come after it has returned, in [`crate::arch::resume_fault`].
+//!
+//! - **F1** Between a fault and the return to the code it interrupted, that
+//!   code's thread does nothing else: the handler may read its stack and store.
+//! - **F2** No reference to a store is in use while generated code runs.
+
+use super::code_ranges::CodeRanges;
+use super::engine::Engine;
+use super::store::StorePtr;
+use crate::abi::{ActivationRecord, Trap, VmStoreContext};
+pub use crate::abi::{FaultRegisters, MEMORY32_GUARDED_BYTES};
+use crate::arch;
+use core::ptr::with_exposed_provenance_mut;
+
+impl Engine {
+    /// For the kernel's handler of page faults (x86_64) and data aborts
+    /// (aarch64): if an access to a linear memory of this engine's stores
+    /// raised the fault, rewrites the registers so that returning to them ends
+    /// the Wasm activation with [`crate::Trap::MemoryOutOfBounds`], and answers
+    /// true. Otherwise the fault is not Kernref's: answers false, and the
+    /// registers are as they were. All other registers and flags are to be
+    /// returned to as they were.
+    ///
+    /// `address` is the address that was accessed: CR2; FAR.
+    ///
+    /// Takes no lock and allocates nothing; may be called on any processor at
+    /// any time, whatever the others do and whatever it interrupts. Takes time
+    /// proportional to the frames of the activation, and to the modules that
+    /// are loaded.
+    ///
+    /// # Safety
+    /// The registers are those of code that was interrupted on this processor
+    /// in the kernel's own mode, by a synchronous fault at `pc`; its stack is
+    /// mapped and stands still until this returns.
+    pub unsafe fn handle_fault(&self, registers: &mut FaultRegisters, address: usize) -> bool {
+        // SAFETY: passed on to the caller.
+        unsafe { handle(self.code_ranges(), Some(self.id()), registers, address) }
+    }
+}
+
+/// As [`Engine::handle_fault`], for the engine with this id or any of `ranges`.
+///
+/// # Safety
+/// As there.
+pub(super) unsafe fn handle(
+    ranges: &CodeRanges,
+    owner: Option<usize>,
+    registers: &mut FaultRegisters,
+    address: usize,
+) -> bool {
+    // SAFETY: passed on to the caller.
+    let Some(vm) = (unsafe { faulting_store(ranges, owner, registers, address) }) else {
+        return false;
+    };
+    // SAFETY: the context of a live store, whose thread stands still (F1).
+    unsafe { (*vm).exit_pc = registers.pc };
+    registers.result = vm.expose_provenance();
+    registers.sp &= !(STACK_ALIGN_BYTES - 1);
+    registers.pc = arch::resume_fault as *const u8 as usize;
+    true
+}
+
+/// What both architectures want of a stack pointer at a call.
+const STACK_ALIGN_BYTES: usize = 16;
+
+/// The store whose memory's guard was hit.
+///
+/// # Safety
+/// As for [`Engine::handle_fault`].
+unsafe fn faulting_store(
+    ranges: &CodeRanges,
+    owner: Option<usize>,
+    registers: &FaultRegisters,
+    address: usize,
+) -> Option<*mut VmStoreContext> {
+    let mut known = ranges.find(registers.pc)?;
+    if owner.is_some_and(|owner| owner != known.owner) {
+        return None;
+    }
+    let owner = known.owner;
+    let entry = ranges.entry();
+    let mut fp = registers.fp;
+    if fp < registers.sp || !fp.is_multiple_of(arch::FRAME_ALIGN) {
+        return None;
+    }
+    let entry_fp = loop {
+        // SAFETY: the frame pointer of generated code, all of which has frames:
+        // at first because the pc is in it, then because it is returned to it.
+        // The stack stands still (F1).
+        let (above, return_address) = unsafe {
+            (
+                with_exposed_provenance_mut::<usize>(fp).read(),
+                with_exposed_provenance_mut::<usize>(fp + arch::RETURN_ADDRESS_OFFSET).read(),
+            )
+        };
+        if above <= fp || !above.is_multiple_of(arch::FRAME_ALIGN) {
+            return None;
+        }
+        let return_address = arch::strip_return_address(return_address);
+        if return_address == entry.return_address {
+            break above;
+        }
+        if !known.code.contains(&return_address) {
+            known = ranges.find(return_address).filter(|known| known.owner == owner)?;
+        }
+        fp = above;
+    };
+    let record = entry_fp.wrapping_sub(entry.record_below_fp);
+    let record = with_exposed_provenance_mut::<ActivationRecord>(record);
+    // SAFETY: the shim below returns into `arch::enter`, which keeps its record
+    // there; the store of an activation is alive, and nothing of it is in use
+    // (F1, F2).
+    unsafe {
+        let vm = (*record).store;
+        let is_newest = (*record).entry_fp == entry_fp && (*vm).activation == record;
+        (is_newest && StorePtr::from_vm(vm).guards(owner, address)).then_some(vm)
+    }
+}
+
+/// See [`VmStoreContext::memory_fault`]: what an explicit check would have
+/// [`crate::abi::VmBuiltins::raise_trap`] do.
+///
+/// # Safety
+/// `vm` is the context of a live store of which nothing is in use, and its exit
+/// record is set.
+pub(super) unsafe extern "C" fn memory_fault(vm: *mut VmStoreContext) -> u64 {
+    // SAFETY: by this function's contract; the reference ends with the call.
+    let store = unsafe { StorePtr::from_vm(vm).get() };
+    store.trap_passes = false;
+    store.record_failure(Trap::MemoryOutOfBounds.into()) as u64
+}

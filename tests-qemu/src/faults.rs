@@ -1,0 +1,70 @@
+//! Which engines may have raised a page fault: the handler asks those that are
+//! watched here. A kernel watches each engine that it makes with
+//! [`kernref::Config::hardware_traps`], before the engine's code first runs,
+//! until no code of the engine's runs any more.
+//!
+//! Invariant: the handler waits for nobody. A place that it finds locked is
+//! being given to an engine, or taken from one, none of whose code runs; so the
+//! engine whose code raised the fault is always found. There may be any number
+//! of processors: handlers share the locks, and [`Watch`] waits for them.
+
+use core::sync::atomic::{AtomicU64, Ordering};
+use kernref::fault::FaultRegisters;
+use kernref::{Engine, Error, LimitError, Result};
+use spin::RwLock;
+
+/// Most engines at a time.
+pub const MOST_ENGINES: usize = 64;
+
+static ENGINES: [RwLock<Option<Engine>>; MOST_ENGINES] =
+    [const { RwLock::new(None) }; MOST_ENGINES];
+
+static HANDLED: AtomicU64 = AtomicU64::new(0);
+
+/// While this lives, faults of the engine's guests end the guests alone.
+pub struct Watch(&'static RwLock<Option<Engine>>);
+
+/// Has the fault handler ask `engine`.
+///
+/// # Errors
+/// [`Error::Limit`] when [`MOST_ENGINES`] are watched.
+pub fn watch(engine: &Engine) -> Result<Watch> {
+    for place in &ENGINES {
+        if let Some(mut free) = place.try_write().filter(|place| place.is_none()) {
+            *free = Some(engine.clone());
+            return Ok(Watch(place));
+        }
+    }
+    let most = MOST_ENGINES as u64;
+    let what = "engines whose faults the kernel handles";
+    Err(Error::Limit(LimitError { what, requested: most + 1, limit: most }))
+}
+
+impl Drop for Watch {
+    fn drop(&mut self) {
+        // What it frees it frees unlocked.
+        let engine = self.0.write().take();
+        drop(engine);
+    }
+}
+
+/// For the exception handlers: whether an engine knows the fault of an access
+/// to `address`; the registers are then those to resume with.
+///
+/// # Safety
+/// As for [`Engine::handle_fault`].
+pub(crate) unsafe fn handle(registers: &mut FaultRegisters, address: usize) -> bool {
+    let handled = ENGINES.iter().any(|place| {
+        let engine = place.try_read();
+        let engine = engine.as_ref().and_then(|engine| engine.as_ref());
+        // SAFETY: passed on to the caller.
+        engine.is_some_and(|engine| unsafe { engine.handle_fault(registers, address) })
+    });
+    HANDLED.fetch_add(u64::from(handled), Ordering::Relaxed);
+    handled
+}
+
+/// Faults so far that were a guest's.
+pub fn handled() -> u64 {
+    HANDLED.load(Ordering::Relaxed)
+}
