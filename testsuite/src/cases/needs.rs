@@ -50,7 +50,6 @@ const NEEDS: &[(&str, u32)] = &[
     ("references::tables_and_globals_keep_references", 4),
     ("references::the_host_reads_and_writes_places_directly", 3),
     ("references::wasm_frames_keep_what_they_hold_and_nothing_else", 2),
-    ("rooting::a_full_arena_refuses_roots", 2),
     ("sharing::a_start_function_that_fails_leaves_a_good_store", 4),
     ("sharing::references_in_a_shared_table_and_global", 4),
     ("stepping::a_store_dropped_in_the_middle_of_a_step", 4),

@@ -343,7 +343,7 @@ pub fn a_full_arena_refuses_roots(setup: Setup) {
         assert_eq!((census.alive(), census.released()), (0, 6));
     });
     let quota = |config: &mut kernref::Config| {
-        config.reference_quota(Some(1));
+        config.reference_quota(Some(1)).reference_slots(2);
     };
     setup.each_config(quota, |engine| {
         let census = Census::default();
