@@ -11,22 +11,32 @@ const END: usize = 0x7000_0000_0000;
 
 struct Space {
     fresh: usize,
-    /// Ranges given back: start and length.
+    /// Ranges given back: start and length. Has room for those in use.
     free: Vec<(usize, usize)>,
+    in_use: usize,
 }
 
-static SPACE: Mutex<Space> = Mutex::new(Space { fresh: START, free: Vec::new() });
+static SPACE: Mutex<Space> = Mutex::new(Space { fresh: START, free: Vec::new(), in_use: 0 });
 
 /// Reserves `bytes` of address space (rounded up to pages), followed by a
-/// page that is never mapped. Its address, or `None` when space runs out.
+/// page that is never mapped. Its address, or `None` when space runs out, or
+/// the heap.
 pub fn reserve(bytes: usize) -> Option<usize> {
     let bytes = bytes.max(1).checked_next_multiple_of(FRAME_BYTES)?.checked_add(FRAME_BYTES)?;
     let mut space = SPACE.lock();
-    if let Some(at) = space.free.iter().position(|(_, len)| *len == bytes) {
-        return Some(space.free.swap_remove(at).0);
-    }
-    let start = space.fresh;
-    space.fresh = start.checked_add(bytes).filter(|end| *end <= END)?;
+    let given_back = space.free.iter().position(|(_, len)| *len == bytes);
+    let start = match given_back {
+        Some(at) => space.free.swap_remove(at).0,
+        None => {
+            // Giving back must not fail.
+            let ranges = space.in_use + 1;
+            space.free.try_reserve(ranges).ok()?;
+            let start = space.fresh;
+            space.fresh = start.checked_add(bytes).filter(|end| *end <= END)?;
+            start
+        }
+    };
+    space.in_use += 1;
     Some(start)
 }
 
@@ -34,9 +44,8 @@ pub fn reserve(bytes: usize) -> Option<usize> {
 pub fn unreserve(start: usize, bytes: usize) {
     let bytes = bytes.max(1).next_multiple_of(FRAME_BYTES) + FRAME_BYTES;
     let mut space = SPACE.lock();
-    if space.free.try_reserve(1).is_ok() {
-        space.free.push((start, bytes));
-    }
+    space.free.push((start, bytes));
+    space.in_use -= 1;
 }
 
 /// Backs `[start, end)` (page-aligned) with zeroed frames. On failure nothing

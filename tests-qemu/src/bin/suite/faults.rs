@@ -212,6 +212,21 @@ pub fn each_engine_knows_its_own(setup: Setup) {
     }
 }
 
+pub fn more_engines_than_are_watched_are_refused(setup: Setup) {
+    let engine = engine(setup, |_| {});
+    let mut watches = Vec::new();
+    let refused = loop {
+        match faults::watch(&engine) {
+            Ok(watch) => watches.push(watch),
+            Err(error) => break error,
+        }
+    };
+    assert!(matches!(refused, Error::Limit(_)), "{refused}");
+    assert_eq!(watches.len(), faults::MOST_ENGINES - 1, "beside the one that `engine` watches");
+    watches.pop();
+    assert!(faults::watch(&engine).is_ok(), "a place that is free again");
+}
+
 pub fn strays_survive_interrupts(setup: Setup) {
     let (mut store, instance) = guest(setup, STRAY, |_| Ok(()));
     let sum: TypedFunc<u32, f64> = instance.get_typed_func(&mut store, "sum").expect("sum");

@@ -54,6 +54,7 @@ const GUARD_CASES: &[KernelCase] = kernel_cases![
     faults::strays_end_one_activation_at_a_time,
     faults::a_fault_of_the_kernel_s_is_not_a_guest_s,
     faults::each_engine_knows_its_own,
+    faults::more_engines_than_are_watched_are_refused,
     faults::strays_survive_interrupts,
     faults::thousands_of_strays_leak_nothing,
 ];
