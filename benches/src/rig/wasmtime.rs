@@ -56,10 +56,7 @@ fn linker(engine: &Engine) -> wasmtime::Result<Linker<Data>> {
     let mut linker = Linker::new(engine);
     linker.func_wrap("h", "nop", || ())?;
     linker.func_wrap("h", "take", |_: Option<Rooted<ExternRef>>| ())?;
-    linker.func_wrap("h", "give", |mut caller: Caller<'_, Data>| {
-        let object = caller.data().owned.clone();
-        object.map(|object| object.to_rooted(&mut caller))
-    })?;
+    linker.func_wrap("h", "give", |caller: Caller<'_, Data>| caller.data().owned.clone())?;
     linker.func_wrap("h", "lend", |caller: Caller<'_, Data>| caller.data().rooted)?;
     linker.func_wrap("h", "make", |mut caller: Caller<'_, Data>, number: i32| {
         ExternRef::new(&mut caller, number).map(Some)

@@ -3,9 +3,8 @@
 //! Passing: the object is in the store already, and the host passes a copy of a
 //! rooted index: in Kernref to a root that the host keeps, in Wasmtime a `Rooted`,
 //! the cheapest it has, in wasmi its only kind. Owned: the host keeps a handle that
-//! lives as long as it wants and passes what the interface takes for it: to Kernref
-//! a clone of an `ExternRef`, which is gone when the call returns, to Wasmtime a
-//! `Rooted` made from an `OwnedRooted`, and gone as well.
+//! lives as long as it wants and passes a clone of it: in Kernref of an `ExternRef`,
+//! in Wasmtime of an `OwnedRooted`. The clone is gone when the call returns.
 //!
 //! Creating: the object must be released, too. Kernref does that when the call
 //! returns. Wasmtime does it when it collects, which is left to itself during
@@ -151,7 +150,8 @@ fn kernref_sample<V: Send + Sync + 'static>(who: Who, call: Call, value: fn() ->
 }
 
 fn wasmtime_sample<V: Send + Sync + 'static>(who: Who, call: Call, value: fn() -> V) -> Sample {
-    use wasmtime::{ExternRef, Linker, Module, RootScope, Rooted, Store};
+    use wasmtime::{ExternRef, Linker, Module, OwnedRooted, RootScope, Rooted, Store};
+    type Owned = Option<OwnedRooted<ExternRef>>;
     let engine = rig::wasmtime_engine(who);
     let module = Module::new(&engine, guest()).unwrap();
     let mut store = Store::new(&engine, ());
@@ -167,14 +167,9 @@ fn wasmtime_sample<V: Send + Sync + 'static>(who: Who, call: Call, value: fn() -
         Call::Empty => Box::new(move |ops| repeat(ops, || empty.call(&mut store, ()))),
         Call::Pass => Box::new(move |ops| repeat(ops, || pass.call(&mut store, Some(object)))),
         Call::PassOwned => {
+            let pass_owned = instance.get_typed_func::<Owned, ()>(&mut store, "pass").unwrap();
             let owned = object.to_owned_rooted(&mut store).unwrap();
-            Box::new(move |ops| {
-                repeat(ops, || {
-                    let mut scope = RootScope::new(&mut store);
-                    let object = owned.to_rooted(&mut scope);
-                    pass.call(&mut scope, Some(object))
-                })
-            })
+            Box::new(move |ops| repeat(ops, || pass_owned.call(&mut store, Some(owned.clone()))))
         }
         Call::Create => Box::new(move |ops| {
             timed(ops, || {

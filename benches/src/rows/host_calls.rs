@@ -2,10 +2,9 @@
 //!
 //! Returning: an object that is in the store already. Kernref's function returns
 //! a handle to a root that the host keeps there; Wasmtime's a `Rooted` that lives
-//! as long as the store, the cheapest it has; wasmi's a copy of its index. From
-//! an owned handle: Kernref's function clones an `ExternRef`, which gets a slot
-//! of its own and goes when the call returns; Wasmtime's makes a `Rooted` from an
-//! `OwnedRooted`.
+//! as long as the store, the cheapest it has; wasmi's a copy of its index. Owned:
+//! Kernref's function returns a clone of an `ExternRef`, which gets a slot of its
+//! own and goes when a collection finds it dead; Wasmtime's that of an `OwnedRooted`.
 
 use super::floors;
 use super::net::{self, Loops};
