@@ -8,6 +8,7 @@ use super::memory_access::Address;
 use super::signature::{POINTER, plain};
 use super::translator::{Translator, builtin_signature};
 use crate::abi::{Builtin, MemoryIndex, VmStoreContext};
+use crate::arch::WHOLE_STORE_BYTES;
 use crate::artifact::ModuleInfo;
 use crate::compile::access::field;
 use cranelift_codegen::ir::{InstBuilder, Signature, Type, Value, types};
@@ -80,11 +81,13 @@ fn piece(len: u32) -> (Type, i32) {
 fn in_place(t: &mut Translator<'_, '_>, bulk: Bulk, to: Value, what: Value, len: u32) {
     let (ty, last) = piece(len);
     let offsets = (0..last).step_by(ty.bytes() as usize).chain([last]);
+    let at_once = if last == 0 { WHOLE_STORE_BYTES } else { 0 };
     let Address { base, offset, flags } = match bulk {
-        // Both are checked, or have trapped, before anything is written.
+        // Both are checked, or have trapped, before anything is written: all
+        // is read first.
         Bulk::Copy(memory, from) => {
-            let target = t.whole_address(memory, to, 0, len, 0);
-            let source = t.whole_address(from, what, 0, len, 0);
+            let target = t.whole_address(memory, to, 0, len, at_once);
+            let source = t.whole_address(from, what, 0, len, len);
             let values: std_alloc::vec::Vec<_> = offsets
                 .map(|at| {
                     let place = source.offset + at;
@@ -96,7 +99,7 @@ fn in_place(t: &mut Translator<'_, '_>, bulk: Bulk, to: Value, what: Value, len:
             }
             return;
         }
-        Bulk::Fill(memory) => t.whole_address(memory, to, 0, len, 0),
+        Bulk::Fill(memory) => t.whole_address(memory, to, 0, len, at_once),
     };
     let byte = t.builder.ins().ireduce(types::I8, what);
     let value = match ty {

@@ -35,7 +35,8 @@ pub fn at_the_edges_of_memory_and_guard(setup: Setup) {
         let memory = instance.get_memory(&mut store, "m").unwrap();
         for offset in OFFSETS {
             let starts = [0, 1, 0xffff, 0x1_0000, 0x7fff_ffff, 0x8000_0000, u32::MAX - 1, u32::MAX];
-            let edges = [1, 8, 16].map(|width: u32| 0x1_0000_u32.wrapping_sub(offset + width));
+            let edges =
+                [1, 8, 16].map(|width: u32| 0x1_0000_u32.wrapping_sub(offset).wrapping_sub(width));
             for at in starts.into_iter().chain(edges) {
                 let ends = |width: u64| u64::from(at) + u64::from(offset) + width <= 0x1_0000;
                 let load = instance
