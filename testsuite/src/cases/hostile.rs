@@ -6,12 +6,12 @@ use alloc::format;
 use alloc::string::ToString;
 use alloc::vec::Vec;
 use kernref::{
-    Engine, Error, FuncType, Global, GlobalType, Instance, Memory, MemoryType, Misuse, Module,
-    RefType, Store, Table, TableType, Val, ValType,
+    Error, FuncType, Global, GlobalType, Instance, Memory, MemoryType, Misuse, Module, RefType,
+    Store, Table, TableType, Val, ValType,
 };
 
 pub fn proposals_that_are_missing_are_named(setup: Setup) {
-    let engine = Engine::new(&setup.config()).unwrap();
+    let engine = setup.engine();
     for (name, text) in [
         ("threads", "(module (memory 1 1 shared))"),
         ("threads", "(module (memory 1) (func (drop (i32.atomic.load (i32.const 0)))))"),
@@ -67,7 +67,7 @@ const RICH: &str = r#"(module $rich
     (data (i32.const 3) "hello"))"#;
 
 pub fn a_truncated_module_is_malformed(setup: Setup) {
-    let engine = Engine::new(&setup.config()).unwrap();
+    let engine = setup.engine();
     let bytes = assemble(RICH);
     Module::new(&engine, &bytes).unwrap();
     for len in 0..bytes.len() {
@@ -83,7 +83,7 @@ pub fn a_truncated_module_is_malformed(setup: Setup) {
 }
 
 pub fn changed_bytes_do_no_harm(setup: Setup) {
-    let engine = Engine::new(&setup.config()).unwrap();
+    let engine = setup.engine();
     let bytes = assemble(RICH);
     let (mut accepted, mut refused) = (0, 0);
     // Compiling is slow: each setup takes its share of the bytes.
@@ -107,7 +107,7 @@ pub fn changed_bytes_do_no_harm(setup: Setup) {
 }
 
 pub fn malformed_modules_say_where(setup: Setup) {
-    let engine = Engine::new(&setup.config()).unwrap();
+    let engine = setup.engine();
     let refused = |bytes: &[u8]| match Module::new(&engine, bytes) {
         Err(Error::Malformed { offset, message }) => (offset, message.to_string()),
         other => panic!("{other:?}"),
@@ -130,7 +130,7 @@ pub fn malformed_modules_say_where(setup: Setup) {
 
 pub fn invalid_uses_of_references(setup: Setup) {
     // What would confuse references with numbers is refused before it runs.
-    let engine = Engine::new(&setup.config()).unwrap();
+    let engine = setup.engine();
     for text in [
         "(module (func (param externref) (result i32) local.get 0))",
         "(module (func (param i32) (result externref) local.get 0))",
@@ -157,7 +157,7 @@ pub fn invalid_uses_of_references(setup: Setup) {
 }
 
 pub fn limits_are_named(setup: Setup) {
-    let engine = Engine::new(&setup.config()).unwrap();
+    let engine = setup.engine();
     let mut store = Store::new(&engine, ()).unwrap();
     let limit = |outcome: kernref::Result<()>| match outcome {
         Err(Error::Limit(limit)) => {
