@@ -87,9 +87,9 @@ pub fn changed_bytes_do_no_harm(setup: Setup) {
     let bytes = assemble(RICH);
     let (mut accepted, mut refused) = (0, 0);
     // Compiling is slow: each setup takes its share of the bytes.
-    let setups = || Setup::ALL.into_iter().chain(Setup::HARDWARE);
-    let share = setups().position(|one| one == setup).unwrap();
-    for at in (8 + share..bytes.len()).step_by(setups().count()) {
+    let same = |one: &Setup| (one.policy, one.zeal) == (setup.policy, setup.zeal);
+    let share = Setup::ALL.iter().position(same).unwrap();
+    for at in (8 + share..bytes.len()).step_by(Setup::ALL.len()) {
         // A few changes of each byte, different ones for each.
         for change in [0x01, 0x80, at as u8 | 1] {
             let mut changed = bytes.clone();
