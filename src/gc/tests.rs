@@ -170,6 +170,37 @@ fn overwritten_while_held_is_released_when_no_longer_held() {
 }
 
 #[test]
+fn what_starts_out_counted_has_no_entry_until_it_is_read_or_uncounted() {
+    for policy in BOTH {
+        let mut f = Fixture::new(2, policy);
+        let (object, drops) = counted();
+        f.heap().reserve(1, &NoMaps).unwrap();
+        let slot = f.heap().intern_counted(object).unwrap();
+        assert!(f.heap().is_counted(slot));
+        assert_eq!(f.heap().stats().table_len, 0);
+        f.heap().outermost_returned();
+        f.collect();
+        // Lent to a frame any number of times, it has one entry at most.
+        for _ in 0..3 {
+            f.heap().note_read(slot);
+            f.frame.push(ValRaw::from_u32(slot));
+        }
+        let entries = u32::from(policy == DeferralPolicy::CloneOnRead);
+        assert_eq!(f.heap().stats().table_len, entries, "{policy:?}");
+        f.publish_frame();
+        f.heap().step(0, &NoMaps).unwrap();
+        f.heap().decrement(slot);
+        assert!(!f.heap().is_counted(slot));
+        while !f.heap().step(1, &NoMaps).unwrap().finished {}
+        assert_eq!((drops.load(Ordering::SeqCst), f.heap().stats().table_len), (0, 1));
+        f.frame.clear();
+        f.heap().outermost_returned();
+        assert_eq!(f.heap().drain(usize::MAX), 1);
+        assert_eq!((drops.load(Ordering::SeqCst), f.heap().stats().slots_used), (1, 0));
+    }
+}
+
+#[test]
 fn full_arena_is_an_error_and_nothing_else() {
     for policy in BOTH {
         for slots in 1..4 {
