@@ -31,7 +31,8 @@ unsafe impl MemorySource for KernelMemory {
         let refused = Error::OutOfMemory { bytes: capacity_bytes };
         let start = vspace::reserve(capacity_bytes).ok_or(refused)?;
         let base = pointer(start, capacity_bytes)?;
-        let mut memory = LinearMemory { base, capacity_bytes, committed_bytes: 0, guarded_bytes: 0 };
+        let mut memory =
+            LinearMemory { base, capacity_bytes, committed_bytes: 0, guarded_bytes: 0 };
         if let Err(error) = self.commit(&mut memory, minimum_bytes) {
             vspace::unreserve(start, capacity_bytes);
             return Err(error);
