@@ -128,7 +128,8 @@ pub fn a_pool_hands_no_bytes_from_guest_to_guest(setup: Setup) {
     let shared: Arc<dyn MemorySource> = pool.clone();
     setup.each_config(
         |config| {
-            config.memory_source(shared.clone());
+            // The heap has no guards.
+            config.memory_source(shared.clone()).hardware_traps(false);
         },
         |engine| {
             let text = r#"(module
