@@ -43,6 +43,11 @@ pub fn entry_facts() -> EntryFacts {
     }
 }
 
-unsafe extern "C" fn no_fault(_: *mut VmStoreContext) -> u64 {
+/// What [`VmStoreContext::memory_fault`] is in a context that no generated code
+/// runs with.
+///
+/// # Safety
+/// None: does nothing.
+pub unsafe extern "C" fn no_fault(_: *mut VmStoreContext) -> u64 {
     crate::abi::STATUS_OK
 }

@@ -16,15 +16,11 @@ fn store() -> VmStoreContext {
         host_frames: ptr::null_mut(),
         builtins: ptr::null(),
         unwind,
-        memory_fault,
+        memory_fault: super::no_fault,
         epoch_counter: ptr::null(),
         epoch_deadline: 0,
         fuel: 0,
     }
-}
-
-unsafe extern "C" fn memory_fault(_: *mut VmStoreContext) -> u64 {
-    Trap::MemoryOutOfBounds as u64
 }
 
 /// Records what it sees in the argument cells, then changes what an exit

@@ -52,7 +52,7 @@ impl Fixture {
             host_frames: ptr::null_mut(),
             builtins: ptr::null(),
             unwind: crate::arch::unwind,
-            memory_fault: crate::runtime::fault::memory_fault,
+            memory_fault: crate::arch::no_fault,
             epoch_counter: ptr::null(),
             epoch_deadline: 0,
             fuel: 0,

@@ -135,7 +135,7 @@ unsafe fn faulting_store(
 /// # Safety
 /// `vm` is the context of a live store of which nothing is in use, and its exit
 /// record is set.
-pub(crate) unsafe extern "C" fn memory_fault(vm: *mut VmStoreContext) -> u64 {
+pub(in crate::runtime) unsafe extern "C" fn memory_fault(vm: *mut VmStoreContext) -> u64 {
     // SAFETY: by this function's contract; the reference ends with the call.
     let store = unsafe { StorePtr::from_vm(vm).get() };
     store.trap_passes = false;
