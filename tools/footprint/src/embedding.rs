@@ -7,6 +7,7 @@ use core::hint::black_box;
 use core::num::NonZeroU32;
 use core::ptr::NonNull;
 use kernref::alloc::{CodeMemory, CodeRegion, GLOBAL_OBJECTS, HeapMemorySource};
+use kernref::fault::FaultRegisters;
 use kernref::{
     AsContext, AsContextMut, Caller, Config, DeferralPolicy, Engine, Error, Extern, ExternRef,
     Func, FuncType, Global, GlobalType, Instance, Linker, Memory, MemoryType, Module, OwnedRooted,
@@ -59,6 +60,7 @@ pub fn engine() -> Result<Engine> {
         .max_wasm_stack(black_box(1))
         .epoch_interruption(black_box(true))
         .consume_fuel(black_box(true))
+        .hardware_traps(black_box(true))
         .reference_slots(black_box(1))
         .gc_threshold(black_box(None))
         .reference_quota(black_box(None))
@@ -151,6 +153,8 @@ fn control(store: &mut Store<Data>) -> Result<()> {
     store.set_epoch_deadline(black_box(1));
     store.epoch_deadline_callback(|_| Ok(UpdateDeadline::Continue(1)))?;
     store.engine().increment_epoch();
+    // SAFETY: no code lies there, so nothing else is looked at.
+    black_box(unsafe { store.engine().handle_fault(&mut FaultRegisters::default(), 0) });
     store.set_fuel(black_box(1))?;
     store.set_stack_limit(black_box(None));
     store.set_auto_drain(black_box(false));
