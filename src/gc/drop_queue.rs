@@ -41,10 +41,25 @@ pub(super) fn destroy(object: NonNull<Header>) {
     if ENTRIES.iter().any(|entry| entry.hand_over(here, object)) {
         return;
     }
-    let guard = Guard { entry: ENTRIES.iter().find(|entry| entry.claim(here)) };
+    let guard = Guard { entry: claim_any(here) };
     // SAFETY: the last handle is gone, and this is the only destruction of it.
     unsafe { Header::destroy(object) };
     drop(guard);
+}
+
+/// Claims an entry if one is free. The first mostly is.
+fn claim_any(here: usize) -> Option<&'static Entry> {
+    #[cold]
+    #[inline(never)]
+    fn search(here: usize) -> Option<&'static Entry> {
+        // Of a length that is not known, so that it stays a loop.
+        let len = core::hint::black_box(ENTRIES.len());
+        ENTRIES.iter().take(len).find(|entry| entry.claim(here))
+    }
+    match ENTRIES.iter().next() {
+        Some(first) if first.claim(here) => Some(first),
+        _ => search(here),
+    }
 }
 
 impl Entry {

@@ -3,24 +3,22 @@
 
 use super::external::Extern;
 use super::host_func::HostDef;
+use super::index_table::IndexTable;
 use super::instantiate::Definition;
 use super::link;
 use super::shared::Shared;
 use crate::alloc;
-use crate::error::{Error, LinkReason, Result};
+use crate::error::{LinkReason, Result};
 use core::hash::BuildHasher;
-use hashbrown::{DefaultHashBuilder, HashTable};
+use hashbrown::DefaultHashBuilder;
 use std_alloc::string::String;
+use std_alloc::vec::Vec;
 
 /// What is defined.
 #[derive(Clone)]
 pub(super) enum Item {
     Extern(Extern),
     Host(Shared<HostDef>),
-}
-
-fn hash(hasher: &DefaultHashBuilder, module: &str, name: &str) -> u64 {
-    hasher.hash_one((module, name))
 }
 
 impl Item {
@@ -40,30 +38,43 @@ struct Named {
 
 /// Definitions by module and item name.
 pub(super) struct Definitions {
-    table: HashTable<Named>,
+    list: Vec<Named>,
+    by_name: IndexTable,
     hasher: DefaultHashBuilder,
     pub(super) allow_shadowing: bool,
 }
 
 impl Definitions {
     pub(super) fn new() -> Self {
-        let (table, hasher) = (HashTable::new(), DefaultHashBuilder::default());
-        Self { table, hasher, allow_shadowing: false }
+        let (by_name, hasher) = (IndexTable::default(), DefaultHashBuilder::default());
+        Self { list: Vec::new(), by_name, hasher, allow_shadowing: false }
     }
 
     pub(super) fn len(&self) -> usize {
-        self.table.len()
+        self.list.len()
+    }
+
+    fn hash(&self, module: &str, name: &str) -> u64 {
+        self.hasher.hash_one((module, name))
+    }
+
+    fn find(&self, hash: u64, module: &str, name: &str) -> Option<usize> {
+        let same = |at: u32| {
+            let known = self.list.get(at as usize);
+            known.is_some_and(|known| known.name == name && known.module == module)
+        };
+        self.by_name.find(hash, &same).map(|at| at as usize)
     }
 
     pub(super) fn get(&self, module: &str, name: &str) -> Option<&Item> {
-        let same = |known: &Named| known.name == name && known.module == module;
-        Some(&self.table.find(hash(&self.hasher, module, name), same)?.item)
+        let at = self.find(self.hash(module, name), module, name)?;
+        self.list.get(at).map(|known| &known.item)
     }
 
     pub(super) fn insert(&mut self, module: &str, name: &str, item: Item) -> Result<()> {
-        let same = |known: &Named| known.name == name && known.module == module;
-        let own_hash = hash(&self.hasher, module, name);
-        if let Some(known) = self.table.find_mut(own_hash, same) {
+        let hash = self.hash(module, name);
+        let known = self.find(hash, module, name).and_then(|at| self.list.get_mut(at));
+        if let Some(known) = known {
             if !self.allow_shadowing {
                 return Err(link::link_error(module, name, LinkReason::Duplicate));
             }
@@ -71,10 +82,10 @@ impl Definitions {
             return Ok(());
         }
         let (module, name) = (alloc::try_string(module)?, alloc::try_string(name)?);
-        let rehash = |known: &Named| hash(&self.hasher, &known.module, &known.name);
-        let bytes = size_of::<Named>();
-        self.table.try_reserve(1, rehash).map_err(|_| Error::OutOfMemory { bytes })?;
-        self.table.insert_unique(own_hash, Named { module, name, item }, rehash);
+        self.by_name.try_reserve(1)?;
+        let at = self.list.len() as u32;
+        alloc::try_push(&mut self.list, Named { module, name, item })?;
+        self.by_name.insert(hash, at);
         Ok(())
     }
 
@@ -94,7 +105,7 @@ impl Definitions {
 
     /// Defines everything in `module` under `as_module`, too.
     pub(super) fn alias_module(&mut self, module: &str, as_module: &str) -> Result<()> {
-        let of_module = || self.table.iter().filter(|known| known.module == module);
+        let of_module = || self.list.iter().filter(|known| known.module == module);
         let mut copies = alloc::try_vec_with_capacity(of_module().count())?;
         for known in of_module() {
             copies.push((alloc::try_string(&known.name)?, known.item.clone()));

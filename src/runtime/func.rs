@@ -70,7 +70,7 @@ impl Func {
     pub(super) fn from_def(store: &mut StoreOpaque, def: Shared<HostDef>) -> Result<Self> {
         store.engine.check_same(def.engine())?;
         let type_id = def.type_id();
-        let code = store.exit_stubs.get(&type_id).copied().unwrap_or(core::ptr::null());
+        let code = store.exit_stubs.get(type_id).unwrap_or(core::ptr::null());
         let index = store.host_funcs.len() as u32;
         store
             .host_funcs
@@ -161,7 +161,7 @@ impl Func {
         params: &[Val],
         results: &mut [Val],
     ) -> Result<()> {
-        self.call_with(store.as_context_mut().ptr(), results, |store, types, cells| {
+        self.call_with(store.as_context_mut().ptr(), results, &mut |store, types, cells| {
             // SAFETY: the cells have room for the parameters.
             unsafe { host_func::lower_clones(store, types, params, cells) }
         })
@@ -178,19 +178,16 @@ impl Func {
         params: Vec<Val>,
         results: &mut [Val],
     ) -> Result<()> {
-        self.call_with(store.as_context_mut().ptr(), results, |store, types, cells| {
+        let mut params = Some(params);
+        self.call_with(store.as_context_mut().ptr(), results, &mut |store, types, cells| {
+            let params = params.take().unwrap_or_default();
             // SAFETY: the cells have room for the parameters.
             unsafe { host_func::lower_values(store, types, params, cells) }
         })
     }
 
-    /// `lower` writes the parameters to the cells that it is given.
-    fn call_with(
-        &self,
-        store: StorePtr,
-        results: &mut [Val],
-        lower: impl FnOnce(&mut StoreOpaque, &[ValType], *mut ValRaw) -> Result<()>,
-    ) -> Result<()> {
+    /// `lower` writes the parameters to the cells that it is given, once.
+    fn call_with(&self, store: StorePtr, results: &mut [Val], lower: &mut Lower<'_>) -> Result<()> {
         // SAFETY: borrowed exclusively; each reference ends before generated
         // code runs.
         let ty = self.shared_ty(unsafe { store.get() })?;
@@ -218,6 +215,9 @@ impl Func {
         outcome
     }
 }
+
+/// Writes parameters of these types to cells.
+type Lower<'a> = dyn FnMut(&mut StoreOpaque, &[ValType], *mut ValRaw) -> Result<()> + 'a;
 
 /// A definition for a closure over [`Val`]s.
 pub(super) fn dynamic_def<T: 'static>(

@@ -280,19 +280,33 @@ where
     F: Fn(Caller<'_, T>, &[Val], &mut [Val]) -> Result<()> + Send + Sync + 'static,
 {
     let store = caller.as_context_mut().ptr();
-    let bytes = (ty.params().len() + ty.results().len()) * size_of::<Val>();
-    values
-        .try_reserve(ty.params().len() + ty.results().len())
-        .map_err(|_| Error::OutOfMemory { bytes })?;
-    for (at, ty) in ty.params().iter().enumerate() {
-        // SAFETY: the cells hold the parameters; nothing of the store is in use.
-        values.push(unsafe { Val::lift(*cells.add(at), *ty, store.get())? });
-    }
-    values.extend(ty.results().iter().map(|ty| Val::default_for_ty(*ty)));
+    // SAFETY: passed on to the caller; nothing of the store is in use.
+    unsafe { lift_values(store.get(), ty, cells, values)? };
     let (params, results) = values.split_at_mut(ty.params().len());
     closure(caller, params, results)?;
     // SAFETY: the caller is gone; room is this function's precondition.
     unsafe { lower_clones(store.get(), ty.results(), results, cells) }
+}
+
+/// What a closure is called with: its parameters, and room for its results.
+///
+/// # Safety
+/// The cells hold parameters of this type.
+unsafe fn lift_values(
+    store: &mut StoreOpaque,
+    ty: &FuncType,
+    cells: *const ValRaw,
+    values: &mut std_alloc::vec::Vec<Val>,
+) -> Result<()> {
+    let count = ty.params().len() + ty.results().len();
+    let bytes = count * size_of::<Val>();
+    values.try_reserve(count).map_err(|_| Error::OutOfMemory { bytes })?;
+    for (at, ty) in ty.params().iter().enumerate() {
+        // SAFETY: by this function's contract.
+        values.push(unsafe { Val::lift(*cells.add(at), *ty, store)? });
+    }
+    values.extend(ty.results().iter().map(|ty| Val::default_for_ty(*ty)));
+    Ok(())
 }
 
 /// Checks values against their types and reserves the slots they need.

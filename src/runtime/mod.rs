@@ -20,6 +20,7 @@
 //! | `linker`, `definitions`, `instance_pre` | what imports are taken from |
 //! | `instantiate`, `link`, `const_expr` | making instances |
 //! | `fault`, `code_ranges`, `host_faults` | accesses that the processor stops |
+//! | `index_table` | finding things by hash |
 //! | `vmctx` | the only raw views of contexts |
 
 mod backtrace;
@@ -40,6 +41,7 @@ mod global;
 #[cfg(feature = "std")]
 mod host_faults;
 mod host_func;
+mod index_table;
 mod instance;
 mod instance_pre;
 mod instantiate;

@@ -4,18 +4,22 @@
 //! Invariant: a number means the same type for as long as anyone counts it;
 //! modules and host functions count the numbers they use.
 
+use super::index_table::IndexTable;
 use super::shared::Shared;
 use crate::alloc;
 use crate::artifact::FuncType;
 use crate::error::{Error, Result};
-use hashbrown::HashMap;
+use core::hash::BuildHasher;
+use hashbrown::DefaultHashBuilder;
 use std_alloc::vec::Vec;
 
 #[derive(Default)]
 pub(crate) struct TypeRegistry {
     entries: Vec<Option<Entry>>,
     free: Vec<u32>,
-    numbers: HashMap<FuncType, u32>,
+    /// Numbers by the hash of their types.
+    numbers: IndexTable,
+    hasher: DefaultHashBuilder,
 }
 
 struct Entry {
@@ -26,16 +30,19 @@ struct Entry {
 impl TypeRegistry {
     /// Counts one more user of `ty` and returns its number.
     pub(crate) fn register(&mut self, ty: &FuncType) -> Result<u32> {
-        if let Some(id) = self.numbers.get(ty).copied() {
+        let hash = self.hasher.hash_one(ty);
+        let same = |id: u32| self.entry(id).is_some_and(|known| *known.ty == *ty);
+        if let Some(id) = self.numbers.find(hash, &same) {
             let entry = self.entries.get_mut(id as usize).and_then(Option::as_mut);
             entry.ok_or(Error::Bug("type number without a type"))?.users += 1;
             return Ok(id);
         }
         let entry = Entry { ty: Shared::new(ty.try_clone()?)?, users: 1 };
-        let key = ty.try_clone()?;
-        self.numbers.try_reserve(1).map_err(|_| out_of_memory())?;
+        self.numbers.try_reserve(1)?;
         // Room to free the number again, so that `unregister` cannot fail.
-        self.free.try_reserve(self.entries.len() + 1).map_err(|_| out_of_memory())?;
+        let numbers = self.entries.len() + 1;
+        let bytes = numbers * size_of::<u32>();
+        self.free.try_reserve(numbers).map_err(|_| Error::OutOfMemory { bytes })?;
         let id = match self.free.pop() {
             Some(id) => {
                 if let Some(place) = self.entries.get_mut(id as usize) {
@@ -49,7 +56,7 @@ impl TypeRegistry {
                 id
             }
         };
-        self.numbers.insert(key, id);
+        self.numbers.insert(hash, id);
         Ok(id)
     }
 
@@ -59,7 +66,7 @@ impl TypeRegistry {
         let Some(entry) = place else { return };
         entry.users -= 1;
         if entry.users == 0 {
-            self.numbers.remove(&*entry.ty);
+            self.numbers.remove(self.hasher.hash_one(&*entry.ty), id);
             *place = None;
             // Room was made when the number was given out.
             self.free.push(id);
@@ -68,12 +75,12 @@ impl TypeRegistry {
 
     /// The type with this number.
     pub(crate) fn get(&self, id: u32) -> Option<Shared<FuncType>> {
-        Some(self.entries.get(id as usize)?.as_ref()?.ty.clone())
+        Some(self.entry(id)?.ty.clone())
     }
-}
 
-fn out_of_memory() -> Error {
-    Error::OutOfMemory { bytes: core::mem::size_of::<(FuncType, u32)>() }
+    fn entry(&self, id: u32) -> Option<&Entry> {
+        self.entries.get(id as usize)?.as_ref()
+    }
 }
 
 #[cfg(test)]

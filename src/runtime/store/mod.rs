@@ -13,6 +13,7 @@
 //! in progress without any reference being invalidated.
 
 mod context;
+mod exit_stubs;
 mod hooks;
 mod layout;
 mod opaque;

@@ -6,6 +6,7 @@
 //! held across anything that runs generated code or embedder code.
 
 use super::StoreId;
+use super::exit_stubs::ExitStubs;
 use crate::abi::{Trap, VmFuncRef, VmStoreContext};
 use crate::alloc;
 use crate::error::{Error, Result};
@@ -25,7 +26,6 @@ use crate::runtime::value::Val;
 use crate::runtime::vmctx::{RawBox, VmBlock};
 use core::mem::MaybeUninit;
 use core::ptr::NonNull;
-use hashbrown::HashMap;
 use std_alloc::vec::Vec;
 
 /// The root pointer of a store. Copies share its provenance, which covers the
@@ -122,7 +122,7 @@ pub(crate) struct StoreOpaque {
     pub(crate) host_funcs: Vec<RawBox<StoreHostFunc>>,
     /// Cells of globals that the host made.
     pub(crate) global_cells: Vec<RawBox<crate::abi::VmGlobal>>,
-    pub(crate) exit_stubs: HashMap<u32, *const u8>,
+    pub(crate) exit_stubs: ExitStubs,
     pub(crate) counted_places: u64,
     pub(crate) pending: Option<Error>,
     #[cfg(feature = "std")]
@@ -156,7 +156,7 @@ impl StoreOpaque {
             tables: Vec::new(),
             host_funcs: Vec::new(),
             global_cells: Vec::new(),
-            exit_stubs: HashMap::new(),
+            exit_stubs: ExitStubs::default(),
             counted_places: 0,
             pending: None,
             #[cfg(feature = "std")]
@@ -247,14 +247,12 @@ impl StoreOpaque {
     /// exit stub of their type get it now.
     pub(crate) fn register_module(&mut self, module: &Module) -> Result<()> {
         let stubs = module.exit_stubs();
-        self.exit_stubs
-            .try_reserve(stubs.len())
-            .map_err(|_| Error::OutOfMemory { bytes: stubs.len() * size_of::<(u32, usize)>() })?;
+        self.exit_stubs.try_reserve(stubs.len())?;
         if !self.code.insert(module)? {
             return Ok(());
         }
         for (type_id, stub) in stubs {
-            self.exit_stubs.entry(type_id).or_insert(stub);
+            self.exit_stubs.insert(type_id, stub);
         }
         for func in &self.host_funcs {
             let func_ref: *mut VmFuncRef = func.as_non_null().cast().as_ptr();
@@ -262,9 +260,9 @@ impl StoreOpaque {
             // generated code that could read it is not running.
             unsafe {
                 if (*func_ref).code.is_null()
-                    && let Some(stub) = self.exit_stubs.get(&(*func_ref).type_id)
+                    && let Some(stub) = self.exit_stubs.get((*func_ref).type_id)
                 {
-                    (*func_ref).code = *stub;
+                    (*func_ref).code = stub;
                 }
             }
         }

@@ -1,0 +1,47 @@
+//! [`ExitStubs`]: through which code host functions of each type are called.
+//!
+//! Invariant: the stubs are those of modules that the store keeps.
+
+use crate::error::{Error, Result};
+use crate::runtime::index_table::IndexTable;
+use std_alloc::vec::Vec;
+
+/// One stub per type, the first that was found.
+#[derive(Default)]
+pub(crate) struct ExitStubs {
+    list: Vec<(u32, *const u8)>,
+    by_type: IndexTable,
+}
+
+/// Type numbers are given out in order and not by guests.
+fn hash(type_id: u32) -> u64 {
+    // Fibonacci hashing: the table looks at the upper bits, too.
+    u64::from(type_id).wrapping_mul(0x9e37_79b9_7f4a_7c15)
+}
+
+impl ExitStubs {
+    /// The stub for functions of the type with this number.
+    pub(crate) fn get(&self, type_id: u32) -> Option<*const u8> {
+        let same = |at: u32| self.list.get(at as usize).is_some_and(|(id, _)| *id == type_id);
+        let at = self.by_type.find(hash(type_id), &same)?;
+        self.list.get(at as usize).map(|(_, stub)| *stub)
+    }
+
+    /// Makes room, so that so many more can be inserted.
+    ///
+    /// # Errors
+    /// [`Error::OutOfMemory`].
+    pub(super) fn try_reserve(&mut self, more: usize) -> Result<()> {
+        let bytes = more.saturating_mul(size_of::<(u32, *const u8)>());
+        self.list.try_reserve(more).map_err(|_| Error::OutOfMemory { bytes })?;
+        self.by_type.try_reserve(more)
+    }
+
+    /// Adds a stub, unless there is one for its type. Room has been made.
+    pub(super) fn insert(&mut self, type_id: u32, stub: *const u8) {
+        if self.get(type_id).is_none() {
+            self.by_type.insert(hash(type_id), self.list.len() as u32);
+            self.list.push((type_id, stub));
+        }
+    }
+}
