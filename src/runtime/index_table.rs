@@ -42,7 +42,9 @@ impl IndexTable {
 
     /// Takes a place out.
     pub(super) fn remove(&mut self, hash: u64, index: u32) {
-        if let Ok(found) = self.table.find_entry(hash, |entry| entry.index == index) {
+        if let Ok(found) =
+            self.table.find_entry(hash, |entry| entry.hash == hash && entry.index == index)
+        {
             found.remove();
         }
     }
