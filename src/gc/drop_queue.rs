@@ -56,7 +56,7 @@ fn claim_any(here: usize) -> Option<&'static Entry> {
         let len = core::hint::black_box(ENTRIES.len());
         ENTRIES.iter().take(len).find(|entry| entry.claim(here))
     }
-    match ENTRIES.iter().next() {
+    match ENTRIES.first() {
         Some(first) if first.claim(here) => Some(first),
         _ => search(here),
     }
