@@ -61,7 +61,9 @@ pub unsafe trait MemorySource: Send + Sync {
     }
 
     /// Commits so that `new_committed_bytes` are usable
-    /// (`committed_bytes <= new_committed_bytes <= capacity_bytes`).
+    /// (`committed_bytes <= new_committed_bytes <= capacity_bytes`). May commit
+    /// more, but not of a memory from [`Self::reserve_guarded`]: what is
+    /// committed beyond its length does not trap.
     ///
     /// # Errors
     /// [`crate::Error::OutOfMemory`]; the memory is then as before.

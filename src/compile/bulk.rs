@@ -83,10 +83,10 @@ fn in_place(t: &mut Translator<'_, '_>, bulk: Bulk, to: Value, what: Value, len:
     let offsets = (0..last).step_by(ty.bytes() as usize).chain([last]);
     let at_once = if last == 0 { WHOLE_STORE_BYTES } else { 0 };
     let Address { base, offset, flags } = match bulk {
-        // Both are checked, or have trapped, before anything is written: all
-        // is read first.
+        // All is read, and both are known to be in bounds, before anything is
+        // written. Each address is used before the next is asked for: the
+        // access is what later ones may take for a check.
         Bulk::Copy(memory, from) => {
-            let target = t.whole_address(memory, to, 0, len, at_once);
             let source = t.whole_address(from, what, 0, len, len);
             let values: std_alloc::vec::Vec<_> = offsets
                 .map(|at| {
@@ -94,6 +94,7 @@ fn in_place(t: &mut Translator<'_, '_>, bulk: Bulk, to: Value, what: Value, len:
                     (at, t.builder.ins().load(ty, source.flags, source.base, place))
                 })
                 .collect();
+            let target = t.whole_address(memory, to, 0, len, at_once);
             for (at, value) in values {
                 t.builder.ins().store(target.flags, value, target.base, target.offset + at);
             }

@@ -105,31 +105,49 @@ impl Entry {
         claimed
     }
 
-    /// Works the list off and closes it.
+    /// Works the list off and closes it, even if a destructor panics.
     fn work_off(&self) {
-        loop {
-            let mut object = self.list.swap(null_mut(), Ordering::AcqRel);
-            if object.is_null()
-                && self
-                    .list
-                    .compare_exchange(null_mut(), CLOSED, Ordering::AcqRel, Ordering::Relaxed)
-                    .is_ok()
-            {
-                return;
-            }
-            while let Some(dead) = NonNull::new(object) {
+        let mut rest = Rest { entry: self, object: null_mut(), closed: false };
+        rest.destroy_all();
+    }
+}
+
+/// What is left to destroy: a chain that was taken off the list, and what is on it.
+struct Rest<'e> {
+    entry: &'e Entry,
+    object: *mut Header,
+    closed: bool,
+}
+
+impl Rest<'_> {
+    fn destroy_all(&mut self) {
+        let list = &self.entry.list;
+        while !self.closed {
+            while let Some(dead) = NonNull::new(self.object) {
                 // SAFETY: objects on the list are dead and on no other list;
-                // the link is read before the object goes.
+                // the link is read before the object goes, and so it goes once.
                 unsafe {
-                    object = dead.as_ref().link.load(Ordering::Relaxed);
+                    self.object = dead.as_ref().link.load(Ordering::Relaxed);
                     Header::destroy(dead);
                 }
             }
+            self.object = list.swap(null_mut(), Ordering::AcqRel);
+            self.closed = self.object.is_null()
+                && list
+                    .compare_exchange(null_mut(), CLOSED, Ordering::AcqRel, Ordering::Relaxed)
+                    .is_ok();
         }
     }
 }
 
-/// Works the list off even if a destructor panics.
+impl Drop for Rest<'_> {
+    fn drop(&mut self) {
+        // Left only if a destructor has panicked.
+        self.destroy_all();
+    }
+}
+
+/// Works the list off even if the outermost destructor panics.
 struct Guard {
     entry: Option<&'static Entry>,
 }

@@ -291,10 +291,31 @@ impl RefHeap {
 
 impl Drop for RefHeap {
     fn drop(&mut self) {
-        // Whatever is live, counted or queued: each slot's reference once (G2).
-        for slot in 1..self.arena.known_len() {
+        // Whatever is live, counted or queued.
+        Rest { arena: &mut self.arena, next: 1 }.release();
+    }
+}
+
+/// Slots that are still to be looked at, even if a destructor panics.
+struct Rest<'a> {
+    arena: &'a mut Arena,
+    next: u32,
+}
+
+impl Rest<'_> {
+    fn release(&mut self) {
+        while self.next < self.arena.known_len() {
+            let slot = self.next;
+            self.next += 1;
+            // Each slot's reference once (G2).
             drop(self.arena.take(slot));
         }
+    }
+}
+
+impl Drop for Rest<'_> {
+    fn drop(&mut self) {
+        self.release();
     }
 }
 

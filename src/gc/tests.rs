@@ -252,24 +252,73 @@ fn a_chain_of_a_million_is_destroyed_without_recursion() {
 
 #[test]
 fn a_panicking_destructor_leaves_the_heap_whole() {
-    struct Bomb;
-    impl Drop for Bomb {
-        fn drop(&mut self) {
-            panic!("destructor");
-        }
-    }
     let mut f = Fixture::new(4, DeferralPolicy::ZeroCount);
     let (after, drops) = counted();
     f.intern(ExternRef::new(Bomb).unwrap());
     f.intern(after);
     f.heap().outermost_returned();
     let heap = f.heap.as_mut().unwrap();
-    let bang = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| heap.drain(usize::MAX)));
-    assert!(bang.is_err());
+    assert!(bangs(|| {
+        heap.drain(usize::MAX);
+    }));
     assert_eq!(f.heap().drain(usize::MAX), 1);
     assert_eq!(drops.load(Ordering::SeqCst), 1);
     f.collect();
     assert_eq!(f.heap().stats().slots_used, 0);
+}
+
+struct Bomb;
+
+impl Drop for Bomb {
+    fn drop(&mut self) {
+        panic!("destructor");
+    }
+}
+
+fn bangs(drop: impl FnOnce()) -> bool {
+    std::panic::catch_unwind(std::panic::AssertUnwindSafe(drop)).is_err()
+}
+
+#[test]
+fn a_panicking_destructor_of_an_owned_object_stops_no_other() {
+    struct Owner(#[expect(dead_code, reason = "owned for its drop")] [ExternRef; 3]);
+    let ((first, first_drops), (last, last_drops)) = (counted(), counted());
+    let bomb = ExternRef::new(Bomb).unwrap();
+    let owner = ExternRef::new(Owner([first, bomb, last])).unwrap();
+    assert!(bangs(|| drop(owner)));
+    // The list is closed again: what is dropped further down goes at once.
+    let (later, later_drops) = counted();
+    drop(later);
+    let (below, below_drops) = counted();
+    below_frames(64, below);
+    for drops in [first_drops, last_drops, later_drops, below_drops] {
+        assert_eq!(drops.load(Ordering::SeqCst), 1);
+    }
+}
+
+/// Drops an object some kilobytes further down the stack.
+#[inline(never)]
+fn below_frames(kilobytes: u32, object: ExternRef) {
+    let room = std::hint::black_box([0u8; 1024]);
+    match kilobytes {
+        0 => drop(object),
+        _ => below_frames(kilobytes - 1, object),
+    }
+    std::hint::black_box(&room);
+}
+
+#[test]
+fn dropping_the_heap_goes_on_after_a_panicking_destructor() {
+    let mut f = Fixture::new(4, DeferralPolicy::ZeroCount);
+    let ((before, before_drops), (after, after_drops)) = (counted(), counted());
+    for object in [before, ExternRef::new(Bomb).unwrap(), after] {
+        f.intern(object);
+    }
+    let heap = f.heap.take();
+    assert!(bangs(|| drop(heap)));
+    for drops in [before_drops, after_drops] {
+        assert_eq!(drops.load(Ordering::SeqCst), 1);
+    }
 }
 
 #[test]

@@ -37,8 +37,8 @@ impl Engine {
     ///
     /// Takes no lock and allocates nothing; may be called on any processor at
     /// any time, whatever the others do and whatever it interrupts. Takes time
-    /// proportional to the frames of the activation, and to the modules that
-    /// are loaded.
+    /// proportional to the frames of the activation and, where they are of more
+    /// than a few modules in turn, to the modules that are loaded for each.
     ///
     /// # Safety
     /// The registers are those of code that was interrupted on this processor
@@ -85,11 +85,14 @@ unsafe fn faulting_store(
     registers: &FaultRegisters,
     address: usize,
 ) -> Option<*mut VmStoreContext> {
-    let mut known = ranges.find(registers.pc)?;
+    let known = ranges.find(registers.pc)?;
     if owner.is_some_and(|owner| owner != known.owner) {
         return None;
     }
     let owner = known.owner;
+    // Where frames have been found lately: modules call each other in turn.
+    let mut recent = [known.code, 0..0, 0..0, 0..0];
+    let mut oldest = 1;
     let entry = ranges.entry();
     let mut fp = registers.fp;
     if fp < registers.sp || !fp.is_multiple_of(arch::FRAME_ALIGN) {
@@ -112,8 +115,10 @@ unsafe fn faulting_store(
         if return_address == entry.return_address {
             break above;
         }
-        if !known.code.contains(&return_address) {
-            known = ranges.find(return_address).filter(|known| known.owner == owner)?;
+        if !recent.iter().any(|code| code.contains(&return_address)) {
+            let known = ranges.find(return_address).filter(|known| known.owner == owner)?;
+            recent[oldest % 4] = known.code;
+            oldest += 1;
         }
         fp = above;
     };

@@ -100,6 +100,9 @@ mod linux {
         let previous = PREVIOUS.get().and_then(|known| known.as_ref()?.get(at?));
         let Some(previous) = previous else { return };
         let action = previous.sa_sigaction;
+        if action == libc::SIG_IGN && !is_fault {
+            return;
+        }
         // SAFETY: a handler that the process had installed, called as it asked
         // to be. Without one the default is put back: the fault comes again
         // when this returns, and a signal that someone sent is sent again.

@@ -20,7 +20,8 @@ use std_alloc::boxed::Box;
 /// clone; stays as it is when the linker is changed.
 pub struct InstancePre<T: 'static> {
     inner: Shared<Inner>,
-    _data: PhantomData<fn(T)>,
+    /// Host functions read and write a `T`.
+    _data: PhantomData<fn(T) -> T>,
 }
 
 struct Inner {

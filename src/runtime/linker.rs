@@ -23,10 +23,20 @@ use core::marker::PhantomData;
 use std_alloc::vec::Vec;
 
 /// Definitions by module and item name.
+///
+/// Its host functions read and write the data of a store, so neither a longer
+/// nor a shorter lifetime in `T` will do:
+///
+/// ```compile_fail
+/// use kernref::Linker;
+/// fn shorten(linker: Linker<fn(&'static str)>) -> Linker<fn(&str)> {
+///     linker
+/// }
+/// ```
 pub struct Linker<T: 'static> {
     engine: Engine,
     definitions: Definitions,
-    _data: PhantomData<fn(T)>,
+    _data: PhantomData<fn(T) -> T>,
 }
 
 impl<T: 'static> Linker<T> {

@@ -110,6 +110,9 @@ impl Module {
         for stub in &exit_stubs {
             stubs.push((type_ids.get(stub.ty)?, within(stub.start, code_len)?));
         }
+        let exit_stubs = alloc::try_boxed_slice(stubs)?;
+        let exports_by_name = exports_by_name(&info)?;
+        // Nothing fails once the code is known: it is forgotten before it goes.
         let code = match code.is_empty() {
             true => None,
             false => Some(PublishedCode::new(engine.code_memory().clone(), &code)?),
@@ -120,7 +123,7 @@ impl Module {
         };
         let inner = ModuleInner {
             engine: engine.clone(),
-            exports_by_name: exports_by_name(&info)?,
+            exports_by_name,
             offsets,
             _known: known,
             code,
@@ -129,7 +132,7 @@ impl Module {
             type_ids,
             escaping,
             import_stubs,
-            exit_stubs: alloc::try_boxed_slice(stubs)?,
+            exit_stubs,
             info,
         };
         Ok(Self { inner: Shared::new(inner)? })

@@ -181,6 +181,35 @@ pub fn an_access_proves_what_comes_after_it(setup: Setup) {
     });
 }
 
+pub fn a_copy_onto_itself_traps_and_proves_nothing_wrong(setup: Setup) {
+    setup.each_engine(|engine| {
+        for len in [1, 2, 3, 4, 8, 9, 16, 17] {
+            let text = format!(
+                r#"(module (memory 1)
+                    (func (export "copy") (param i32)
+                        (memory.copy (local.get 0) (local.get 0) (i32.const {len})))
+                    (func (export "copy and load") (param i32) (result i32)
+                        (memory.copy (local.get 0) (local.get 0) (i32.const {len}))
+                        (i32.load8_u (local.get 0))))"#
+            );
+            let (mut store, instance) = instance(engine, &text);
+            let copy = instance.get_typed_func::<u32, ()>(&mut store, "copy").unwrap();
+            let load = instance.get_typed_func::<u32, u32>(&mut store, "copy and load").unwrap();
+            let last = 0x1_0000 - len;
+            copy.call(&mut store, last).unwrap();
+            assert_eq!(load.call(&mut store, last).unwrap(), 0);
+            for at in [last + 1, 0xffff, 0x1_0000, u32::MAX] {
+                if at > last {
+                    let outcomes = [copy.call(&mut store, at), load.call(&mut store, at).map(drop)];
+                    for outcome in outcomes {
+                        assert!(matches!(outcome, Err(Error::Trap(Trap::MemoryOutOfBounds))));
+                    }
+                }
+            }
+        }
+    });
+}
+
 pub fn nothing_after_a_stray_access_happens(setup: Setup) {
     setup.each_engine(|engine| {
         let mut linker = Linker::<u32>::new(engine);

@@ -153,6 +153,7 @@ cases! {
         after_growing,
         what_straddles_the_end_writes_nothing,
         an_access_proves_what_comes_after_it,
+        a_copy_onto_itself_traps_and_proves_nothing_wrong,
         nothing_after_a_stray_access_happens,
         in_nested_activations,
         references_in_frames_are_released_once,
