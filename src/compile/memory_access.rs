@@ -95,7 +95,7 @@ impl Translator<'_, '_> {
     /// The address for an access of `size` bytes that is left to the memory's
     /// guard, if it can be. It must be the next thing that is translated: it
     /// is taken for a check.
-    pub(super) fn guarded(
+    fn guarded(
         &mut self,
         memory: MemoryIndex,
         index: Value,

@@ -146,22 +146,22 @@ impl Writer {
                      (i32.load offset=5 (local.get $a0))))"
                 ));
             }
-            15 | 16 => self.construct("block", depth),
+            15 | 16 => self.block(depth),
             17 | 18 => self.counted_loop(depth),
             _ => self.conditional(depth),
         }
     }
 
     fn branch(&mut self, label: u64, condition: &str) {
-        // Loops are counted where they are branched to, so this may end early only.
+        // Branches are counted, whatever they lead to, so that loops end.
         self.put(&format!(
             "(local.set $n (i32.add (local.get $n) (i32.const 1))) \
              (br_if {label} (i32.and {condition} (i32.lt_u (local.get $n) (i32.const {ROUNDS}))))"
         ));
     }
 
-    fn construct(&mut self, kind: &str, depth: u32) {
-        self.put(&format!("({kind}"));
+    fn block(&mut self, depth: u32) {
+        self.put("(block");
         self.labels += 1;
         self.statements(depth + 1);
         self.labels -= 1;
