@@ -1,5 +1,5 @@
 //! The atomics that handles and the drop queue consist of, in one place so
-//! that `tools/handle-model` can put those of a model checker here instead.
+//! that `proofs/handles` can put those of a model checker here instead.
 
 pub(super) use core::sync::atomic::{AtomicBool, AtomicPtr, AtomicUsize, Ordering, fence};
 

@@ -1,5 +1,5 @@
 //! `./x panic-check`: links the collector's entry points with a panic handler
-//! that cannot be linked (`tools/panic-check`), for each architecture. A
+//! that cannot be linked (`tests-qemu/panic-check`), for each architecture. A
 //! control with a reachable panic must fail, or the check proves nothing.
 //! Zeal's assertions are left out by `--cfg kernref_panic_check`: they are
 //! wanted, and run under zeal only.
@@ -11,10 +11,10 @@ use std::process::{Command, Stdio};
 const SYMBOL: &str = "kernref_a_panic_is_reachable";
 
 fn build(arch: Arch, features: &str) -> Command {
-    let folder = paths::root().join("tools").join("panic-check");
-    let args =
-        ["build", "--locked", "--release", "--target", arch.target(), "--features", features];
-    let mut command = cargo::command(&folder, &args);
+    let package = ["build", "--locked", "--package", "kernref-panic-check"];
+    let how = ["--profile", "panic-check", "--target", arch.target(), "--features", features];
+    let mut command =
+        cargo::command(&paths::root().join("tests-qemu"), &[&package[..], &how[..]].concat());
     command
         .env("CARGO_TARGET_DIR", paths::target().join("panic-check"))
         .env("RUSTFLAGS", "--cfg kernref_panic_check")

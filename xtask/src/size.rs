@@ -1,5 +1,5 @@
 //! `./x size`: what Kernref adds to a minimal kernel. The kernels of
-//! `tools/footprint` are linked without what they do not use, and the sections
+//! `tests-qemu/footprint` are linked without what they do not use, and the sections
 //! that a kernel has to load are compared.
 
 use crate::qemu::Arch;
@@ -29,6 +29,11 @@ fn with_compiler(arch: Arch) -> u64 {
         Arch::Aarch64 => 3_000_000,
     }
 }
+
+/// The test kernels build Kernref in one unit, so that instruction counts are
+/// comparable. What is weighed is built as an embedder would. An option rather
+/// than a profile: the compiler, which takes long to build, stays shared.
+const DEFAULT_UNITS: &str = "profile.release.package.kernref.codegen-units=16";
 
 /// Arguments of `./x size`.
 #[derive(clap::Args)]
@@ -100,8 +105,10 @@ fn kernel(arch: Arch, bin: &str) -> std::path::PathBuf {
 }
 
 fn build(arch: Arch) -> Result<()> {
-    let folder = paths::root().join("tools").join("footprint");
-    let build = ["build", "--quiet", "--locked", "--release", "--target", arch.target()];
+    let folder = paths::root().join("tests-qemu");
+    let package = ["build", "--quiet", "--locked", "--package", "kernref-footprint"];
+    let release = ["--release", "--config", DEFAULT_UNITS, "--target", arch.target()];
+    let build = [&package[..], &release[..]].concat();
     // What has no compiler is built without the feature, as its users would.
     cargo::run(&folder, &[&build[..], &["--bins"]].concat())?;
     cargo::run(&folder, &[&build[..], &["--features", "compile", "--bin", "compiler"]].concat())

@@ -19,15 +19,7 @@ pub struct Args {
 }
 
 /// Workspaces of this repository, for checks that go through all of them.
-const WORKSPACES: [&str; 7] = [
-    ".",
-    "tests-qemu",
-    "examples/guests",
-    "tools/panic-check",
-    "tools/footprint",
-    "fuzz",
-    "benches",
-];
+const WORKSPACES: [&str; 5] = [".", "tests-qemu", "examples/guests", "benches", "fuzzing/fuzz"];
 
 /// Runs the command.
 pub fn run(args: &Args) -> Result<ExitCode> {
@@ -116,7 +108,7 @@ pub fn run(args: &Args) -> Result<ExitCode> {
 }
 
 fn random_modules(root: &Path, options: &[&str]) -> Result<(u64, u64)> {
-    let run = ["run", "--locked", "--package", "kernref-differential", "--"];
+    let run = ["run", "--locked", "--package", "kernref-fuzzing", "--"];
     let (output, success) = cargo::capture(root, &[&run[..], options].concat())?;
     match (count(&output), success) {
         ((passed, 0), false) => Ok((passed, 1)),

@@ -1,6 +1,6 @@
 //! `./x wast`: WebAssembly script files, on the host or in a kernel. The tool
 //! `kernref-wast` encodes them; what runs them prints the lines that
-//! `tools/wast-script/src/report.rs` describes. A file that ends the run, by a
+//! `wast-script/src/report.rs` describes. A file that ends the run, by a
 //! crash or by taking too long, has failed; the files after it are run anew.
 
 use crate::qemu::{self, Arch, Boot, End};

@@ -1,4 +1,4 @@
-//! What the targets need beyond `kernref-differential` and the test suite.
+//! What the targets need beyond `kernref-fuzzing` and the test suite.
 #![forbid(unsafe_code)]
 
 #[cfg(feature = "wasmtime")]

@@ -1,7 +1,7 @@
 //! The module that the bytes stand for: the same in Kernref and in wasmi.
 #![no_main]
 
-use kernref_differential::{compare, generate};
+use kernref_fuzzing::{compare, generate};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|bytes: &[u8]| {

@@ -1,6 +1,6 @@
-//! Runs a module in Wasmtime: the twin of `in_wasmi` in `tools/differential`.
+//! Runs a module in Wasmtime: the twin of `in_wasmi` in `fuzzing`.
 
-use kernref_differential::outcome::{Event, Value, argument, memory};
+use kernref_fuzzing::outcome::{Event, Value, argument, memory};
 use wasmtime::{
     AsContext, Caller, Config, Engine, Extern, ExternRef, Linker, Module, Ref, Rooted, Store, Trap,
     V128, Val, ValType,

@@ -1,7 +1,7 @@
 //! The module that the bytes stand for: the same in Kernref and in Wasmtime.
 #![no_main]
 
-use kernref_differential::{compare_with, generate};
+use kernref_fuzzing::{compare_with, generate};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|bytes: &[u8]| {

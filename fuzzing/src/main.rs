@@ -2,7 +2,7 @@
 #![forbid(unsafe_code)]
 
 use clap::Parser;
-use kernref_differential::{Verdict, accesses, compare, generate};
+use kernref_fuzzing::{Verdict, accesses, compare, generate};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
