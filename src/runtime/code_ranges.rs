@@ -6,7 +6,6 @@
 //! a node that is being written, be it by the code that the reader interrupted:
 //! such a node is not that of code that is running.
 
-use super::engine::Engine;
 use crate::alloc;
 use crate::arch::{self, EntryFacts};
 use crate::error::Result;
@@ -42,6 +41,16 @@ struct Node {
     end: AtomicUsize,
     owner: AtomicUsize,
 }
+
+/// Where a list keeps a range.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Place(NonNull<Node>);
+
+// SAFETY: a node consists of atomic numbers and a pointer that never changes;
+// only the list follows the place.
+unsafe impl Send for Place {}
+// SAFETY: as above.
+unsafe impl Sync for Place {}
 
 impl Node {
     fn read(&self) -> Option<Known> {
@@ -106,12 +115,16 @@ impl CodeRanges {
         self.nodes().filter_map(Node::read).find(|known| known.code.contains(&address))
     }
 
-    fn insert(&self, known: Known) -> Result<NonNull<Node>> {
+    /// Adds a range.
+    ///
+    /// # Errors
+    /// [`crate::Error::OutOfMemory`].
+    pub(super) fn insert(&self, known: Known) -> Result<Place> {
         let _turn = self.writer.lock();
         let free = self.nodes().find(|node| node.end.load(Ordering::Relaxed) == 0);
         if let Some(node) = free {
             node.write(known);
-            return Ok(NonNull::from(node));
+            return Ok(Place(NonNull::from(node)));
         }
         let node = alloc::try_box(Node {
             next: self.head.load(Ordering::Relaxed),
@@ -122,13 +135,17 @@ impl CodeRanges {
         })?;
         let node = NonNull::from(Box::leak(node));
         self.head.store(node.as_ptr(), Ordering::Release);
-        Ok(node)
+        Ok(Place(node))
     }
 
-    fn remove(&self, node: NonNull<Node>) {
+    /// Takes a range out.
+    ///
+    /// # Safety
+    /// [`Self::insert`] of this list gave the place, and nobody has taken it out.
+    pub(super) unsafe fn remove(&self, place: Place) {
         let _turn = self.writer.lock();
-        // SAFETY: a node of this list.
-        unsafe { node.as_ref() }.write(Known { code: 0..0, owner: 0 });
+        // SAFETY: a node of this list, which lives as long as the list.
+        unsafe { place.0.as_ref() }.write(Known { code: 0..0, owner: 0 });
     }
 }
 
@@ -139,35 +156,6 @@ impl Drop for CodeRanges {
             // SAFETY: leaked by `insert`; nobody else has the list any more.
             next = unsafe { Box::from_raw(node.as_ptr()) }.next;
         }
-    }
-}
-
-/// Published code, known to the handler of faults while this lives.
-pub(super) struct KnownCode {
-    engine: Engine,
-    node: NonNull<Node>,
-}
-
-// SAFETY: what the pointer points to is changed in turns, and the engine keeps
-// the list that it is in.
-unsafe impl Send for KnownCode {}
-// SAFETY: as above.
-unsafe impl Sync for KnownCode {}
-
-impl KnownCode {
-    /// Makes the code of a module of `engine` known.
-    ///
-    /// # Errors
-    /// [`crate::Error::OutOfMemory`].
-    pub(super) fn new(engine: &Engine, code: Range<usize>) -> Result<Self> {
-        let node = engine.code_ranges().insert(Known { code, owner: engine.id() })?;
-        Ok(Self { engine: engine.clone(), node })
-    }
-}
-
-impl Drop for KnownCode {
-    fn drop(&mut self) {
-        self.engine.code_ranges().remove(self.node);
     }
 }
 
@@ -186,12 +174,14 @@ mod tests {
         let second = ranges.insert(known(64, 2)).unwrap();
         assert_eq!(ranges.find(31).unwrap().owner, 1);
         assert!(ranges.find(32).is_none() && ranges.find(0).is_none());
-        ranges.remove(first);
+        // SAFETY: its place.
+        unsafe { ranges.remove(first) };
         assert!(ranges.find(16).is_none());
         assert_eq!(ranges.insert(known(128, 3)).unwrap(), first);
         assert_eq!(ranges.find(143).unwrap().owner, 3);
         assert_eq!(ranges.find(64).unwrap().owner, 2);
-        ranges.remove(second);
+        // SAFETY: its place.
+        unsafe { ranges.remove(second) };
         assert_eq!(ranges.nodes().count(), 2);
     }
 
@@ -200,7 +190,7 @@ mod tests {
         let ranges = CodeRanges::new();
         let node = ranges.insert(known(16, 1)).unwrap();
         // SAFETY: a node of the list.
-        let sequence = &unsafe { node.as_ref() }.sequence;
+        let sequence = &unsafe { node.0.as_ref() }.sequence;
         sequence.store(1, Ordering::Relaxed);
         assert!(ranges.find(16).is_none());
         sequence.store(2, Ordering::Relaxed);
@@ -227,6 +217,7 @@ mod tests {
                 }
             }
         });
-        ranges.remove(node);
+        // SAFETY: its place.
+        unsafe { ranges.remove(node) };
     }
 }

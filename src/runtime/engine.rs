@@ -2,8 +2,9 @@
 //! type registry, the providers of memory, and the epoch. Immutable but for
 //! the registry and the counter; cheap to clone; usable from any thread.
 
-use super::code_ranges::{CodeRanges, KnownCode};
+use super::code_ranges::CodeRanges;
 use super::config::Config;
+use super::fault::{self, FaultRegisters};
 use super::registry::TypeRegistry;
 use super::shared::Shared;
 #[cfg(feature = "std")]
@@ -11,7 +12,6 @@ use crate::alloc;
 use crate::alloc::{CodeMemory, MemorySource};
 use crate::artifact::FuncType;
 use crate::error::{Error, Misuse, Result};
-use core::ops::Range;
 use core::sync::atomic::{AtomicU64, Ordering};
 use spin::mutex::SpinMutex;
 use std_alloc::sync::Arc;
@@ -102,12 +102,28 @@ impl Engine {
         }
     }
 
-    /// Makes published code known to the handler of faults, if it may fault.
-    pub(super) fn make_known(&self, code: Range<usize>) -> Result<Option<KnownCode>> {
-        match self.inner.config.hardware_traps {
-            true => KnownCode::new(self, code).map(Some),
-            false => Ok(None),
-        }
+    /// For the kernel's handler of page faults (x86_64) and data aborts
+    /// (aarch64): if an access to a linear memory of this engine's stores
+    /// raised the fault, rewrites the registers so that returning to them ends
+    /// the Wasm activation with [`crate::Trap::MemoryOutOfBounds`], and answers
+    /// true. Otherwise the fault is not Kernref's: answers false, and the
+    /// registers are as they were. All other registers and flags are to be
+    /// returned to as they were.
+    ///
+    /// `address` is the address that was accessed: CR2; FAR.
+    ///
+    /// Takes no lock and allocates nothing; may be called on any processor at
+    /// any time, whatever the others do and whatever it interrupts. Takes time
+    /// proportional to the frames of the activation and, where they are of more
+    /// than a few modules in turn, to the modules that are loaded for each.
+    ///
+    /// # Safety
+    /// The registers are those of code that was interrupted on this processor
+    /// in the kernel's own mode, by a synchronous fault at `pc`; its stack is
+    /// mapped and stands still until this returns.
+    pub unsafe fn handle_fault(&self, registers: &mut FaultRegisters, address: usize) -> bool {
+        // SAFETY: passed on to the caller.
+        unsafe { fault::handle(self.code_ranges(), Some(self.id()), registers, address) }
     }
 
     /// Advances the epoch by one. May be called from an interrupt handler.

@@ -17,40 +17,13 @@
 //! - **F2** No reference to a store is in use while generated code runs.
 
 use super::code_ranges::CodeRanges;
-use super::engine::Engine;
 use super::store::StorePtr;
 use crate::abi::{ActivationRecord, Trap, VmStoreContext};
 pub use crate::abi::{FaultRegisters, MEMORY32_GUARDED_BYTES};
 use crate::arch;
 use core::ptr::with_exposed_provenance_mut;
 
-impl Engine {
-    /// For the kernel's handler of page faults (x86_64) and data aborts
-    /// (aarch64): if an access to a linear memory of this engine's stores
-    /// raised the fault, rewrites the registers so that returning to them ends
-    /// the Wasm activation with [`crate::Trap::MemoryOutOfBounds`], and answers
-    /// true. Otherwise the fault is not Kernref's: answers false, and the
-    /// registers are as they were. All other registers and flags are to be
-    /// returned to as they were.
-    ///
-    /// `address` is the address that was accessed: CR2; FAR.
-    ///
-    /// Takes no lock and allocates nothing; may be called on any processor at
-    /// any time, whatever the others do and whatever it interrupts. Takes time
-    /// proportional to the frames of the activation and, where they are of more
-    /// than a few modules in turn, to the modules that are loaded for each.
-    ///
-    /// # Safety
-    /// The registers are those of code that was interrupted on this processor
-    /// in the kernel's own mode, by a synchronous fault at `pc`; its stack is
-    /// mapped and stands still until this returns.
-    pub unsafe fn handle_fault(&self, registers: &mut FaultRegisters, address: usize) -> bool {
-        // SAFETY: passed on to the caller.
-        unsafe { handle(self.code_ranges(), Some(self.id()), registers, address) }
-    }
-}
-
-/// As [`Engine::handle_fault`], for the engine with this id or any of `ranges`.
+/// As [`crate::Engine::handle_fault`], for the engine with this id or any of `ranges`.
 ///
 /// # Safety
 /// As there.
@@ -78,7 +51,7 @@ const STACK_ALIGN_BYTES: usize = 16;
 /// The store whose memory's guard was hit.
 ///
 /// # Safety
-/// As for [`Engine::handle_fault`].
+/// As for [`crate::Engine::handle_fault`].
 unsafe fn faulting_store(
     ranges: &CodeRanges,
     owner: Option<usize>,

@@ -19,7 +19,7 @@
 //! | `builtins`, `segments` | what generated code calls |
 //! | `linker`, `definitions`, `instance_pre` | what imports are taken from |
 //! | `instantiate`, `link`, `const_expr` | making instances |
-//! | `fault`, `code_ranges`, `host_faults` | accesses that the processor stops |
+//! | `fault`, `code_ranges`, `known_code`, `host_faults` | accesses that the processor stops |
 //! | `index_table` | finding things by hash |
 //! | `vmctx` | the only raw views of contexts |
 
@@ -46,6 +46,7 @@ mod instance;
 mod instance_pre;
 mod instantiate;
 mod into_func;
+mod known_code;
 mod limiter;
 pub mod limits;
 mod link;

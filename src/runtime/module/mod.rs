@@ -8,8 +8,8 @@ mod declared;
 
 pub use declared::{ExportType, ImportType};
 
-use super::code_ranges::KnownCode;
 use super::engine::Engine;
+use super::known_code::KnownCode;
 use super::shared::Shared;
 use crate::abi::{FuncIndex, TypeIndex, VmOffsets};
 use crate::alloc::{self, PublishedCode};
