@@ -21,6 +21,7 @@ use super::store::StorePtr;
 use crate::abi::{ActivationRecord, Trap, VmStoreContext};
 pub use crate::abi::{FaultRegisters, MEMORY32_GUARDED_BYTES};
 use crate::arch;
+use crate::stack::Links;
 use core::ptr::with_exposed_provenance_mut;
 
 /// As [`crate::Engine::handle_fault`], for the engine with this id or any of `ranges`.
@@ -67,24 +68,15 @@ unsafe fn faulting_store(
     let mut recent = [known.code, 0..0, 0..0, 0..0];
     let mut oldest = 1;
     let entry = ranges.entry();
-    let mut fp = registers.fp;
-    if fp < registers.sp || !fp.is_multiple_of(arch::FRAME_ALIGN) {
+    if registers.fp < registers.sp {
         return None;
     }
+    let mut links = Links::from_fp(registers.fp).ok()?;
     let entry_fp = loop {
         // SAFETY: the frame pointer of generated code, all of which has frames:
         // at first because the pc is in it, then because it is returned to it.
         // The stack stands still (F1).
-        let (above, return_address) = unsafe {
-            (
-                with_exposed_provenance_mut::<usize>(fp).read(),
-                with_exposed_provenance_mut::<usize>(fp + arch::RETURN_ADDRESS_OFFSET).read(),
-            )
-        };
-        if above <= fp || !above.is_multiple_of(arch::FRAME_ALIGN) {
-            return None;
-        }
-        let return_address = arch::strip_return_address(return_address);
+        let (return_address, above) = unsafe { (links.return_address(), links.next().ok()?) };
         if return_address == entry.return_address {
             break above;
         }
@@ -93,7 +85,6 @@ unsafe fn faulting_store(
             recent[oldest % 4] = known.code;
             oldest += 1;
         }
-        fp = above;
     };
     let record = entry_fp.wrapping_sub(entry.record_below_fp);
     let record = with_exposed_provenance_mut::<ActivationRecord>(record);

@@ -1,5 +1,6 @@
 //! [`Cursor`]: the frames of one activation, from its exit to its entry.
 
+use super::links::Links;
 use crate::arch;
 
 /// Why a walk was given up.
@@ -31,42 +32,17 @@ pub(super) struct Frame {
 
 /// Walks from an exit stub's frame to the entry trampoline's.
 pub(super) struct Cursor {
-    fp: usize,
+    /// Up to the entry trampoline's frame.
+    links: Links,
+    /// Where the frame above goes on.
     return_address: usize,
-    entry_fp: usize,
-}
-
-/// Reads a word.
-///
-/// # Safety
-/// `address` is aligned and lies in a live frame (S2).
-unsafe fn read_word(address: usize) -> usize {
-    // SAFETY: by this function's contract; stacks are memory whose provenance
-    // the entry path exposed.
-    unsafe { core::ptr::with_exposed_provenance::<usize>(address).read() }
-}
-
-fn check_link(below: usize, fp: usize, entry_fp: usize) -> Result<(), WalkError> {
-    if !fp.is_multiple_of(arch::FRAME_ALIGN) {
-        return Err(WalkError::Misaligned);
-    }
-    if fp <= below || fp > entry_fp {
-        return Err(WalkError::OutOfOrder);
-    }
-    Ok(())
 }
 
 impl Cursor {
     /// Starts at an exit record.
     pub(super) fn new(exit_fp: usize, exit_pc: usize, entry_fp: usize) -> Result<Self, WalkError> {
-        if !exit_fp.is_multiple_of(arch::FRAME_ALIGN) || !entry_fp.is_multiple_of(arch::FRAME_ALIGN)
-        {
-            return Err(WalkError::Misaligned);
-        }
-        if exit_fp == 0 || exit_fp >= entry_fp {
-            return Err(WalkError::OutOfOrder);
-        }
-        Ok(Self { fp: exit_fp, return_address: arch::strip_return_address(exit_pc), entry_fp })
+        let links = Links::up_to(exit_fp, entry_fp)?;
+        Ok(Self { links, return_address: arch::strip_return_address(exit_pc) })
     }
 
     /// The next frame towards the entry, or `None` at the entry.
@@ -75,18 +51,15 @@ impl Cursor {
     /// The activation is live: the memory between its exit and entry frames
     /// is its stack (S1, S2).
     pub(super) unsafe fn next(&mut self) -> Result<Option<Frame>, WalkError> {
-        let callee_fp = self.fp;
-        // SAFETY: `fp` is aligned and in `[exit_fp, entry_fp)`, checked when it was taken.
-        let fp = unsafe { read_word(callee_fp) };
-        check_link(callee_fp, fp, self.entry_fp)?;
-        if fp == self.entry_fp {
+        let callee_fp = self.links.fp();
+        // SAFETY: a frame below the entry's.
+        let fp = unsafe { self.links.next()? };
+        if self.links.is_at_end() {
             return Ok(None);
         }
         let frame = Frame { return_address: self.return_address, fp, callee_fp };
-        // SAFETY: `fp` is aligned and below `entry_fp`.
-        let next = unsafe { read_word(fp + arch::RETURN_ADDRESS_OFFSET) };
-        self.return_address = arch::strip_return_address(next);
-        self.fp = fp;
+        // SAFETY: as above.
+        self.return_address = unsafe { self.links.return_address() };
         Ok(Some(frame))
     }
 }

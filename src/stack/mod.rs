@@ -17,12 +17,22 @@
 //! - **S1** Between two accesses nothing else runs that changes the walked
 //!   frames: the walker is called by the thread whose frames they are.
 //! - **S2** Every address read lies between a recorded exit frame pointer and
-//!   the entry frame pointer of the same activation.
+//!   the entry frame pointer of the same activation. The handler of faults, to
+//!   which no exit is known, follows links from the frame that was interrupted,
+//!   through frames of generated code alone.
+//!
+//! | file | owns |
+//! |---|---|
+//! | `links` | following frame pointers, with all checks of them |
+//! | `cursor` | the frames of one activation, and the cells that maps name in one |
+//! | `walk` | all activations of a store |
 
 mod cursor;
+mod links;
 mod walk;
 
 pub use cursor::WalkError;
+pub(crate) use links::Links;
 pub use walk::{WalkStats, backtrace, walk};
 
 #[cfg(test)]

@@ -1,0 +1,92 @@
+//! [`Links`]: the chain of frame pointers, and the only place that reads it.
+//!
+//! Invariant: a frame pointer is read at only after it was found to be aligned,
+//! above the one before and no higher than the chain may lead.
+
+use super::WalkError;
+use crate::arch;
+
+/// A place in the chain: the frame that its frame pointer names.
+pub(crate) struct Links {
+    fp: usize,
+    /// The chain leads no higher than this.
+    highest: usize,
+}
+
+impl Links {
+    /// The chain from `fp` up to `highest`, which is not below all of it.
+    ///
+    /// # Errors
+    /// [`WalkError::Misaligned`], [`WalkError::OutOfOrder`].
+    pub(super) fn up_to(fp: usize, highest: usize) -> Result<Self, WalkError> {
+        if !fp.is_multiple_of(arch::FRAME_ALIGN) || !highest.is_multiple_of(arch::FRAME_ALIGN) {
+            return Err(WalkError::Misaligned);
+        }
+        if fp == 0 || fp >= highest {
+            return Err(WalkError::OutOfOrder);
+        }
+        Ok(Self { fp, highest })
+    }
+
+    /// The chain from `fp`, whose end is for the caller to recognise.
+    ///
+    /// # Errors
+    /// As for [`Self::up_to`].
+    pub(crate) fn from_fp(fp: usize) -> Result<Self, WalkError> {
+        Self::up_to(fp, usize::MAX - (arch::FRAME_ALIGN - 1))
+    }
+
+    /// The frame pointer of the current frame.
+    #[inline]
+    pub(super) fn fp(&self) -> usize {
+        self.fp
+    }
+
+    /// Whether the current frame is the highest that there may be.
+    #[inline]
+    pub(super) fn is_at_end(&self) -> bool {
+        self.fp == self.highest
+    }
+
+    /// Where the current frame returns to.
+    ///
+    /// # Safety
+    /// The current frame is live, on a stack that stands still (S1).
+    #[inline]
+    pub(crate) unsafe fn return_address(&self) -> usize {
+        // SAFETY: aligned, and in a live frame.
+        arch::strip_return_address(unsafe { read_word(self.fp + arch::RETURN_ADDRESS_OFFSET) })
+    }
+
+    /// Goes on to the frame above, and gives its frame pointer.
+    ///
+    /// # Errors
+    /// [`WalkError::Misaligned`], [`WalkError::OutOfOrder`].
+    ///
+    /// # Safety
+    /// As for [`Self::return_address`].
+    #[inline]
+    pub(crate) unsafe fn next(&mut self) -> Result<usize, WalkError> {
+        // SAFETY: aligned, and in a live frame.
+        let above = unsafe { read_word(self.fp) };
+        if !above.is_multiple_of(arch::FRAME_ALIGN) {
+            return Err(WalkError::Misaligned);
+        }
+        if above <= self.fp || above > self.highest {
+            return Err(WalkError::OutOfOrder);
+        }
+        self.fp = above;
+        Ok(above)
+    }
+}
+
+/// Reads a word.
+///
+/// # Safety
+/// `address` is aligned and lies in a live frame (S2).
+#[inline]
+unsafe fn read_word(address: usize) -> usize {
+    // SAFETY: by this function's contract; stacks are memory whose provenance
+    // the entry path exposed.
+    unsafe { core::ptr::with_exposed_provenance::<usize>(address).read() }
+}
