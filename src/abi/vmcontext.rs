@@ -43,6 +43,10 @@ pub struct VmStoreContext {
     pub epoch_deadline: u64,
     /// Fuel left; below zero, generated code calls [`super::Builtin::FuelExhausted`].
     pub fuel: i64,
+    /// Whether an access to this address is one outside a memory of the store
+    /// that the memory's guard stops. For the handler of faults, while the
+    /// store's thread stands still.
+    pub guards: unsafe extern "C" fn(*mut VmStoreContext, usize) -> bool,
 }
 
 /// Fixed head of an instance's context. Also the type behind a callee's

@@ -15,7 +15,23 @@ pub struct EntryFacts {
 
 /// The facts, found out by entering a shim that tells what it sees.
 pub fn entry_facts() -> EntryFacts {
-    let mut store = VmStoreContext {
+    let mut store = detached_context();
+    let mut seen = [ValRaw::default(); 3];
+    let shim = imp::tell_entry as *const u8;
+    // SAFETY: the shim uses nothing but the three cells, and the entry nothing
+    // of the store but the chain of its activations.
+    unsafe { super::enter(shim, ptr::null(), ptr::null_mut(), seen.as_mut_ptr(), &raw mut store) };
+    let [return_address, entry_fp, record] = seen.map(|cell| cell.u64() as usize);
+    EntryFacts {
+        return_address: super::strip_return_address(return_address),
+        record_below_fp: entry_fp.wrapping_sub(record),
+    }
+}
+
+/// A context that no generated code runs with: nothing is in it, and what it
+/// calls does nothing but [`super::unwind`].
+pub fn detached_context() -> VmStoreContext {
+    VmStoreContext {
         stack_limit: 0,
         exit_fp: 0,
         exit_pc: 0,
@@ -30,24 +46,14 @@ pub fn entry_facts() -> EntryFacts {
         epoch_counter: ptr::null(),
         epoch_deadline: 0,
         fuel: 0,
-    };
-    let mut seen = [ValRaw::default(); 3];
-    let shim = imp::tell_entry as *const u8;
-    // SAFETY: the shim uses nothing but the three cells, and the entry nothing
-    // of the store but the chain of its activations.
-    unsafe { super::enter(shim, ptr::null(), ptr::null_mut(), seen.as_mut_ptr(), &raw mut store) };
-    let [return_address, entry_fp, record] = seen.map(|cell| cell.u64() as usize);
-    EntryFacts {
-        return_address: super::strip_return_address(return_address),
-        record_below_fp: entry_fp.wrapping_sub(record),
+        guards: guards_nothing,
     }
 }
 
-/// What [`VmStoreContext::memory_fault`] is in a context that no generated code
-/// runs with.
-///
-/// # Safety
-/// None: does nothing.
-pub unsafe extern "C" fn no_fault(_: *mut VmStoreContext) -> u64 {
+unsafe extern "C" fn no_fault(_: *mut VmStoreContext) -> u64 {
     crate::abi::STATUS_OK
+}
+
+unsafe extern "C" fn guards_nothing(_: *mut VmStoreContext, _: usize) -> bool {
+    false
 }

@@ -55,7 +55,7 @@ pub use imp::unwind;
 /// [`crate::abi::VmStoreContext::exit_pc`] where it was interrupted.
 pub use imp::resume_fault;
 
-pub use facts::{EntryFacts, entry_facts, no_fault};
+pub use facts::{EntryFacts, detached_context, entry_facts};
 
 /// The registers that a signal handler was given.
 ///

@@ -5,22 +5,7 @@ use crate::abi::{ActivationRecord, Trap, ValRaw, VmContext, VmStoreContext};
 use core::ptr;
 
 fn store() -> VmStoreContext {
-    VmStoreContext {
-        stack_limit: 0,
-        exit_fp: 0x1111,
-        exit_pc: 0x2222,
-        activation: ptr::null_mut(),
-        slots: ptr::null_mut(),
-        table_next: ptr::null_mut(),
-        table_threshold: ptr::null_mut(),
-        host_frames: ptr::null_mut(),
-        builtins: ptr::null(),
-        unwind,
-        memory_fault: super::no_fault,
-        epoch_counter: ptr::null(),
-        epoch_deadline: 0,
-        fuel: 0,
-    }
+    VmStoreContext { exit_fp: 0x1111, exit_pc: 0x2222, ..super::detached_context() }
 }
 
 /// Records what it sees in the argument cells, then changes what an exit

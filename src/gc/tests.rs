@@ -41,22 +41,7 @@ impl Fixture {
     fn with(slots: u32, config: HeapConfig) -> Self {
         let bytes = RefHeap::region_bytes(slots).unwrap();
         let region = Box::into_raw(std::vec![0u128; bytes.div_ceil(16)].into_boxed_slice());
-        let vm = Box::into_raw(Box::new(VmStoreContext {
-            stack_limit: 0,
-            exit_fp: 0,
-            exit_pc: 0,
-            activation: ptr::null_mut(),
-            slots: ptr::null_mut(),
-            table_next: ptr::null_mut(),
-            table_threshold: ptr::null_mut(),
-            host_frames: ptr::null_mut(),
-            builtins: ptr::null(),
-            unwind: crate::arch::unwind,
-            memory_fault: crate::arch::no_fault,
-            epoch_counter: ptr::null(),
-            epoch_deadline: 0,
-            fuel: 0,
-        }));
+        let vm = Box::into_raw(Box::new(crate::arch::detached_context()));
         let bytes =
             NonNull::slice_from_raw_parts(NonNull::new(region.cast::<u8>()).unwrap(), bytes);
         // SAFETY: the fixture keeps region and context until the heap is gone.

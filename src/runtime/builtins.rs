@@ -9,7 +9,9 @@ use super::memory;
 use super::segments;
 use super::store::{StoreOpaque, StorePtr};
 use super::table;
-use crate::abi::{DataIndex, ElemIndex, MemoryIndex, TableIndex, Trap, VmBuiltins, VmContext};
+use crate::abi::{
+    DataIndex, ElemIndex, MemoryIndex, TableIndex, Trap, VmBuiltins, VmContext, VmStoreContext,
+};
 use crate::error::{Error, Result};
 
 /// The functions, for every store.
@@ -273,6 +275,29 @@ unsafe extern "C" fn zeal_safepoint(context: *mut VmContext) -> i64 {
             Ok(())
         })
     }
+}
+
+/// See [`VmStoreContext::memory_fault`]: does what an explicit check would have
+/// [`VmBuiltins::raise_trap`] do.
+///
+/// # Safety
+/// `vm` is the context of a live store of which nothing is in use, and its exit
+/// record is set.
+pub(super) unsafe extern "C" fn memory_fault(vm: *mut VmStoreContext) -> u64 {
+    // SAFETY: by this function's contract; the reference ends with the call.
+    let store = unsafe { StorePtr::from_vm(vm).get() };
+    store.trap_passes = false;
+    store.record_failure(Trap::MemoryOutOfBounds.into()) as u64
+}
+
+/// See [`VmStoreContext::guards`]. Waits for nothing and allocates nothing.
+///
+/// # Safety
+/// `vm` is the context of a live store that nothing changes meanwhile.
+pub(super) unsafe extern "C" fn guards(vm: *mut VmStoreContext, address: usize) -> bool {
+    // SAFETY: by this function's contract; the reference ends with the call.
+    let store = unsafe { StorePtr::from_vm(vm).as_non_null().as_ref() };
+    store.memories.iter().any(|memory| memory.guards(address))
 }
 
 /// Everything that compiled barriers and safepoints call, for `./x panic-check`.

@@ -17,8 +17,7 @@
 //! - **F2** No reference to a store is in use while generated code runs.
 
 use super::code_ranges::CodeRanges;
-use super::store::StorePtr;
-use crate::abi::{ActivationRecord, Trap, VmStoreContext};
+use crate::abi::{ActivationRecord, VmStoreContext};
 pub use crate::abi::{FaultRegisters, MEMORY32_GUARDED_BYTES};
 use crate::arch;
 use crate::stack::Links;
@@ -90,23 +89,10 @@ unsafe fn faulting_store(
     let record = with_exposed_provenance_mut::<ActivationRecord>(record);
     // SAFETY: the shim below returns into `arch::enter`, which keeps its record
     // there; the store of an activation is alive, and nothing of it is in use
-    // (F1, F2).
+    // (F1, F2). Only stores of its own engine run an engine's code.
     unsafe {
         let vm = (*record).store;
         let is_newest = (*record).entry_fp == entry_fp && (*vm).activation == record;
-        (is_newest && StorePtr::from_vm(vm).guards(owner, address)).then_some(vm)
+        (is_newest && ((*vm).guards)(vm, address)).then_some(vm)
     }
-}
-
-/// See [`VmStoreContext::memory_fault`]: what an explicit check would have
-/// [`crate::abi::VmBuiltins::raise_trap`] do.
-///
-/// # Safety
-/// `vm` is the context of a live store of which nothing is in use, and its exit
-/// record is set.
-pub(in crate::runtime) unsafe extern "C" fn memory_fault(vm: *mut VmStoreContext) -> u64 {
-    // SAFETY: by this function's contract; the reference ends with the call.
-    let store = unsafe { StorePtr::from_vm(vm).get() };
-    store.trap_passes = false;
-    store.record_failure(Trap::MemoryOutOfBounds.into()) as u64
 }

@@ -85,20 +85,10 @@ fn machine(frames: &[(usize, usize)]) -> Machine {
     // SAFETY: words 50 to 55 of the array, aligned to 16.
     unsafe { place.write(record) };
     let vm = VmStoreContext {
-        stack_limit: 0,
         exit_fp: address(exit_word),
         exit_pc: frames[0].1,
         activation: place,
-        slots: ptr::null_mut(),
-        table_next: ptr::null_mut(),
-        table_threshold: ptr::null_mut(),
-        host_frames: ptr::null_mut(),
-        builtins: ptr::null(),
-        unwind: crate::arch::unwind,
-        memory_fault: crate::arch::no_fault,
-        epoch_counter: ptr::null(),
-        epoch_deadline: 0,
-        fuel: 0,
+        ..crate::arch::detached_context()
     };
     let host = std::boxed::Box::new(HostFrame {
         previous: ptr::null_mut(),

@@ -26,10 +26,11 @@ pub(super) fn new_block(engine: &Engine) -> Result<RawBox<VmBlock>> {
         host_frames: core::ptr::null_mut(),
         builtins: &raw const builtins::BUILTINS,
         unwind: crate::arch::unwind,
-        memory_fault: crate::runtime::fault::memory_fault,
+        memory_fault: builtins::memory_fault,
         epoch_counter: engine.epoch(),
         epoch_deadline: u64::MAX,
         fuel: 0,
+        guards: builtins::guards,
     };
     RawBox::new(VmBlock { vm, owner: StorePtr(NonNull::dangling()) })
 }

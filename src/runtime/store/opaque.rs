@@ -65,17 +65,6 @@ impl StorePtr {
         unsafe { (*self.0.as_ptr()).vm.as_non_null().as_ptr().cast() }
     }
 
-    /// Whether the store is of the engine with this id, and an access to
-    /// `address` is one outside a memory that the memory's guard stops.
-    ///
-    /// # Safety
-    /// The store is alive, and nothing changes it meanwhile.
-    pub(crate) unsafe fn guards(self, engine: usize, address: usize) -> bool {
-        // SAFETY: passed on to the caller.
-        let store = unsafe { self.0.as_ref() };
-        store.engine.id() == engine && store.memories.iter().any(|memory| memory.guards(address))
-    }
-
     pub(crate) fn as_non_null(self) -> NonNull<StoreOpaque> {
         self.0
     }
