@@ -7,15 +7,19 @@
 use super::host_func;
 use super::memory;
 use super::segments;
-use super::store::{StoreOpaque, StorePtr};
+use super::store::{StoreFunctions, StoreOpaque, StorePtr};
 use super::table;
 use crate::abi::{
     DataIndex, ElemIndex, MemoryIndex, TableIndex, Trap, VmBuiltins, VmContext, VmStoreContext,
 };
 use crate::error::{Error, Result};
 
+/// All functions that a store's context names.
+pub(super) const FUNCTIONS: StoreFunctions =
+    StoreFunctions { builtins: &BUILTINS, memory_fault, guards };
+
 /// The functions, for every store.
-pub(super) static BUILTINS: VmBuiltins = VmBuiltins {
+static BUILTINS: VmBuiltins = VmBuiltins {
     raise_trap,
     memory_grow,
     copy_bytes,
@@ -283,7 +287,7 @@ unsafe extern "C" fn zeal_safepoint(context: *mut VmContext) -> i64 {
 /// # Safety
 /// `vm` is the context of a live store of which nothing is in use, and its exit
 /// record is set.
-pub(super) unsafe extern "C" fn memory_fault(vm: *mut VmStoreContext) -> u64 {
+unsafe extern "C" fn memory_fault(vm: *mut VmStoreContext) -> u64 {
     // SAFETY: by this function's contract; the reference ends with the call.
     let store = unsafe { StorePtr::from_vm(vm).get() };
     store.trap_passes = false;
@@ -294,7 +298,7 @@ pub(super) unsafe extern "C" fn memory_fault(vm: *mut VmStoreContext) -> u64 {
 ///
 /// # Safety
 /// `vm` is the context of a live store that nothing changes meanwhile.
-pub(super) unsafe extern "C" fn guards(vm: *mut VmStoreContext, address: usize) -> bool {
+unsafe extern "C" fn guards(vm: *mut VmStoreContext, address: usize) -> bool {
     // SAFETY: by this function's contract; the reference ends with the call.
     let store = unsafe { StorePtr::from_vm(vm).as_non_null().as_ref() };
     store.memories.iter().any(|memory| memory.guards(address))

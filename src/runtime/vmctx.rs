@@ -6,7 +6,6 @@
 //! code keeps pointers to it. A reference into it lasts for one expression.
 
 use super::host_func::HostContext;
-use super::store::StorePtr;
 use crate::abi::{
     FuncIndex, GlobalIndex, INSTANCE_CONTEXT_MAGIC, MemoryIndex, TableIndex, VmContext, VmFuncRef,
     VmFunctionImport, VmGlobal, VmMemory, VmOffsets, VmStoreContext, VmTable,
@@ -20,8 +19,8 @@ use core::ptr::NonNull;
 #[repr(C)]
 pub(crate) struct VmBlock {
     pub(crate) vm: VmStoreContext,
-    /// The store that owns the block.
-    pub(crate) owner: StorePtr,
+    /// The store that owns the block; its type is for `StorePtr` to know.
+    pub(crate) owner: NonNull<()>,
 }
 
 /// An allocation that is freed when this is dropped, and nothing more.

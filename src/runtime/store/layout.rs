@@ -1,20 +1,35 @@
 //! The memory a store starts with: the block that generated code sees and the
 //! reference arena.
 
-use super::opaque::{Region, StorePtr};
-use crate::abi::VmStoreContext;
+use crate::abi::{VmBuiltins, VmStoreContext};
 use crate::error::{Error, Misuse, Result};
 use crate::gc::{HeapConfig, RefHeap};
-use crate::runtime::builtins;
 use crate::runtime::engine::Engine;
 use crate::runtime::vmctx::{RawBox, VmBlock};
 use core::alloc::Layout;
 use core::mem::MaybeUninit;
 use core::ptr::NonNull;
 
+/// What generated code and the handler of faults call with a store's context.
+#[derive(Clone, Copy)]
+pub(crate) struct StoreFunctions {
+    /// See [`VmStoreContext::builtins`].
+    pub(crate) builtins: &'static VmBuiltins,
+    /// See [`VmStoreContext::memory_fault`].
+    pub(crate) memory_fault: unsafe extern "C" fn(*mut VmStoreContext) -> u64,
+    /// See [`VmStoreContext::guards`].
+    pub(crate) guards: unsafe extern "C" fn(*mut VmStoreContext, usize) -> bool,
+}
+
+/// The reference arena's memory, if the store owns it.
+pub(super) enum Region {
+    Owned { _memory: RawBox<u128> },
+    Given,
+}
+
 /// A block whose owner is yet to be set. The arena's fields are filled in by
 /// the heap.
-pub(super) fn new_block(engine: &Engine) -> Result<RawBox<VmBlock>> {
+pub(super) fn new_block(engine: &Engine, functions: StoreFunctions) -> Result<RawBox<VmBlock>> {
     let vm = VmStoreContext {
         stack_limit: usize::MAX,
         exit_fp: 0,
@@ -24,15 +39,15 @@ pub(super) fn new_block(engine: &Engine) -> Result<RawBox<VmBlock>> {
         table_next: core::ptr::null_mut(),
         table_threshold: core::ptr::null_mut(),
         host_frames: core::ptr::null_mut(),
-        builtins: &raw const builtins::BUILTINS,
+        builtins: functions.builtins,
         unwind: crate::arch::unwind,
-        memory_fault: builtins::memory_fault,
+        memory_fault: functions.memory_fault,
         epoch_counter: engine.epoch(),
         epoch_deadline: u64::MAX,
         fuel: 0,
-        guards: builtins::guards,
+        guards: functions.guards,
     };
-    RawBox::new(VmBlock { vm, owner: StorePtr(NonNull::dangling()) })
+    RawBox::new(VmBlock { vm, owner: NonNull::dangling() })
 }
 
 /// The heap in a region of its own or in the one given.

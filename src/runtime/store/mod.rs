@@ -19,11 +19,13 @@ mod layout;
 mod opaque;
 
 pub use context::{AsContext, AsContextMut, StoreContext, StoreContextMut};
+pub(crate) use layout::StoreFunctions;
 #[cfg(feature = "std")]
 pub(crate) use opaque::PanicPayload;
 pub(crate) use opaque::{StoreOpaque, StorePtr};
 
 use super::backtrace::WasmBacktrace;
+use super::builtins;
 use super::engine::Engine;
 use crate::alloc;
 use crate::error::Result;
@@ -100,13 +102,13 @@ impl<T: 'static> Store<T> {
         data: T,
         region: Option<NonNull<[MaybeUninit<u8>]>>,
     ) -> Result<Self> {
-        let opaque = StoreOpaque::new(engine, region)?;
+        let opaque = StoreOpaque::new(engine, region, builtins::FUNCTIONS)?;
         let inner = StoreInner { opaque, limiter: None, epoch_callback: None, data };
         let inner = NonNull::from(Box::leak(alloc::try_box(inner)?));
         // SAFETY: just leaked, and nobody else knows it.
         unsafe {
             let block = (*inner.as_ptr()).opaque.block();
-            (*block.as_ptr()).owner = StorePtr(inner.cast());
+            (*block.as_ptr()).owner = inner.cast();
         }
         Ok(Self { inner })
     }

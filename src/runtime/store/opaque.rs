@@ -7,6 +7,7 @@
 
 use super::StoreId;
 use super::exit_stubs::ExitStubs;
+use super::layout::{Region, StoreFunctions};
 use crate::abi::{Trap, VmFuncRef, VmStoreContext};
 use crate::alloc;
 use crate::error::{Error, Result};
@@ -41,7 +42,7 @@ impl StorePtr {
     #[inline]
     pub(crate) unsafe fn from_vm(vm: *mut VmStoreContext) -> Self {
         // SAFETY: every store context is the first field of a `VmBlock`.
-        unsafe { (*vm.cast::<VmBlock>()).owner }
+        Self(unsafe { (*vm.cast::<VmBlock>()).owner }.cast())
     }
 
     /// The store.
@@ -68,12 +69,6 @@ impl StorePtr {
     pub(crate) fn as_non_null(self) -> NonNull<StoreOpaque> {
         self.0
     }
-}
-
-/// The reference arena's memory, if the store owns it.
-pub(super) enum Region {
-    Owned { _memory: RawBox<u128> },
-    Given,
 }
 
 /// Reaches the embedder's limiter inside its data, if there is one.
@@ -125,8 +120,12 @@ pub(crate) struct StoreOpaque {
 }
 
 impl StoreOpaque {
-    pub(super) fn new(engine: &Engine, region: Option<NonNull<[MaybeUninit<u8>]>>) -> Result<Self> {
-        let vm = super::layout::new_block(engine)?;
+    pub(super) fn new(
+        engine: &Engine,
+        region: Option<NonNull<[MaybeUninit<u8>]>>,
+        functions: StoreFunctions,
+    ) -> Result<Self> {
+        let vm = super::layout::new_block(engine, functions)?;
         let (heap, region) = super::layout::new_heap(engine, region, vm.as_non_null().cast())?;
         Ok(Self {
             id: StoreId::next(),
@@ -285,7 +284,7 @@ impl StoreOpaque {
         // function was set together with a limiter of the store's data type;
         // it touches the data and the limiter only, not this struct.
         unsafe {
-            let root = (*self.block().as_ptr()).owner;
+            let root = StorePtr::from_vm(self.vm().as_ptr());
             access(root, &mut ask)
         }
     }
