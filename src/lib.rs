@@ -29,7 +29,9 @@ pub mod runtime;
 pub mod stack;
 
 pub use abi::Trap;
-pub use artifact::{ExternType, FuncType, GlobalType, MemoryType, RefType, TableType, ValType};
+pub use artifact::{
+    ExternType, FuncType, GlobalType, HeapType, MemoryType, RefType, TableType, ValType,
+};
 #[cfg(feature = "compile")]
 pub use compile::{OptLevel, WasmFeatures};
 pub use error::{Error, LimitError, LinkError, LinkReason, Misuse, Result};

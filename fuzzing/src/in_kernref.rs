@@ -161,17 +161,18 @@ fn call_all(store: &mut Store<Log>, exports: &[(String, Extern)], seed: u64) -> 
         for ty in ty.params() {
             let bits = argument(seed, at);
             at += 1;
-            params.push(match ty {
+            params.push(match *ty {
                 ValType::I32 => Val::I32(bits as i32),
                 ValType::I64 => Val::I64(bits as i64),
                 ValType::F32 => Val::F32(bits as u32),
                 ValType::F64 => Val::F64(bits as u64),
                 ValType::V128 => Val::V128(bits),
-                ValType::FuncRef => Val::FuncRef(None),
-                ValType::ExternRef if bits.is_multiple_of(4) => Val::ExternRef(None),
-                ValType::ExternRef => Val::ExternRef(Some(
+                ValType::FUNCREF => Val::FuncRef(None),
+                ValType::EXTERNREF if bits.is_multiple_of(4) => Val::ExternRef(None),
+                ValType::EXTERNREF => Val::ExternRef(Some(
                     store.data().object(bits as i32).map_err(|error| error.to_string())?,
                 )),
+                ValType::Ref(ty) => return Err(format!("no arguments of type {ty}")),
             });
         }
         let mut results = vec![Val::I32(0); ty.results().len()];

@@ -26,6 +26,10 @@ impl ValRaw {
     pub const fn from_u128(value: u128) -> Self {
         Self(value)
     }
+    /// Null of every reference type.
+    pub const fn null() -> Self {
+        Self(super::NULL_SLOT as u128)
+    }
     /// A funcref: the address of a [`super::VmFuncRef`], or null.
     pub fn from_func_ref(value: *mut super::VmFuncRef) -> Self {
         Self(value.expose_provenance() as u128)
@@ -37,6 +41,10 @@ impl ValRaw {
     /// The low 64 bits.
     pub const fn u64(self) -> u64 {
         self.0 as u64
+    }
+    /// An index into a memory or table, which `is_64` says the width of.
+    pub const fn index(self, is_64: bool) -> u64 {
+        if is_64 { self.u64() } else { self.u32() as u64 }
     }
     /// All bits.
     pub const fn u128(self) -> u128 {

@@ -14,6 +14,8 @@ pub use module::{
     ExportKind, FunctionCode, Global, Import, ImportKind, ModuleInfo, NO_ESCAPE, ShimCode,
 };
 pub use stack_map::{StackMapBuilder, StackMaps};
+pub(crate) use types::RefForm;
 pub use types::{
-    ExternType, FuncType, GlobalType, MemoryType, RefType, TableType, ValType, WASM_PAGE_BYTES,
+    ExternType, FuncType, GlobalType, HeapType, MemoryType, RefType, TableType, ValType,
+    WASM_PAGE_BYTES,
 };

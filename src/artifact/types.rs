@@ -1,13 +1,13 @@
 //! Value, function, table, memory and global types, and how they match.
 //! Specification: WebAssembly core, "Types" and "Matching".
 
+use crate::abi::ValRaw;
 use crate::error::Result;
 use core::fmt;
 use std_alloc::{boxed::Box, vec::Vec};
 
 /// The type of a value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[repr(u8)]
 pub enum ValType {
     /// 32-bit integer.
     I32,
@@ -19,35 +19,133 @@ pub enum ValType {
     F64,
     /// 128-bit vector.
     V128,
-    /// Nullable reference to a function.
-    FuncRef,
-    /// Nullable reference to a host object.
-    ExternRef,
+    /// A reference.
+    Ref(RefType),
 }
 
 /// The type of a reference.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[repr(u8)]
-pub enum RefType {
-    /// Nullable reference to a function.
+pub struct RefType {
+    nullable: bool,
+    heap: HeapType,
+}
+
+/// What a reference points to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum HeapType {
+    /// A function.
     Func,
-    /// Nullable reference to a host object.
+    /// A host object.
     Extern,
 }
 
+/// How a reference is kept in cells, tables, globals and machine code. Null is
+/// zero in each form.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum RefForm {
+    /// 32 bits: the number of a slot.
+    Slot,
+    /// 64 bits: the address of a [`VmFuncRef`](crate::abi::VmFuncRef).
+    FuncRef,
+}
+
 impl ValType {
+    /// Nullable reference to a function.
+    pub const FUNCREF: Self = Self::Ref(RefType::FUNCREF);
+    /// Nullable reference to a host object.
+    pub const EXTERNREF: Self = Self::Ref(RefType::EXTERNREF);
+
     /// Whether values of this type are references.
     pub const fn is_ref(self) -> bool {
-        matches!(self, ValType::FuncRef | ValType::ExternRef)
+        matches!(self, Self::Ref(_))
+    }
+
+    /// As for [`RefType::is_counted`]; false for numbers.
+    pub(crate) const fn is_counted(self) -> bool {
+        matches!(self, Self::Ref(ty) if ty.is_counted())
+    }
+
+    /// As for [`RefType::needs_stack_map`]; false for numbers.
+    #[cfg(feature = "compile")]
+    pub(crate) const fn needs_stack_map(self) -> bool {
+        matches!(self, Self::Ref(ty) if ty.needs_stack_map())
     }
 }
 
+impl RefType {
+    /// Nullable reference to a function.
+    pub const FUNCREF: Self = Self::new(true, HeapType::Func);
+    /// Nullable reference to a host object.
+    pub const EXTERNREF: Self = Self::new(true, HeapType::Extern);
+
+    /// The type of references to `heap_type`. Modules and values use nullable
+    /// ones only.
+    pub const fn new(nullable: bool, heap_type: HeapType) -> Self {
+        Self { nullable, heap: heap_type }
+    }
+
+    /// Whether null is one of the values.
+    pub const fn is_nullable(self) -> bool {
+        self.nullable
+    }
+
+    /// What the references point to.
+    pub const fn heap_type(self) -> HeapType {
+        self.heap
+    }
+
+    /// How the references are kept.
+    pub(crate) const fn form(self) -> RefForm {
+        match self.heap {
+            HeapType::Func => RefForm::FuncRef,
+            HeapType::Extern => RefForm::Slot,
+        }
+    }
+
+    /// Whether tables and globals count the references that they hold.
+    pub(crate) const fn is_counted(self) -> bool {
+        matches!(self.form(), RefForm::Slot)
+    }
+
+    /// Whether the walker must find the references in the frames of compiled
+    /// code.
+    #[cfg(feature = "compile")]
+    pub(crate) const fn needs_stack_map(self) -> bool {
+        matches!(self.form(), RefForm::Slot)
+    }
+
+    /// log2 of the bytes that a reference takes in a table.
+    pub(crate) const fn element_bytes_log2(self) -> u32 {
+        match self.form() {
+            RefForm::Slot => 2,
+            RefForm::FuncRef => 3,
+        }
+    }
+
+    /// What a cell holds, as an element of a table.
+    pub(crate) const fn element_from_cell(self, cell: ValRaw) -> u64 {
+        match self.form() {
+            RefForm::Slot => cell.u32() as u64,
+            RefForm::FuncRef => cell.u64(),
+        }
+    }
+
+    /// An element of a table, as a cell.
+    pub(crate) const fn cell_from_element(self, element: u64) -> ValRaw {
+        match self.form() {
+            RefForm::Slot => ValRaw::from_u32(element as u32),
+            RefForm::FuncRef => ValRaw::from_u64(element),
+        }
+    }
+}
+
+const _: () =
+    assert!(size_of::<*mut crate::abi::VmFuncRef>() == 1 << RefType::FUNCREF.element_bytes_log2());
+
 impl From<RefType> for ValType {
     fn from(ty: RefType) -> Self {
-        match ty {
-            RefType::Func => ValType::FuncRef,
-            RefType::Extern => ValType::ExternRef,
-        }
+        ValType::Ref(ty)
     }
 }
 
@@ -59,15 +157,26 @@ impl fmt::Display for ValType {
             ValType::F32 => "f32",
             ValType::F64 => "f64",
             ValType::V128 => "v128",
-            ValType::FuncRef => "funcref",
-            ValType::ExternRef => "externref",
+            ValType::Ref(ty) => return ty.fmt(f),
         })
     }
 }
 
 impl fmt::Display for RefType {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        ValType::from(*self).fmt(f)
+        match self.nullable {
+            true => write!(f, "{}ref", self.heap),
+            false => write!(f, "(ref {})", self.heap),
+        }
+    }
+}
+
+impl fmt::Display for HeapType {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            HeapType::Func => "func",
+            HeapType::Extern => "extern",
+        })
     }
 }
 

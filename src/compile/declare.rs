@@ -6,7 +6,7 @@
 use crate::abi::{FuncIndex, GlobalIndex, MemoryIndex, TableIndex, TypeIndex};
 use crate::artifact::{
     ConstExpr, ConstOp, DataMode, DataSegment, ElemItems, ElemMode, ElemSegment, Export,
-    ExportKind, FuncType, Global, GlobalType, Import, ImportKind, MemoryType, ModuleInfo,
+    ExportKind, FuncType, Global, GlobalType, HeapType, Import, ImportKind, MemoryType, ModuleInfo,
     NO_ESCAPE, RefType, TableType, ValType,
 };
 use crate::error::{Error, Result};
@@ -33,14 +33,16 @@ impl From<Error> for Failure {
     }
 }
 
-pub(super) fn ref_type(ty: wasmparser::RefType) -> Result<RefType> {
-    if ty == wasmparser::RefType::FUNCREF {
-        Ok(RefType::Func)
-    } else if ty == wasmparser::RefType::EXTERNREF {
-        Ok(RefType::Extern)
-    } else {
-        Err(UNREPRESENTABLE)
+pub(super) fn heap_type(ty: wasmparser::HeapType) -> Result<HeapType> {
+    match ty {
+        wasmparser::HeapType::FUNC => Ok(HeapType::Func),
+        wasmparser::HeapType::EXTERN => Ok(HeapType::Extern),
+        _ => Err(UNREPRESENTABLE),
     }
+}
+
+fn ref_type(ty: wasmparser::RefType) -> Result<RefType> {
+    Ok(RefType::new(ty.is_nullable(), heap_type(ty.heap_type())?))
 }
 
 pub(super) fn val_type(ty: wasmparser::ValType) -> Result<ValType> {
@@ -50,7 +52,7 @@ pub(super) fn val_type(ty: wasmparser::ValType) -> Result<ValType> {
         wasmparser::ValType::F32 => ValType::F32,
         wasmparser::ValType::F64 => ValType::F64,
         wasmparser::ValType::V128 => ValType::V128,
-        wasmparser::ValType::Ref(ty) => ref_type(ty)?.into(),
+        wasmparser::ValType::Ref(ty) => ValType::Ref(ref_type(ty)?),
     })
 }
 
@@ -217,7 +219,7 @@ impl Declarations {
                 for func in funcs {
                     items.push(self.escape(func?));
                 }
-                (RefType::Func, ElemItems::Funcs(items.into()))
+                (RefType::FUNCREF, ElemItems::Funcs(items.into()))
             }
             wasmparser::ElementItems::Expressions(ty, exprs) => {
                 let mut items = Vec::new();
@@ -252,10 +254,7 @@ impl Declarations {
                 Operator::F32Const { value } => ConstOp::F32(value.bits()),
                 Operator::F64Const { value } => ConstOp::F64(value.bits()),
                 Operator::V128Const { value } => ConstOp::V128(u128::from_le_bytes(*value.bytes())),
-                Operator::RefNull { hty } => {
-                    let ty = wasmparser::RefType::new(true, hty).ok_or(UNREPRESENTABLE)?;
-                    ConstOp::RefNull(ref_type(ty)?)
-                }
+                Operator::RefNull { hty } => ConstOp::RefNull(RefType::new(true, heap_type(hty)?)),
                 Operator::RefFunc { function_index } => {
                     ConstOp::RefFunc(self.escape(function_index))
                 }

@@ -104,7 +104,7 @@ pub(super) fn bulk_stub(
 fn declare_params(t: &mut Translator<'_, '_>, entry: Block, params: &[ValType]) {
     for (index, ty) in params.iter().enumerate() {
         let value = t.builder.block_params(entry)[index + 1];
-        if *ty == ValType::ExternRef {
+        if ty.needs_stack_map() {
             t.builder.declare_value_needs_stack_map(value);
         }
         declare_local(t, *ty, value);
@@ -113,7 +113,7 @@ fn declare_params(t: &mut Translator<'_, '_>, entry: Block, params: &[ValType]) 
 
 fn declare_local(t: &mut Translator<'_, '_>, ty: ValType, value: cranelift_codegen::ir::Value) {
     let variable = t.builder.declare_var(value_type(ty));
-    if ty == ValType::ExternRef {
+    if ty.needs_stack_map() {
         t.reference_locals += 1;
         t.builder.declare_var_needs_stack_map(variable);
     }

@@ -1,6 +1,6 @@
 //! Cranelift types and signatures for Wasm types.
 
-use crate::artifact::{FuncType, ValType};
+use crate::artifact::{FuncType, RefForm, RefType, ValType};
 use cranelift_codegen::ir::{AbiParam, Signature, Type, types};
 use cranelift_codegen::isa::CallConv;
 
@@ -9,16 +9,23 @@ pub(super) const POINTER: Type = types::I64;
 /// How vectors travel between operators; operators cast to their own shape.
 pub(super) const VECTOR: Type = types::I8X16;
 
-/// The Cranelift type of a value. An externref is the number of its slot, a
-/// funcref the address of its `VmFuncRef`.
+/// The Cranelift type of a value.
 pub(super) const fn value_type(ty: ValType) -> Type {
     match ty {
-        ValType::I32 | ValType::ExternRef => types::I32,
+        ValType::I32 => types::I32,
         ValType::I64 => types::I64,
         ValType::F32 => types::F32,
         ValType::F64 => types::F64,
         ValType::V128 => VECTOR,
-        ValType::FuncRef => POINTER,
+        ValType::Ref(ty) => ref_type(ty),
+    }
+}
+
+/// The Cranelift type of a reference.
+pub(super) const fn ref_type(ty: RefType) -> Type {
+    match ty.form() {
+        RefForm::Slot => types::I32,
+        RefForm::FuncRef => POINTER,
     }
 }
 

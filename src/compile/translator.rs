@@ -2,7 +2,7 @@
 //! operations that all operator families share.
 //!
 //! Invariants: `stack` holds the operands of reachable code only; every
-//! externref value that is put on it has been declared to need a stack map;
+//! value that is put on it and needs a stack map has been declared to;
 //! vectors on it are of type [`VECTOR`].
 
 use super::access::Regions;
@@ -49,7 +49,8 @@ pub(super) struct Translator<'f, 'm> {
     /// Whether the body makes calls other than to raise traps; then it needs
     /// a stack check.
     pub(super) makes_calls: bool,
-    /// Externref locals, and externref values that were ever operands.
+    /// Locals that need stack maps, and values in need of them that were ever
+    /// operands.
     pub(super) reference_locals: u64,
     reference_operands: u64,
     /// References that may be live at each call so far, added up.
@@ -94,15 +95,15 @@ impl<'f, 'm> Translator<'f, 'm> {
         }
     }
 
-    /// Pushes a value that is not an externref.
+    /// Pushes a value that needs no stack map.
     pub(super) fn push(&mut self, value: Value) {
         self.stack.push(value);
     }
 
-    /// Pushes a value of type `ty`, and tells the compiler where it is an
-    /// externref that frames must expose.
+    /// Pushes a value of type `ty`, and tells the compiler if frames must
+    /// expose it.
     pub(super) fn push_typed(&mut self, value: Value, ty: ValType) {
-        if ty == ValType::ExternRef {
+        if ty.needs_stack_map() {
             self.reference_operands += 1;
             self.builder.declare_value_needs_stack_map(value);
         }
@@ -151,7 +152,7 @@ impl<'f, 'm> Translator<'f, 'm> {
         let block = self.builder.create_block();
         for ty in params {
             let value = self.builder.append_block_param(block, signature::value_type(*ty));
-            if *ty == ValType::ExternRef {
+            if ty.needs_stack_map() {
                 self.reference_operands += 1;
                 self.builder.declare_value_needs_stack_map(value);
             }

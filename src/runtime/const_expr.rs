@@ -6,9 +6,9 @@
 
 use super::module::Module;
 use super::vmctx::ContextView;
-use crate::abi::{FuncIndex, NULL_SLOT, ValRaw, VmFuncRef};
+use crate::abi::{FuncIndex, ValRaw, VmFuncRef};
 use crate::alloc;
-use crate::artifact::{ConstExpr, ConstOp, RefType};
+use crate::artifact::{ConstExpr, ConstOp};
 use crate::error::{Error, Result};
 use core::ptr::NonNull;
 use std_alloc::vec::Vec;
@@ -42,8 +42,7 @@ fn leaf(op: ConstOp, module: &Module, view: ContextView<'_>) -> Result<Option<Va
         ConstOp::F32(bits) => ValRaw::from_u32(bits),
         ConstOp::F64(bits) => ValRaw::from_u64(bits),
         ConstOp::V128(bits) => ValRaw::from_u128(bits),
-        ConstOp::RefNull(RefType::Func) => ValRaw::from_func_ref(core::ptr::null_mut()),
-        ConstOp::RefNull(RefType::Extern) => ValRaw::from_u32(NULL_SLOT),
+        ConstOp::RefNull(_) => ValRaw::null(),
         ConstOp::RefFunc(func) => ValRaw::from_func_ref(func_ref(func, module, view)?.as_ptr()),
         // SAFETY: the global is alive, and generated code is not running.
         ConstOp::GlobalGet(global) => unsafe { (*view.global(global)?.as_ptr()).0 },

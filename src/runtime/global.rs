@@ -36,7 +36,7 @@ impl Global {
         let mut store = store.as_context_mut();
         let store = store.opaque_mut();
         value.check(ty.content, store)?;
-        if ty.content == ValType::ExternRef {
+        if ty.content.is_counted() {
             store.add_counted_places(1)?;
         }
         let cell = RawBox::new(VmGlobal(ValRaw::default()))?;
@@ -121,13 +121,13 @@ pub(super) fn write_cell(
     ty: ValType,
     cell: ValRaw,
 ) {
-    let is_extern = ty == ValType::ExternRef;
-    if is_extern && cell.u32() != NULL_SLOT {
+    let is_counted = ty.is_counted();
+    if is_counted && cell.u32() != NULL_SLOT {
         store.heap.increment(cell.u32());
     }
     // SAFETY: alive; generated code is not running.
     let old = unsafe { core::mem::replace(&mut (*place.as_ptr()).0, cell) };
-    if is_extern && old.u32() != NULL_SLOT {
+    if is_counted && old.u32() != NULL_SLOT {
         store.heap.decrement(old.u32());
     }
 }

@@ -21,11 +21,11 @@ use super::store::{StoreOpaque, StorePtr};
 use super::table::{self, TableData};
 use super::vmctx::ContextBox;
 use crate::abi::{
-    DataIndex, ElemIndex, FuncIndex, GlobalIndex, MemoryIndex, NULL_SLOT, TableIndex, VmFuncRef,
+    DataIndex, ElemIndex, FuncIndex, GlobalIndex, MemoryIndex, TableIndex, ValRaw, VmFuncRef,
     VmFunctionImport, VmGlobal,
 };
 use crate::alloc;
-use crate::artifact::{ConstOp, DataMode, ElemMode, ImportKind, NO_ESCAPE, RefType, ValType};
+use crate::artifact::{ConstOp, DataMode, ElemMode, ImportKind, NO_ESCAPE};
 use crate::error::{Error, LimitError, Result};
 use core::ptr::NonNull;
 
@@ -101,11 +101,10 @@ impl Mark {
         let info = instance.module.info();
         let imported = info.counts.imported_globals;
         for (at, global) in info.globals.iter().enumerate().skip(imported as usize) {
-            if global.ty.content == ValType::ExternRef
+            if global.ty.content.is_counted()
                 && let Ok(place) = instance.view().defined_global(at as u32 - imported)
             {
-                let null = crate::abi::ValRaw::from_u32(NULL_SLOT);
-                global::write_cell(store, place, ValType::ExternRef, null);
+                global::write_cell(store, place, global.ty.content, ValRaw::null());
             }
         }
         for table in self.tables..store.tables.len() {
@@ -203,7 +202,7 @@ fn build(
     {
         let init = global.init.as_ref().ok_or(Error::Bug("global without a value"))?;
         let value = const_expr::eval(init, &module, instance.view())?;
-        if global.ty.content == ValType::ExternRef {
+        if global.ty.content.is_counted() {
             store.add_counted_places(1)?;
         }
         let place = instance.view().global(GlobalIndex(at as u32))?;
@@ -217,10 +216,7 @@ fn build(
         let value = const_expr::eval(init, &module, instance.view())?;
         let ty =
             info.tables.get(table.index()).ok_or(Error::Bug("initial value without a table"))?;
-        let element = match ty.element {
-            RefType::Func => value.u64(),
-            RefType::Extern => u64::from(value.u32()),
-        };
+        let element = ty.element.element_from_cell(value);
         table::fill(store, instance.table(table)?, 0, element, ty.minimum)?;
     }
     Ok(())
@@ -344,7 +340,7 @@ fn run_active_segments(store: &mut StoreOpaque, index: u32, module: &Module) -> 
                 let instance = store.instances.get(index as usize).ok_or(GONE)?;
                 let start = const_expr::eval(offset, module, instance.view())?;
                 let is_64 = module.info().tables.get(table.index()).is_some_and(|ty| ty.table64);
-                let start = if is_64 { start.u64() } else { u64::from(start.u32()) };
+                let start = start.index(is_64);
                 let len = segment.items.len() as u64;
                 segments::table_init(store, index, *table, elem, start, 0, len)?;
             }
@@ -357,7 +353,7 @@ fn run_active_segments(store: &mut StoreOpaque, index: u32, module: &Module) -> 
             let instance = store.instances.get(index as usize).ok_or(GONE)?;
             let start = const_expr::eval(offset, module, instance.view())?;
             let is_64 = module.info().memories.get(memory.index()).is_some_and(|ty| ty.memory64);
-            let start = if is_64 { start.u64() } else { u64::from(start.u32()) };
+            let start = start.index(is_64);
             let len = segment.bytes.len() as u64;
             segments::memory_init(store, index, *memory, data, start, 0, len)?;
             segments::data_drop(store, index, data);

@@ -11,7 +11,7 @@ use super::store::StoreOpaque;
 use super::table;
 use super::vmctx::ContextView;
 use crate::abi::{DataIndex, ElemIndex, MemoryIndex, TableIndex, Trap, VmMemory};
-use crate::artifact::{ElemItems, RefType};
+use crate::artifact::ElemItems;
 use crate::error::{Error, Result};
 use core::ptr::NonNull;
 
@@ -106,10 +106,7 @@ pub(super) fn table_init(
             let mut exprs = exprs.iter();
             table::init(store, table, dst, len, |_| {
                 let value = const_expr::eval(exprs.next().ok_or(trap)?, &module, view)?;
-                Ok(match elem.element {
-                    RefType::Func => value.u64(),
-                    RefType::Extern => u64::from(value.u32()),
-                })
+                Ok(elem.element.element_from_cell(value))
             })
         }
     }

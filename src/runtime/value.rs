@@ -3,7 +3,7 @@
 use super::func::Func;
 use super::store::StoreOpaque;
 use crate::abi::{NULL_SLOT, ValRaw};
-use crate::artifact::{RefType, ValType};
+use crate::artifact::{HeapType, RefType, ValType};
 use crate::error::{Error, Misuse, Result};
 use crate::gc::ExternRef;
 
@@ -47,16 +47,15 @@ impl Val {
             ValType::F32 => Val::F32(0),
             ValType::F64 => Val::F64(0),
             ValType::V128 => Val::V128(0),
-            ValType::FuncRef => Val::FuncRef(None),
-            ValType::ExternRef => Val::ExternRef(None),
+            ValType::Ref(ty) => Val::null_ref(ty),
         }
     }
 
     /// The null reference of this type.
     pub const fn null_ref(ty: RefType) -> Self {
-        match ty {
-            RefType::Func => Val::FuncRef(None),
-            RefType::Extern => Val::ExternRef(None),
+        match ty.heap_type() {
+            HeapType::Func => Val::FuncRef(None),
+            HeapType::Extern => Val::ExternRef(None),
         }
     }
 
@@ -68,8 +67,8 @@ impl Val {
             Val::F32(_) => ValType::F32,
             Val::F64(_) => ValType::F64,
             Val::V128(_) => ValType::V128,
-            Val::ExternRef(_) => ValType::ExternRef,
-            Val::FuncRef(_) => ValType::FuncRef,
+            Val::ExternRef(_) => ValType::EXTERNREF,
+            Val::FuncRef(_) => ValType::FUNCREF,
         }
     }
 
@@ -155,8 +154,10 @@ impl Val {
             ValType::F32 => Val::F32(cell.u32()),
             ValType::F64 => Val::F64(cell.u64()),
             ValType::V128 => Val::V128(cell.u128()),
-            ValType::ExternRef => Val::ExternRef(clone_reference(store, cell.u32())?),
-            ValType::FuncRef => Val::FuncRef(Func::from_raw(store.id, cell.func_ref())),
+            ValType::Ref(ty) => match ty.heap_type() {
+                HeapType::Func => Val::FuncRef(Func::from_raw(store.id, cell.func_ref())),
+                HeapType::Extern => Val::ExternRef(clone_reference(store, cell.u32())?),
+            },
         })
     }
 }

@@ -61,7 +61,7 @@ pub(crate) fn define_spectest(
         linker.define(&mut store, "spectest", name, Extern::Global(global))?;
     }
     for (name, table64) in [("table", false), ("table64", true)] {
-        let ty = TableType { element: RefType::Func, minimum: 10, maximum: Some(20), table64 };
+        let ty = TableType { element: RefType::FUNCREF, minimum: 10, maximum: Some(20), table64 };
         let table = Table::new(&mut store, ty, Val::FuncRef(None))?;
         linker.define(&mut store, "spectest", name, Extern::Table(table))?;
     }

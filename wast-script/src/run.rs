@@ -223,8 +223,8 @@ impl Runner {
             Argument::F32(bits) => Val::F32(bits),
             Argument::F64(bits) => Val::F64(bits),
             Argument::V128(bits) => Val::V128(bits),
-            Argument::NullFunc => Val::null_ref(RefType::Func),
-            Argument::NullExtern => Val::null_ref(RefType::Extern),
+            Argument::NullFunc => Val::null_ref(RefType::FUNCREF),
+            Argument::NullExtern => Val::null_ref(RefType::EXTERNREF),
             Argument::Extern(number) => Val::ExternRef(Some(self.census.object(number)?)),
         })
     }

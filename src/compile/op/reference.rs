@@ -1,7 +1,9 @@
 //! `ref.null`, `ref.is_null`, `ref.func`.
 
 use crate::abi::FuncIndex;
-use crate::compile::signature::POINTER;
+use crate::artifact::RefType;
+use crate::compile::declare::heap_type;
+use crate::compile::signature;
 use crate::compile::translator::Translator;
 use cranelift_codegen::ir::condcodes::IntCC;
 use cranelift_codegen::ir::{InstBuilder, types};
@@ -11,7 +13,8 @@ pub(super) fn translate(t: &mut Translator<'_, '_>, op: &Operator<'_>) -> bool {
     match *op {
         Operator::RefNull { hty } => {
             // A null needs no stack map: it names no object.
-            let ty = if hty == wasmparser::HeapType::EXTERN { types::I32 } else { POINTER };
+            let Ok(heap_type) = heap_type(hty) else { return false };
+            let ty = signature::ref_type(RefType::new(true, heap_type));
             let value = t.builder.ins().iconst(ty, 0);
             t.push(value);
         }

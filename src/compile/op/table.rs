@@ -4,7 +4,7 @@ use super::memory::push_size;
 use crate::abi::{Builtin, TableIndex, Trap};
 use crate::artifact::{RefType, ValType};
 use crate::compile::access::trusted;
-use crate::compile::signature::value_type;
+use crate::compile::signature::ref_type;
 use crate::compile::translator::Translator;
 use cranelift_codegen::ir::condcodes::IntCC;
 use cranelift_codegen::ir::{InstBuilder, Value, types};
@@ -18,11 +18,11 @@ pub(super) fn translate(t: &mut Translator<'_, '_>, op: &Operator<'_>) -> bool {
             t.zeal_safepoint();
             let index = t.pop();
             let element = checked_element(t, table, index, Trap::TableOutOfBounds);
-            let ty = ValType::from(element_type(t, table));
+            let ty = element_type(t, table);
             let flags = trusted(t.regions.table);
-            let value = t.builder.ins().load(value_type(ty), flags, element, 0);
-            t.push_typed(value, ty);
-            if ty == ValType::ExternRef {
+            let value = t.builder.ins().load(ref_type(ty), flags, element, 0);
+            t.push_typed(value, ValType::Ref(ty));
+            if ty.is_counted() {
                 t.read_barrier(value);
             }
         }
@@ -32,11 +32,10 @@ pub(super) fn translate(t: &mut Translator<'_, '_>, op: &Operator<'_>) -> bool {
             let (index, value) = t.pop2();
             let element = checked_element(t, table, index, Trap::TableOutOfBounds);
             let flags = trusted(t.regions.table);
-            match element_type(t, table) {
-                RefType::Extern => t.store_counted(flags, value, element, 0),
-                RefType::Func => {
-                    t.builder.ins().store(flags, value, element, 0);
-                }
+            if element_type(t, table).is_counted() {
+                t.store_counted(flags, value, element, 0);
+            } else {
+                t.builder.ins().store(flags, value, element, 0);
             }
         }
         O::TableSize { table } => {
@@ -99,10 +98,7 @@ pub(super) fn checked_element(
     let outside = t.builder.ins().icmp(IntCC::UnsignedGreaterThanOrEqual, index, len);
     t.trap_if(outside, trap);
     let base = t.table_base(table);
-    let shift = match element_type(t, table) {
-        RefType::Extern => 2,
-        RefType::Func => 3,
-    };
-    let offset = t.builder.ins().ishl_imm_u(index, shift);
+    let shift = element_type(t, table).element_bytes_log2();
+    let offset = t.builder.ins().ishl_imm_u(index, i64::from(shift));
     t.builder.ins().iadd(base, offset)
 }

@@ -1,8 +1,8 @@
 //! Locals, globals, constants, `drop`, `select`.
 
 use crate::abi::GlobalIndex;
-use crate::artifact::ValType;
 use crate::compile::access::trusted;
+use crate::compile::declare::val_type;
 use crate::compile::signature::value_type;
 use crate::compile::translator::Translator;
 use cranelift_codegen::ir::immediates::{Ieee32, Ieee64};
@@ -51,10 +51,10 @@ pub(super) fn translate(t: &mut Translator<'_, '_>, op: &Operator<'_>) -> bool {
             t.push(value);
         }
         Operator::TypedSelect { ty } => {
+            let Ok(ty) = val_type(ty) else { return false };
             let (first, second, condition) = t.pop3();
             let value = t.builder.ins().select(condition, first, second);
-            let is_externref = ty == wasmparser::ValType::EXTERNREF;
-            t.push_typed(value, if is_externref { ValType::ExternRef } else { ValType::I64 });
+            t.push_typed(value, ty);
         }
         Operator::Nop => {}
         _ => return false,
@@ -82,7 +82,7 @@ fn global_get(t: &mut Translator<'_, '_>, global: GlobalIndex) {
     let flags = if ty.mutable { flags } else { flags.with_readonly().with_can_move() };
     let value = t.builder.ins().load(value_type(ty.content), flags, place.base, place.offset);
     t.push_typed(value, ty.content);
-    if ty.content == ValType::ExternRef {
+    if ty.content.is_counted() {
         t.read_barrier(value);
     }
 }
@@ -90,12 +90,12 @@ fn global_get(t: &mut Translator<'_, '_>, global: GlobalIndex) {
 fn global_set(t: &mut Translator<'_, '_>, global: GlobalIndex) {
     let ty = t.env.info.globals[global.index()].ty.content;
     let flags = trusted(t.regions.global);
-    if ty == ValType::ExternRef {
+    if ty.is_counted() {
         t.zeal_safepoint();
     }
     let value = t.pop();
     let place = t.global_place(global);
-    if ty == ValType::ExternRef {
+    if ty.is_counted() {
         t.store_counted(flags, value, place.base, place.offset);
     } else {
         t.builder.ins().store(flags, value, place.base, place.offset);

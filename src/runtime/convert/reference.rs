@@ -12,7 +12,7 @@ use crate::runtime::value;
 
 // SAFETY: a fresh slot that owns the reference; one slot.
 unsafe impl ToWasm for ExternRef {
-    const TYPE: ValType = ValType::ExternRef;
+    const TYPE: ValType = ValType::EXTERNREF;
 
     #[inline]
     fn slots(&self) -> u32 {
@@ -27,7 +27,7 @@ unsafe impl ToWasm for ExternRef {
 
 // SAFETY: as for `ExternRef`, or null.
 unsafe impl ToWasm for Option<ExternRef> {
-    const TYPE: ValType = ValType::ExternRef;
+    const TYPE: ValType = ValType::EXTERNREF;
 
     #[inline]
     fn slots(&self) -> u32 {
@@ -45,7 +45,7 @@ unsafe impl ToWasm for Option<ExternRef> {
 
 // SAFETY: clones whatever slot Wasm holds.
 unsafe impl FromWasm for Option<ExternRef> {
-    const TYPE: ValType = ValType::ExternRef;
+    const TYPE: ValType = ValType::EXTERNREF;
 
     #[inline]
     fn lift(cell: ValRaw, store: &OpaqueStore) -> Result<Self> {
@@ -55,7 +55,7 @@ unsafe impl FromWasm for Option<ExternRef> {
 
 // SAFETY: as above; null is an error.
 unsafe impl FromWasm for ExternRef {
-    const TYPE: ValType = ValType::ExternRef;
+    const TYPE: ValType = ValType::EXTERNREF;
 
     #[inline]
     fn lift(cell: ValRaw, store: &OpaqueStore) -> Result<Self> {
@@ -68,7 +68,7 @@ super::host_arg_from_wasm!(Option<ExternRef>);
 
 // SAFETY: the slot is a root of the host frame with this serial number.
 unsafe impl HostArg for Rooted {
-    const TYPE: ValType = ValType::ExternRef;
+    const TYPE: ValType = ValType::EXTERNREF;
     const ROOTED: bool = true;
 
     #[inline]
@@ -79,7 +79,7 @@ unsafe impl HostArg for Rooted {
 
 // SAFETY: as above, or null.
 unsafe impl HostArg for Option<Rooted> {
-    const TYPE: ValType = ValType::ExternRef;
+    const TYPE: ValType = ValType::EXTERNREF;
     const ROOTED: bool = true;
 
     #[inline]
@@ -94,7 +94,7 @@ unsafe impl HostArg for Option<Rooted> {
 // counted place, so passing what it holds is reading it: under `CloneOnRead`
 // the slot gets a table entry, under `ZeroCount` it will when it is unrooted.
 unsafe impl ToWasm for Rooted {
-    const TYPE: ValType = ValType::ExternRef;
+    const TYPE: ValType = ValType::EXTERNREF;
 
     #[inline]
     fn check(&self, store: &OpaqueStore) -> Result<()> {
@@ -110,7 +110,7 @@ unsafe impl ToWasm for Rooted {
 
 // SAFETY: as above, or null.
 unsafe impl ToWasm for Option<Rooted> {
-    const TYPE: ValType = ValType::ExternRef;
+    const TYPE: ValType = ValType::EXTERNREF;
 
     #[inline]
     fn check(&self, store: &OpaqueStore) -> Result<()> {
@@ -128,7 +128,7 @@ unsafe impl ToWasm for Option<Rooted> {
 
 // SAFETY: a func ref of this store, which `check` has made sure of.
 unsafe impl ToWasm for Func {
-    const TYPE: ValType = ValType::FuncRef;
+    const TYPE: ValType = ValType::FUNCREF;
 
     #[inline]
     fn check(&self, store: &OpaqueStore) -> Result<()> {
@@ -143,7 +143,7 @@ unsafe impl ToWasm for Func {
 
 // SAFETY: as above, or null.
 unsafe impl ToWasm for Option<Func> {
-    const TYPE: ValType = ValType::FuncRef;
+    const TYPE: ValType = ValType::FUNCREF;
 
     #[inline]
     fn check(&self, store: &OpaqueStore) -> Result<()> {
@@ -158,7 +158,7 @@ unsafe impl ToWasm for Option<Func> {
 
 // SAFETY: Wasm holds func refs of its own store only.
 unsafe impl FromWasm for Option<Func> {
-    const TYPE: ValType = ValType::FuncRef;
+    const TYPE: ValType = ValType::FUNCREF;
 
     #[inline]
     fn lift(cell: ValRaw, store: &OpaqueStore) -> Result<Self> {
@@ -168,7 +168,7 @@ unsafe impl FromWasm for Option<Func> {
 
 // SAFETY: as above; null is an error.
 unsafe impl FromWasm for Func {
-    const TYPE: ValType = ValType::FuncRef;
+    const TYPE: ValType = ValType::FUNCREF;
 
     #[inline]
     fn lift(cell: ValRaw, store: &OpaqueStore) -> Result<Self> {

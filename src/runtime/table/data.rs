@@ -5,7 +5,7 @@
 //! it was. Elements move only when the table grows.
 
 use crate::abi::{NULL_SLOT, Trap, VmFuncRef, VmTable};
-use crate::artifact::{RefType, TableType};
+use crate::artifact::{RefForm, RefType, TableType};
 use crate::error::{Error, LimitError, Misuse, Result};
 use crate::runtime::limits;
 use crate::runtime::store::StoreOpaque;
@@ -27,23 +27,19 @@ pub(crate) struct TableData {
 struct Elements {
     base: NonNull<u8>,
     capacity: usize,
-    element_bytes: usize,
+    element: RefType,
 }
 
 /// An element as generated code passes it: a slot number or an address.
 pub(crate) type RawElement = u64;
 
 impl Elements {
-    fn new(ty: RefType) -> Self {
-        let element_bytes = match ty {
-            RefType::Func => size_of::<*mut VmFuncRef>(),
-            RefType::Extern => size_of::<u32>(),
-        };
-        Self { base: NonNull::<u64>::dangling().cast(), capacity: 0, element_bytes }
+    fn new(element: RefType) -> Self {
+        Self { base: NonNull::<u64>::dangling().cast(), capacity: 0, element }
     }
 
     fn layout(&self, capacity: usize) -> Result<Layout> {
-        let bytes = capacity.saturating_mul(self.element_bytes);
+        let bytes = capacity.saturating_mul(1 << self.element.element_bytes_log2());
         Layout::from_size_align(bytes, align_of::<u64>()).map_err(|_| Error::OutOfMemory { bytes })
     }
 
@@ -115,7 +111,7 @@ impl TableData {
                 (cell.as_non_null(), Some(cell))
             }
         };
-        if ty.element == RefType::Extern {
+        if ty.element.is_counted() {
             store.add_counted_places(ty.minimum)?;
         }
         // SAFETY: a place inside a live context, or the cell.
@@ -138,7 +134,9 @@ impl TableData {
 
     /// The address of an element that is known to exist.
     fn element<V>(&self, index: u64) -> *mut V {
-        debug_assert!(index < self.len() && size_of::<V>() == self.elements.element_bytes);
+        debug_assert!(
+            index < self.len() && size_of::<V>() == 1 << self.ty.element.element_bytes_log2()
+        );
         self.elements.base.as_ptr().cast::<V>().wrapping_add(index as usize)
     }
 
@@ -154,17 +152,17 @@ impl TableData {
     pub(in crate::runtime) fn get(&self, index: u64) -> RawElement {
         // SAFETY: the element exists.
         unsafe {
-            match self.ty.element {
-                RefType::Func => {
+            match self.ty.element.form() {
+                RefForm::FuncRef => {
                     (*self.element::<*mut VmFuncRef>(index)).expose_provenance() as u64
                 }
-                RefType::Extern => u64::from(*self.element::<u32>(index)),
+                RefForm::Slot => u64::from(*self.element::<u32>(index)),
             }
         }
     }
 }
 
-pub(super) fn func_ref(element: RawElement) -> *mut VmFuncRef {
+fn func_ref(element: RawElement) -> *mut VmFuncRef {
     core::ptr::with_exposed_provenance_mut(element as usize)
 }
 
@@ -178,9 +176,9 @@ fn set(store: &mut StoreOpaque, table: u32, index: u64, value: RawElement) -> Re
     // SAFETY: the element exists. Generated code that is on the stack reads
     // elements anew after each call.
     unsafe {
-        match table.ty.element {
-            RefType::Func => table.element::<*mut VmFuncRef>(index).write(func_ref(value)),
-            RefType::Extern => {
+        match table.ty.element.form() {
+            RefForm::FuncRef => table.element::<*mut VmFuncRef>(index).write(func_ref(value)),
+            RefForm::Slot => {
                 let new = value as u32;
                 if new != NULL_SLOT {
                     store.heap.increment(new);
@@ -226,7 +224,7 @@ pub(in crate::runtime) fn grow(
         unsafe { (*table.vm.as_ptr()).base = table.elements.base.as_ptr() };
     }
     let vm = table.vm;
-    if ty.element == RefType::Extern {
+    if ty.element.is_counted() {
         store.add_counted_places(delta)?;
     }
     // SAFETY: as above; the elements up to `new` exist and are null.
@@ -285,8 +283,8 @@ pub(in crate::runtime) fn init(
 /// Takes every reference out of a table that is being undone.
 pub(in crate::runtime) fn clear(store: &mut StoreOpaque, table: u32) {
     let Some(data) = store.tables.get(table as usize) else { return };
-    let (len, is_extern) = (data.len(), data.ty.element == RefType::Extern);
-    if is_extern {
+    let (len, is_counted) = (data.len(), data.ty.element.is_counted());
+    if is_counted {
         // In bounds, so that it cannot fail.
         let _ = fill(store, table, 0, u64::from(NULL_SLOT), len);
         store.counted_places = store.counted_places.saturating_sub(len);

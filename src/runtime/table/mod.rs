@@ -6,10 +6,9 @@ mod data;
 pub(crate) use data::{RawElement, TableData};
 pub(super) use data::{clear, copy, fill, grow, init};
 
-use super::func::Func;
 use super::store::{AsContext, AsContextMut, StoreId, StoreOpaque};
 use super::value::Val;
-use crate::abi::{Trap, ValRaw};
+use crate::abi::Trap;
 use crate::artifact::{RefType, TableType, ValType};
 use crate::error::{Error, Misuse, Result};
 
@@ -84,12 +83,8 @@ impl Table {
         if index >= table.len() {
             return Err(Misuse::OutOfBounds.into());
         }
-        let element = table.get(index);
-        let cell = match table.ty().element {
-            RefType::Func => ValRaw::from_func_ref(data::func_ref(element)),
-            RefType::Extern => ValRaw::from_u32(element as u32),
-        };
-        Val::lift(cell, ValType::from(table.ty().element), store)
+        let ty = table.ty().element;
+        Val::lift(ty.cell_from_element(table.get(index)), ValType::Ref(ty), store)
     }
 
     /// Sets an element.
@@ -167,14 +162,9 @@ impl Table {
 
 /// A value as an element; a host reference gets a slot.
 fn element_from(store: &mut StoreOpaque, value: Val, ty: RefType) -> Result<RawElement> {
-    value.check(ValType::from(ty), store)?;
-    Ok(match value {
-        Val::FuncRef(func) => Func::to_raw(func).expose_provenance() as u64,
-        value => {
-            if value.takes_slot() {
-                store.reserve_references(1)?;
-            }
-            u64::from(value.lower(store)?.u32())
-        }
-    })
+    value.check(ValType::Ref(ty), store)?;
+    if value.takes_slot() {
+        store.reserve_references(1)?;
+    }
+    Ok(ty.element_from_cell(value.lower(store)?))
 }

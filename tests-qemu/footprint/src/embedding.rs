@@ -130,7 +130,7 @@ fn host_functions(linker: &mut Linker<Data>) -> Result<()> {
         caller.gc()?;
         Ok::<_, Error>(1)
     })?;
-    let ty = FuncType::new([ValType::I32, ValType::ExternRef], [ValType::ExternRef])?;
+    let ty = FuncType::new([ValType::I32, ValType::EXTERNREF], [ValType::EXTERNREF])?;
     linker.func_new("h", "dynamic", ty, |_, args, results| {
         results[0] = args[1].clone();
         Ok(())
@@ -205,7 +205,7 @@ fn memories(store: &mut Store<Data>, memory: Memory) -> Result<()> {
 }
 
 fn tables(store: &mut Store<Data>, table: Table) -> Result<()> {
-    let element = black_box(RefType::Extern);
+    let element = black_box(RefType::EXTERNREF);
     let ty = TableType { element, minimum: 1, maximum: None, table64: black_box(false) };
     let other = Table::new(&mut *store, ty, Val::null_ref(element))?;
     other.grow(&mut *store, 1, Val::null_ref(element))?;
@@ -216,7 +216,7 @@ fn tables(store: &mut Store<Data>, table: Table) -> Result<()> {
 }
 
 fn globals(store: &mut Store<Data>, global: Global) -> Result<()> {
-    let ty = GlobalType { content: black_box(ValType::ExternRef), mutable: black_box(true) };
+    let ty = GlobalType { content: black_box(ValType::EXTERNREF), mutable: black_box(true) };
     let value = global.get(&*store)?;
     let other = Global::new(&mut *store, ty, value)?;
     other.set(&mut *store, Val::ExternRef(None))

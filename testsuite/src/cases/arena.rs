@@ -75,7 +75,7 @@ fn hosts(engine: &Engine) -> Linker<Census> {
     linker.func_wrap("h", "rooted", rooted).unwrap();
     let back = |a: R, b: R, _: R, _: R, e: R| (Some(e), None::<Rooted>, Some(b), Some(a));
     linker.func_wrap("h", "back", back).unwrap();
-    let ty = kernref::FuncType::new([ValType::ExternRef; 5], [ValType::ExternRef; 4]).unwrap();
+    let ty = kernref::FuncType::new([ValType::EXTERNREF; 5], [ValType::EXTERNREF; 4]).unwrap();
     let dynamic = |caller: Caller<'_, Census>, params: &[Val], results: &mut [Val]| {
         let sum = params.iter().filter_map(|p| p.extern_ref().flatten().map(number)).sum::<u32>();
         for (at, result) in results.iter_mut().enumerate().filter(|(at, _)| *at != 2) {
@@ -207,12 +207,13 @@ pub fn a_full_arena_refuses_the_host_too(setup: Setup) {
     setup.each_config(slots(3), |engine| {
         let census = Census::default();
         let mut store = Store::new(engine, ()).unwrap();
-        let ty = TableType { element: RefType::Extern, minimum: 2, maximum: None, table64: false };
+        let ty =
+            TableType { element: RefType::EXTERNREF, minimum: 2, maximum: None, table64: false };
         let table = Table::new(&mut store, ty, Val::ExternRef(None)).unwrap();
         for at in 0..2 {
             table.set(&mut store, at, census.object(1).into()).unwrap();
         }
-        let mutable = GlobalType { content: ValType::ExternRef, mutable: true };
+        let mutable = GlobalType { content: ValType::EXTERNREF, mutable: true };
         let global = Global::new(&mut store, mutable, census.object(2).into()).unwrap();
         for _ in 0..3 {
             assert!(is_full(&table.set(&mut store, 0, census.object(3).into())));
@@ -236,7 +237,7 @@ pub fn what_the_host_could_not_store_is_released(setup: Setup) {
         let census = Census::default();
         let mut store = Store::new(engine, ()).unwrap();
         let ty =
-            TableType { element: RefType::Extern, minimum: 1, maximum: Some(2), table64: false };
+            TableType { element: RefType::EXTERNREF, minimum: 1, maximum: Some(2), table64: false };
         let table = Table::new(&mut store, ty, Val::ExternRef(None)).unwrap();
         let object = || -> Val { census.object(1).into() };
         assert!(table.set(&mut store, 1, object()).is_err());
@@ -248,7 +249,7 @@ pub fn what_the_host_could_not_store_is_released(setup: Setup) {
         table.fill(&mut store, 1, object(), 0).unwrap();
         table.grow(&mut store, 0, object()).unwrap();
         assert_eq!(census.alive(), 0);
-        let functions = TableType { element: RefType::Func, ..ty };
+        let functions = TableType { element: RefType::FUNCREF, ..ty };
         assert!(Table::new(&mut store, functions, object()).is_err());
         let number = GlobalType { content: ValType::I32, mutable: true };
         assert!(Global::new(&mut store, number, object()).is_err());
@@ -263,7 +264,7 @@ pub fn a_refused_table_releases_its_initial_value(setup: Setup) {
     setup.each_engine(|engine| {
         let census = Census::default();
         let mut store = Store::new(engine, ()).unwrap();
-        let element = RefType::Extern;
+        let element = RefType::EXTERNREF;
         let huge = TableType { element, minimum: 1 << 40, maximum: None, table64: false };
         let refused = Table::new(&mut store, huge, census.object(1).into());
         assert!(matches!(refused, Err(Error::Limit(_))));

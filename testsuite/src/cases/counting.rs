@@ -323,7 +323,7 @@ pub fn an_owned_argument_is_one_handle_more(setup: Setup) {
             .func_new(
                 "h",
                 "dynamic",
-                kernref::FuncType::new([kernref::ValType::ExternRef], [kernref::ValType::I32])
+                kernref::FuncType::new([kernref::ValType::EXTERNREF], [kernref::ValType::I32])
                     .unwrap(),
                 |_, params, results| {
                     let object = params[0].extern_ref().flatten().unwrap();

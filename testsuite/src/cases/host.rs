@@ -294,7 +294,7 @@ pub fn a_dynamic_function_calls_itself(setup: Setup) {
     // Each activation has its own values.
     setup.each_engine(|engine| {
         let mut linker = Linker::<()>::new(engine);
-        let types = || [ValType::I32, ValType::ExternRef];
+        let types = || [ValType::I32, ValType::EXTERNREF];
         let ty = FuncType::new(types(), types()).unwrap();
         let nest = |mut caller: Caller<'_, ()>, params: &[Val], results: &mut [Val]| {
             let depth = params[0].i32().unwrap();
@@ -338,7 +338,7 @@ pub fn wrong_results_of_dynamic_functions(setup: Setup) {
         let strange = Func::wrap(&mut other, || ()).unwrap();
         let mut linker = Linker::<()>::new(engine);
         let counted = census.clone();
-        let ty = FuncType::new([], [ValType::ExternRef, ValType::FuncRef]).unwrap();
+        let ty = FuncType::new([], [ValType::EXTERNREF, ValType::FUNCREF]).unwrap();
         let wrong = move |_: Caller<'_, ()>, _: &[Val], results: &mut [Val]| {
             // A reference in the first place, and a function of another store.
             results[0] = counted.object(1).into();

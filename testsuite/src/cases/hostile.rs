@@ -173,7 +173,7 @@ pub fn limits_are_named(setup: Setup) {
     assert_eq!(of, (65_537, 65_536));
     let of = limit(Memory::new(&mut store, memory((1 << 20) + 1, true)).map(|_| ()));
     assert_eq!(of, ((1 << 20) + 1, 1 << 20));
-    let element = RefType::Extern;
+    let element = RefType::EXTERNREF;
     let table = TableType { element, minimum: 10_000_001, maximum: None, table64: false };
     let of = limit(Table::new(&mut store, table, Val::ExternRef(None)).map(|_| ()));
     assert_eq!(of, (10_000_001, 10_000_000));
@@ -252,10 +252,10 @@ pub fn every_handle_knows_its_store(setup: Setup) {
         strange(instance.exports(&other).map(|_| ()));
         strange(instance.module(&other).map(|_| ()));
         let functions =
-            TableType { element: RefType::Func, minimum: 1, maximum: None, table64: false };
+            TableType { element: RefType::FUNCREF, minimum: 1, maximum: None, table64: false };
         let mine = Table::new(&mut other, functions, Val::FuncRef(None)).unwrap();
         strange(mine.set(&mut other, 0, func.into()));
-        let ty = GlobalType { content: ValType::FuncRef, mutable: true };
+        let ty = GlobalType { content: ValType::FUNCREF, mutable: true };
         strange(Global::new(&mut other, ty, func.into()).map(|_| ()));
         strange(Table::copy(&mut other, &mine, 0, &table, 0, 1));
         assert_eq!((census.alive(), global.get(&store).unwrap().i32()), (0, Some(0)));

@@ -193,7 +193,7 @@ pub fn imports_by_order(setup: Setup) {
         let memory =
             Memory::new(&mut store, MemoryType { minimum: 1, maximum: None, memory64: false })
                 .unwrap();
-        let ty = TableType { element: RefType::Func, minimum: 1, maximum: None, table64: false };
+        let ty = TableType { element: RefType::FUNCREF, minimum: 1, maximum: None, table64: false };
         let table = Table::new(&mut store, ty, Val::FuncRef(Some(func))).unwrap();
         let ty = GlobalType { content: ValType::F64, mutable: true };
         let global = Global::new(&mut store, ty, 1.5.into()).unwrap();
@@ -272,7 +272,7 @@ pub fn a_refused_instance_leaves_nothing(setup: Setup) {
     setup.each_engine(|engine| {
         let census = Census::default();
         let mut store = Store::new(engine, ()).unwrap();
-        let ty = GlobalType { content: ValType::ExternRef, mutable: false };
+        let ty = GlobalType { content: ValType::EXTERNREF, mutable: false };
         let global = Global::new(&mut store, ty, census.object(0).into()).unwrap();
         let text = r#"(module
             (import "" "g" (global $g externref))

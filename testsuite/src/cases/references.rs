@@ -113,7 +113,7 @@ pub fn the_host_reads_and_writes_places_directly(setup: Setup) {
         assert_eq!(census.alive(), 1);
         table.fill(&mut store, 0, Val::ExternRef(None), 10).unwrap();
         assert_eq!(census.alive(), 0);
-        let ty = GlobalType { content: ValType::ExternRef, mutable: false };
+        let ty = GlobalType { content: ValType::EXTERNREF, mutable: false };
         let constant = Global::new(&mut store, ty, census.object(6).into()).unwrap();
         let refused = constant.set(&mut store, Val::ExternRef(None));
         assert!(matches!(refused, Err(Error::Misuse(Misuse::ImmutableGlobal))));

@@ -76,7 +76,7 @@ pub fn functions_call_back_and_forth(setup: Setup) {
         let census = Census::default();
         let mut linker = tools(engine);
         let mut store = Store::new(engine, census.clone()).unwrap();
-        let ty = TableType { element: RefType::Func, minimum: 4, maximum: None, table64: false };
+        let ty = TableType { element: RefType::FUNCREF, minimum: 4, maximum: None, table64: false };
         let table = Table::new(&mut store, ty, Val::FuncRef(None)).unwrap();
         linker.define(&store, "own", "t", table).unwrap();
         let text = |own: u32, other: u32| {
@@ -206,8 +206,8 @@ pub fn imports_may_be_larger_than_wanted_but_not_smaller(setup: Setup) {
             (ValType::I32, "i32", true),
             (ValType::I32, "i64", false),
             (ValType::I32, "(mut i32)", false),
-            (ValType::ExternRef, "externref", true),
-            (ValType::ExternRef, "funcref", false),
+            (ValType::EXTERNREF, "externref", true),
+            (ValType::EXTERNREF, "funcref", false),
         ] {
             let ty = GlobalType { content, mutable: false };
             let global = Global::new(&mut store, ty, Val::default_for_ty(content)).unwrap();
@@ -245,7 +245,8 @@ pub fn a_start_function_that_fails_leaves_a_good_store(setup: Setup) {
         let census = Census::default();
         let mut linker = tools(engine);
         let mut store = Store::new(engine, census.clone()).unwrap();
-        let ty = TableType { element: RefType::Extern, minimum: 1, maximum: None, table64: false };
+        let ty =
+            TableType { element: RefType::EXTERNREF, minimum: 1, maximum: None, table64: false };
         let table = Table::new(&mut store, ty, Val::ExternRef(None)).unwrap();
         linker.define(&store, "own", "t", table).unwrap();
         let bad = module(

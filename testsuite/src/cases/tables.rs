@@ -99,7 +99,7 @@ pub fn segments_of_references(setup: Setup) {
     setup.each_engine(|engine| {
         let census = Census::default();
         let mut store = Store::new(engine, ()).unwrap();
-        let ty = GlobalType { content: ValType::ExternRef, mutable: false };
+        let ty = GlobalType { content: ValType::EXTERNREF, mutable: false };
         let global = Global::new(&mut store, ty, census.object(3).into()).unwrap();
         let text = r#"(module
             (import "" "g" (global $g externref))
@@ -168,7 +168,7 @@ pub fn tables_that_the_host_makes(setup: Setup) {
     setup.each_engine(|engine| {
         let census = Census::default();
         let mut store = Store::new(engine, ()).unwrap();
-        let ty = TableType { element: RefType::Extern, minimum: 3, maximum: None, table64: false };
+        let ty = TableType { element: RefType::EXTERNREF, minimum: 3, maximum: None, table64: false };
         let table = Table::new(&mut store, ty, census.object(1).into()).unwrap();
         assert_eq!(numbers(&store, table), [Some(1); 3]);
         let text = r#"(module

@@ -30,9 +30,10 @@ fn parse(text: &str, ty: ValType) -> Option<Val> {
         ValType::F32 => Val::F32(text.parse::<f32>().ok()?.to_bits()),
         ValType::F64 => Val::F64(text.parse::<f64>().ok()?.to_bits()),
         ValType::V128 => Val::V128(u128::from_str_radix(text.strip_prefix("0x")?, 16).ok()?),
-        ValType::FuncRef => (text == "null").then_some(Val::FuncRef(None))?,
-        ValType::ExternRef if text == "null" => Val::ExternRef(None),
-        ValType::ExternRef => Val::ExternRef(Some(host::object(text)?.ok()?)),
+        ValType::FUNCREF => (text == "null").then_some(Val::FuncRef(None))?,
+        ValType::EXTERNREF if text == "null" => Val::ExternRef(None),
+        ValType::EXTERNREF => Val::ExternRef(Some(host::object(text)?.ok()?)),
+        ValType::Ref(_) => return None,
     })
 }
 
@@ -44,9 +45,9 @@ pub fn parse_all(texts: &[&str], ty: &FuncType) -> Result<Vec<Val>, String> {
     let pairs = texts.iter().zip(ty.params());
     pairs
         .map(|(text, ty)| {
-            let hint = match ty {
-                ValType::ExternRef => " (null, console, clock, block:BYTES or counter:NAME)",
-                ValType::FuncRef => " (only null can be passed)",
+            let hint = match *ty {
+                ValType::EXTERNREF => " (null, console, clock, block:BYTES or counter:NAME)",
+                ValType::FUNCREF => " (only null can be passed)",
                 ValType::V128 => " (0x and up to 32 hexadecimal digits)",
                 _ => "",
             };

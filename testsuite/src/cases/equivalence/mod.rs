@@ -55,7 +55,7 @@ impl Machine {
         // Where there is next to no room, segments hold nulls only.
         let seed = if self.small { None } else { Some(store.data_mut().make().unwrap()) };
         let model = Model::new(seed.as_ref().map(id));
-        let ty = GlobalType { content: ValType::ExternRef, mutable: false };
+        let ty = GlobalType { content: ValType::EXTERNREF, mutable: false };
         let seed = Global::new(&mut store, ty, seed.into()).unwrap();
         linker.define(&store, "h", "seed", seed).unwrap();
         let first = linker.instantiate(&mut store, &self.modules[0]).unwrap();
