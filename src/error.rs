@@ -4,6 +4,7 @@
 //! (the compiler allocates anyway) and for an error that a host function made.
 
 use crate::abi::Trap;
+use crate::fallible::{self, OutOfMemory};
 use std_alloc::{boxed::Box, string::String};
 
 /// Result with Kernref's [`Error`].
@@ -133,9 +134,9 @@ impl Error {
 
     /// Wraps an embedder's error so that a host function can return it.
     pub fn host(error: impl core::error::Error + Send + Sync + 'static) -> Self {
-        match crate::alloc::try_box(error) {
+        match fallible::try_box(error) {
             Ok(error) => Error::Host(error),
-            Err(error) => error,
+            Err(refused) => refused.into(),
         }
     }
 
@@ -155,6 +156,12 @@ impl Error {
 impl From<Trap> for Error {
     fn from(trap: Trap) -> Self {
         Error::Trap(trap)
+    }
+}
+
+impl From<OutOfMemory> for Error {
+    fn from(refused: OutOfMemory) -> Self {
+        Error::OutOfMemory { bytes: refused.bytes }
     }
 }
 

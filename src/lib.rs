@@ -3,7 +3,7 @@
 //! works inside.
 //!
 //! Layers, each using only what stands left of it:
-//! `abi → error → arch → alloc → stack → gc → artifact → compile → runtime`.
+//! `abi → fallible → error → arch → alloc → stack → gc → artifact → compile → runtime`.
 #![no_std]
 #![deny(unsafe_code)]
 
@@ -21,6 +21,8 @@ pub mod artifact;
 #[cfg(feature = "compile")]
 pub mod compile;
 pub mod error;
+#[expect(unsafe_code, reason = "the allocator's own interface")]
+mod fallible;
 #[expect(unsafe_code, reason = "slots, tables and frames are raw memory")]
 pub mod gc;
 #[expect(unsafe_code, reason = "contexts and calls into generated code")]

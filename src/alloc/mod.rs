@@ -6,18 +6,17 @@
 
 mod code_memory;
 mod embedder;
-mod fallible;
 mod heap;
 #[cfg(feature = "std")]
 mod mmap;
 mod object;
 mod pool;
 
-pub use code_memory::PublishedCode;
-pub use embedder::{CodeMemory, CodeRegion, LinearMemory, MemorySource};
-pub use fallible::{
+pub(crate) use crate::fallible::{
     try_arc, try_box, try_boxed_slice, try_push, try_string, try_vec_with_capacity,
 };
+pub use code_memory::PublishedCode;
+pub use embedder::{CodeMemory, CodeRegion, LinearMemory, MemorySource};
 pub use heap::HeapMemorySource;
 #[cfg(feature = "std")]
 pub use mmap::{MmapCodeMemory, MmapMemorySource};

@@ -10,8 +10,8 @@
 //!   source is asked for anything.
 
 use super::embedder::{LinearMemory, MemorySource};
-use super::fallible::try_vec_with_capacity;
 use crate::error::Result;
+use crate::fallible::try_vec_with_capacity;
 use spin::mutex::SpinMutex;
 use std_alloc::vec::Vec;
 

@@ -175,7 +175,7 @@ fn imported_indices(
             _ => None,
         }));
     }
-    alloc::try_boxed_slice(indices)
+    Ok(alloc::try_boxed_slice(indices)?)
 }
 
 /// Fills a context in.

@@ -324,7 +324,7 @@ fn escaping_funcs(
     if escaping_indices.count() != escaping.len() {
         return Err(MALFORMED);
     }
-    alloc::try_boxed_slice(escaping)
+    Ok(alloc::try_boxed_slice(escaping)?)
 }
 
 fn import_stubs(
@@ -338,7 +338,7 @@ fn import_stubs(
     for ty in info.funcs.get(..count).ok_or(MALFORMED)? {
         stubs.push(shim_for(exit_stubs, type_ids, *ty, code_len)?);
     }
-    alloc::try_boxed_slice(stubs)
+    Ok(alloc::try_boxed_slice(stubs)?)
 }
 
 fn exports_by_name(info: &ModuleInfo) -> Result<Box<[u32]>> {
@@ -348,7 +348,7 @@ fn exports_by_name(info: &ModuleInfo) -> Result<Box<[u32]>> {
     let sorted = BinaryHeap::from(names).into_sorted_vec();
     let mut order: Vec<u32> = alloc::try_vec_with_capacity(sorted.len())?;
     order.extend(sorted.iter().map(|(_, at)| *at));
-    alloc::try_boxed_slice(order)
+    Ok(alloc::try_boxed_slice(order)?)
 }
 
 impl core::fmt::Debug for Module {

@@ -1,19 +1,29 @@
 //! Fallible allocation: what a guest can cause to be allocated goes through
 //! here, and exhaustion is an error that carries the size asked for.
+//!
+//! It knows no other error, so that the making of errors can allocate by it.
 
-use crate::error::{Error, Result};
 use core::alloc::Layout;
 use core::ptr::NonNull;
 use std_alloc::{boxed::Box, sync::Arc, vec::Vec};
 
-fn refused(bytes: usize) -> Error {
-    Error::OutOfMemory { bytes }
+/// Memory that was asked for could not be had.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct OutOfMemory {
+    /// Size of the refused request in bytes.
+    pub bytes: usize,
+}
+
+type Result<T> = core::result::Result<T, OutOfMemory>;
+
+fn refused(bytes: usize) -> OutOfMemory {
+    OutOfMemory { bytes }
 }
 
 /// Moves `value` to the heap.
 ///
 /// # Errors
-/// [`Error::OutOfMemory`]; the value is dropped.
+/// [`OutOfMemory`]; the value is dropped.
 pub fn try_box<T>(value: T) -> Result<Box<T>> {
     let layout = Layout::new::<T>();
     if layout.size() == 0 {
@@ -32,7 +42,7 @@ pub fn try_box<T>(value: T) -> Result<Box<T>> {
 /// An empty vector with room for `capacity` items.
 ///
 /// # Errors
-/// [`Error::OutOfMemory`].
+/// [`OutOfMemory`].
 pub fn try_vec_with_capacity<T>(capacity: usize) -> Result<Vec<T>> {
     let mut vec = Vec::new();
     vec.try_reserve_exact(capacity)
@@ -43,7 +53,7 @@ pub fn try_vec_with_capacity<T>(capacity: usize) -> Result<Vec<T>> {
 /// Appends an item.
 ///
 /// # Errors
-/// [`Error::OutOfMemory`]; the vector is as before.
+/// [`OutOfMemory`]; the vector is as before.
 pub fn try_push<T>(vec: &mut Vec<T>, item: T) -> Result<()> {
     vec.try_reserve(1).map_err(|_| refused(core::mem::size_of::<T>()))?;
     vec.push(item);
@@ -53,7 +63,7 @@ pub fn try_push<T>(vec: &mut Vec<T>, item: T) -> Result<()> {
 /// The items as a boxed slice.
 ///
 /// # Errors
-/// [`Error::OutOfMemory`] if spare capacity cannot be given back in place.
+/// [`OutOfMemory`] if spare capacity cannot be given back in place.
 pub fn try_boxed_slice<T>(mut vec: Vec<T>) -> Result<Box<[T]>> {
     if vec.len() != vec.capacity() {
         let mut exact = try_vec_with_capacity(vec.len())?;
@@ -66,7 +76,7 @@ pub fn try_boxed_slice<T>(mut vec: Vec<T>) -> Result<Box<[T]>> {
 /// Shares `value`.
 ///
 /// # Errors
-/// [`Error::OutOfMemory`].
+/// [`OutOfMemory`].
 ///
 /// The standard library has no stable fallible constructor for `Arc`, so room
 /// for it is asked for first; only a competing allocation in between could
@@ -87,7 +97,7 @@ pub fn try_arc<T>(value: T) -> Result<Arc<T>> {
 /// Copies a string.
 ///
 /// # Errors
-/// [`Error::OutOfMemory`].
+/// [`OutOfMemory`].
 pub fn try_string(text: &str) -> Result<std_alloc::string::String> {
     let mut copy = std_alloc::string::String::new();
     copy.try_reserve_exact(text.len()).map_err(|_| refused(text.len()))?;
