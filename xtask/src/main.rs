@@ -7,6 +7,7 @@ mod bench_kernel;
 mod cargo;
 mod demo;
 mod demo_suite;
+mod floors;
 mod guests;
 mod kernel_suite;
 mod layers;
@@ -71,6 +72,8 @@ enum Command {
     },
     /// Check that each layer of the crate uses only the layers below it.
     Layers,
+    /// Draw the source as floors, from what its files import.
+    Floors(floors::Args),
     /// Show that the collector's entry points reach no panic.
     PanicCheck,
     /// Collector, handles and walker under Miri, with both borrow models.
@@ -97,6 +100,7 @@ fn main() -> ExitCode {
             println!("layers: in order");
             ExitCode::SUCCESS
         }),
+        Command::Floors(args) => floors::run(&args).map(|()| ExitCode::SUCCESS),
         Command::PanicCheck => panic_check::check().map(|()| {
             println!("panic-check: no panic path is reachable");
             ExitCode::SUCCESS

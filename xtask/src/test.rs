@@ -4,8 +4,8 @@ use crate::qemu::Arch;
 use crate::tally::{Outcome, Tally, count};
 use crate::wast::{On, Scripts};
 use crate::{
-    Result, bench_kernel, cargo, demo_suite, guests, kernel_suite, layers, miri, panic_check,
-    paths, size,
+    Result, bench_kernel, cargo, demo_suite, floors, guests, kernel_suite, layers, miri,
+    panic_check, paths, size,
 };
 use std::path::Path;
 use std::process::ExitCode;
@@ -31,6 +31,7 @@ pub fn run(args: &Args) -> Result<ExitCode> {
         });
     }
     tally.one("layers", layers::check);
+    tally.one("drawing of the floors", floors::check);
     for arch in Arch::ALL {
         for features in ["", "compile"] {
             tally.one(&format!("build for {} with features [{features}]", arch.target()), || {

@@ -1,0 +1,61 @@
+//! `./x layers`: the order of the crate's floors, and what its text promises.
+//!
+//! A floor uses only the floors below it, those below the allocator do not
+//! name it, and only `arch` asks for the architecture. What stands behind
+//! `#[cfg(test)]` may use what it likes. The syntax tree is read, so it makes
+//! no difference how a `use` is written.
+
+mod graph;
+mod names;
+mod order;
+mod source;
+mod tree;
+mod uses;
+
+pub use graph::Graph;
+pub use source::read;
+pub use tree::Tree;
+
+use crate::{Result, paths};
+use std::collections::BTreeMap;
+
+/// The floors, from the ground up.
+pub const FLOORS: [&str; 12] = [
+    "abi", "fallible", "error", "arch", "alloc", "stack", "gc", "artifact", "compile", "engine",
+    "vm", "runtime",
+];
+
+/// Rust files by their path below `src/`.
+pub type Texts = BTreeMap<String, String>;
+
+/// Something that is out of order: where, and what.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Breach {
+    /// Path below the folder that was read.
+    pub file: String,
+    /// Counted from 1.
+    pub line: usize,
+    /// What is wrong, for the user.
+    pub what: String,
+}
+
+/// Checks every file; the error lists all breaches.
+pub fn check() -> Result<()> {
+    let tree = Tree::new(source::read(&paths::root().join("src"))?)?;
+    let mut breaches: Vec<Breach> = order::breaches(&tree);
+    breaches.sort();
+    match breaches.is_empty() {
+        true => Ok(()),
+        false => {
+            let lines =
+                breaches.iter().map(|b| format!("\n  src/{}:{}: {}", b.file, b.line, b.what));
+            Err(format!("layers out of order:{}", lines.collect::<String>()))
+        }
+    }
+}
+
+/// The floor that a file below `src/` stands on; `lib.rs` stands on none.
+pub fn floor_of(file: &str) -> Option<usize> {
+    let name = file.split('/').next().unwrap_or_default();
+    FLOORS.iter().position(|floor| *floor == name.trim_end_matches(".rs"))
+}
