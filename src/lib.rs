@@ -46,7 +46,7 @@ pub use runtime::{
     WasmBacktrace, WasmParams, WasmResults,
 };
 
-/// The README's example, compiled and run.
-#[cfg(all(doctest, feature = "std", feature = "compile"))]
+/// The README's examples, compiled and, but for the kernel's, run.
+#[cfg(all(doctest, feature = "std", feature = "compile", feature = "kernel-heap"))]
 #[doc = include_str!("../README.md")]
 struct Readme;

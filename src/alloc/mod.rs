@@ -7,6 +7,8 @@
 mod code_memory;
 mod embedder;
 mod heap;
+#[cfg(feature = "kernel-heap")]
+mod kernel_heap;
 #[cfg(feature = "std")]
 mod mmap;
 mod object;
@@ -18,6 +20,8 @@ pub(crate) use crate::fallible::{
 pub use code_memory::PublishedCode;
 pub use embedder::{CodeMemory, CodeRegion, LinearMemory, MemorySource};
 pub use heap::HeapMemorySource;
+#[cfg(feature = "kernel-heap")]
+pub use kernel_heap::{HeapUsage, KernelHeap, LockHook, MAX_HEAP_REGIONS};
 #[cfg(feature = "std")]
 pub use mmap::{MmapCodeMemory, MmapMemorySource};
 pub use object::{GLOBAL_OBJECTS, GlobalObjects, ObjectAllocator};

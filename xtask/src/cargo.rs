@@ -5,6 +5,10 @@ use crate::{Result, paths};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
+/// Features with which the root workspace is tested and linted on the host.
+pub const HOST_FEATURES: &str =
+    "kernref/std,kernref/compile,kernref/kernel-heap,kernref-wast-script/host";
+
 /// `cargo ARGS` in `folder`, with the shared target directory.
 pub fn command(folder: &Path, args: &[&str]) -> Command {
     let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));

@@ -46,9 +46,10 @@ enum Command {
     Bench(bench::Args),
     /// Weigh what Kernref adds to a minimal kernel, in bytes.
     ///
-    /// Three kernels, each with more of Kernref, are compared with one that has
-    /// nothing: the code and data that are loaded, without what is zeroed at the
-    /// start. Exit status: 1 if one is larger than its ceiling.
+    /// Kernels with Kernref's heap alone and with more and more of the rest are
+    /// compared with one that has nothing: the code and data that are loaded,
+    /// without what is zeroed at the start. Exit status: 1 if one is larger than
+    /// its ceiling.
     Size(size::Args),
     /// Everything that CI runs. The last line is `N passed, M failed`.
     Test(test::Args),

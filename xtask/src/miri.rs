@@ -1,5 +1,6 @@
-//! `./x miri`: the collector, its handles and the walker, interpreted, under
-//! stacked and under tree borrows. Property tests run a few cases only.
+//! `./x miri`: the collector, its handles, the walker, the pool and the kernel
+//! heap, interpreted, under stacked and under tree borrows. Property tests run
+//! a few cases only.
 
 use crate::{Result, paths};
 use std::path::PathBuf;
@@ -40,8 +41,10 @@ pub fn check() -> Result<()> {
     for flags in
         ["-Zmiri-permissive-provenance", "-Zmiri-permissive-provenance -Zmiri-tree-borrows"]
     {
-        let test = ["miri", "test", "--locked", "-p", "kernref", "--features", "std", "--lib"];
-        let status = nightly(&[&test[..], &["--", "gc::", "stack::", "alloc::pool::"]].concat())
+        let test = ["miri", "test", "--locked", "-p", "kernref", "--lib"];
+        let features = ["--features", "std,kernel-heap", "--"];
+        let parts = ["gc::", "stack::", "alloc::pool::", "alloc::kernel_heap::"];
+        let status = nightly(&[&test[..], &features, &parts].concat())
             .env("CARGO_TARGET_DIR", paths::target().join("miri"))
             .env("MIRIFLAGS", flags)
             .status()

@@ -15,8 +15,10 @@ struct Weighed {
     ceiling: fn(Arch) -> u64,
 }
 
-/// From the smallest to the largest. `docs/performance.md` says what each has.
-const WEIGHED: [Weighed; 3] = [
+/// The heap alone; then from the smallest to the largest.
+/// `docs/performance.md` says what each has.
+const WEIGHED: [Weighed; 4] = [
+    Weighed { bin: "heap", what: "a heap that frees", ceiling: |_| 8_000 },
     Weighed { bin: "runtime", what: "runtime and collector", ceiling: |_| 150_000 },
     Weighed { bin: "artifact", what: "… and loading artifacts", ceiling: |_| 165_000 },
     Weighed { bin: "compiler", what: "… and the compiler", ceiling: with_compiler },
@@ -45,7 +47,7 @@ pub struct Args {
     #[arg(long, value_name = "N")]
     symbols: Option<usize>,
     /// The kernel to list symbols of.
-    #[arg(long, value_parser = ["baseline", "runtime", "artifact", "compiler"],
+    #[arg(long, value_parser = ["baseline", "heap", "runtime", "artifact", "compiler"],
           default_value = "runtime")]
     of: String,
 }
@@ -109,8 +111,9 @@ fn build(arch: Arch) -> Result<()> {
     let package = ["build", "--quiet", "--locked", "--package", "kernref-footprint"];
     let release = ["--release", "--config", DEFAULT_UNITS, "--target", arch.target()];
     let build = [&package[..], &release[..]].concat();
-    // What has no compiler is built without the feature, as its users would.
+    // Each is built with the features that it needs, as its users would.
     cargo::run(&folder, &[&build[..], &["--bins"]].concat())?;
+    cargo::run(&folder, &[&build[..], &["--features", "heap", "--bin", "heap"]].concat())?;
     cargo::run(&folder, &[&build[..], &["--features", "compile", "--bin", "compiler"]].concat())
 }
 

@@ -33,7 +33,7 @@ pub fn run(args: &Args) -> Result<ExitCode> {
     tally.one("layers", layers::check);
     tally.one("drawing of the floors", floors::check);
     for arch in Arch::ALL {
-        for features in ["", "compile"] {
+        for features in ["", "compile", "kernel-heap"] {
             tally.one(&format!("build for {} with features [{features}]", arch.target()), || {
                 let features = ["--no-default-features", "--features", features];
                 let build = ["build", "--locked", "--release", "--package", "kernref"];
@@ -54,7 +54,7 @@ pub fn run(args: &Args) -> Result<ExitCode> {
                 "--locked",
                 "--workspace",
                 "--features",
-                "kernref/std,kernref/compile,kernref-wast-script/host",
+                cargo::HOST_FEATURES,
                 "--no-fail-fast",
             ],
         )?;
@@ -178,13 +178,7 @@ fn lints(tally: &mut Tally) {
     let root = paths::root();
     tally.one("clippy", || {
         let args = ["clippy", "--locked", "--workspace", "--all-targets"];
-        let features = [
-            "--features",
-            "kernref/std,kernref/compile,kernref-wast-script/host",
-            "--",
-            "-D",
-            "warnings",
-        ];
+        let features = ["--features", cargo::HOST_FEATURES, "--", "-D", "warnings"];
         cargo::run(root, &[&args[..], &features[..]].concat())
     });
     for arch in Arch::ALL {

@@ -1,15 +1,22 @@
 //! A kernel with nothing but a heap that never frees and a panic handler that
-//! stops. It prints nothing: all formatting counts as Kernref's.
+//! stops. It prints nothing: all formatting counts as Kernref's. One kernel has
+//! Kernref's heap instead, to weigh it.
 
 use core::alloc::{GlobalAlloc, Layout};
 use core::hint::black_box;
 use core::ptr::null_mut;
 use core::sync::atomic::{AtomicUsize, Ordering};
 
-struct Bump(AtomicUsize);
+/// A heap that never frees.
+pub struct Bump(AtomicUsize);
 
-#[global_allocator]
-static HEAP: Bump = Bump(AtomicUsize::new(0));
+impl Bump {
+    /// All is free.
+    #[expect(clippy::new_without_default, reason = "made once, as a static")]
+    pub const fn new() -> Self {
+        Self(AtomicUsize::new(0))
+    }
+}
 
 const HEAP_END: usize = 1 << 30;
 
@@ -55,10 +62,16 @@ pub fn given<T>() -> &'static mut T {
     unsafe { &mut *black_box(null_mut::<T>()) }
 }
 
-/// Defines the entry point.
+/// Defines the heap, by default one that never frees, and the entry point.
 #[macro_export]
 macro_rules! entry {
     ($main:expr) => {
+        $crate::entry!($main, $crate::kernel::Bump);
+    };
+    ($main:expr, $heap:ty) => {
+        #[global_allocator]
+        static HEAP: $heap = <$heap>::new();
+
         /// Where the kernel begins.
         #[unsafe(no_mangle)]
         extern "C" fn _start() -> ! {
