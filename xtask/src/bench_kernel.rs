@@ -3,7 +3,7 @@
 //! (`-icount shift=0`), so two runs give the same numbers.
 
 use crate::qemu::{Arch, Boot, End};
-use crate::{Result, cargo, paths};
+use crate::{Result, bench_docs, cargo, paths};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -13,6 +13,10 @@ use std::time::Duration;
 const DEADLINE: Duration = Duration::from_secs(300);
 /// Differences of less than this many instructions per operation are none.
 const NOTHING: f64 = 0.005;
+
+/// What the names of rows end in.
+const DEFAULT_POLICY: &str = " [zero-count]";
+const OTHER_POLICY: &str = " [clone-on-read]";
 
 /// Arguments of `./x bench` for the kernels.
 #[derive(clap::Args)]
@@ -35,7 +39,7 @@ type Rows = BTreeMap<String, f64>;
 
 /// What the numbers are compared with.
 #[derive(Serialize, Deserialize)]
-struct Baseline {
+pub struct Baseline {
     /// By how much a row may be worse.
     tolerance_percent: f64,
     /// Rows that may be worse by more, or by less.
@@ -60,6 +64,7 @@ pub fn run(args: &InKernel) -> Result<ExitCode> {
     }
     if args.update {
         write(&Baseline::path(), &baseline)?;
+        bench_docs::render()?;
         return Ok(ExitCode::SUCCESS);
     }
     Ok(ExitCode::from(u8::from(worse > 0)))
@@ -129,11 +134,33 @@ impl Baseline {
         paths::root().join("tests-qemu").join("bench-baseline.json")
     }
 
-    fn read() -> Result<Self> {
+    /// The committed one.
+    pub fn read() -> Result<Self> {
         let path = Self::path();
         let problem = |error: &dyn std::fmt::Display| format!("{}: {error}", path.display());
         let text = std::fs::read_to_string(&path).map_err(|error| problem(&error))?;
         serde_json::from_str(&text).map_err(|error| problem(&error))
+    }
+
+    /// The counts as a table in Markdown, with the default policy; in brackets
+    /// the other one's, where it differs.
+    pub fn table(&self) -> String {
+        let nothing = Rows::new();
+        let columns = ["x86_64", "aarch64"].map(|name| self.instructions.get(name));
+        let columns = columns.map(|rows| rows.unwrap_or(&nothing));
+        let mut lines = vec!["| operation | x86_64 | aarch64 |\n|---|---|---|\n".to_string()];
+        for name in columns[0].keys().filter_map(|name| name.strip_suffix(DEFAULT_POLICY)) {
+            let [x86_64, aarch64] = columns.map(|rows| {
+                let count =
+                    |policy| Some(bench_docs::count(*rows.get(&format!("{name}{policy}"))?));
+                match (count(DEFAULT_POLICY), count(OTHER_POLICY)) {
+                    (Some(count), Some(other)) if other != count => format!("{count} ({other})"),
+                    (count, _) => count.unwrap_or_default(),
+                }
+            });
+            lines.push(format!("| {name} | {x86_64} | {aarch64} |\n"));
+        }
+        lines.concat()
     }
 
     /// Prints each row beside the baseline's; gives how many are worse. A row
@@ -186,6 +213,22 @@ mod tests {
         let expected = ("host to wasm, empty [zero-count]".to_string(), 25.0);
         assert_eq!(row("row 25000 1000 host to wasm, empty [zero-count]"), Some(expected));
         assert_eq!(row("rows"), None);
+    }
+
+    #[test]
+    fn a_table_shows_the_other_policy_where_it_differs() {
+        let rows = [
+            ("a [zero-count]", 1000.0),
+            ("a [clone-on-read]", 1000.2),
+            ("b [zero-count]", 1.0),
+            ("b [clone-on-read]", 15.0),
+        ];
+        let rows: Rows = rows.map(|(name, count)| (name.to_string(), count)).into();
+        let instructions = [("x86_64".to_string(), rows)].into();
+        let baseline =
+            Baseline { tolerance_percent: 5.0, row_tolerance_percent: Rows::new(), instructions };
+        let lines = "| a | 1 000 |  |\n| b | 1 (15) |  |\n";
+        assert!(baseline.table().ends_with(lines), "{}", baseline.table());
     }
 
     #[test]

@@ -3,6 +3,7 @@
 #![forbid(unsafe_code)]
 
 mod bench;
+mod bench_docs;
 mod bench_kernel;
 mod cargo;
 mod demo;

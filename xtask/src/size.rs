@@ -102,6 +102,14 @@ pub fn check(arch: Arch) -> Result<()> {
     }
 }
 
+/// Builds the kernels: what each is and how many bytes it adds.
+pub fn added(arch: Arch) -> Result<Vec<(&'static str, u64)>> {
+    build(arch)?;
+    let base = sizes(&kernel(arch, "baseline"))?;
+    let total = |bin| sizes(&kernel(arch, bin)).map(|sizes| sizes.beyond(&base).total());
+    WEIGHED.iter().map(|weighed| Ok((weighed.what, total(weighed.bin)?))).collect()
+}
+
 fn kernel(arch: Arch, bin: &str) -> std::path::PathBuf {
     paths::target().join(arch.target()).join("release").join(bin)
 }
