@@ -4,7 +4,7 @@
 //!
 //! Arguments are guest numbers unless the compiler made them; both are checked.
 
-use super::host_func;
+use super::catch::catch;
 use super::memory;
 use super::segments;
 use super::store::{StoreFunctions, StoreOpaque, StorePtr};
@@ -248,7 +248,7 @@ unsafe extern "C" fn epoch_reached(context: *mut VmContext) -> i64 {
     // SAFETY: generated code passes its own context and has left the store alone.
     let (store, _) = unsafe { caller(context) };
     // The embedder's callback gets the store, so no reference to it is held.
-    let outcome = host_func::catch(store, || {
+    let outcome = catch(store, || {
         // SAFETY: as above; the references end with the expressions.
         match unsafe { store.get() }.epoch_callback {
             // SAFETY: set together with a callback of the store's data type.

@@ -4,7 +4,7 @@
 //! The stack limit is set by the outermost entry and kept by nested ones. A
 //! failed activation yields exactly one error.
 
-use super::host_func;
+use super::host_def;
 use super::limits::INLINE_CELLS;
 use super::store::{StoreOpaque, StorePtr};
 use crate::abi::{STACK_MARGIN_BYTES, STATUS_OK, Trap, ValRaw, VmFuncRef};
@@ -104,7 +104,7 @@ pub(super) unsafe fn invoke(
 unsafe fn invoke_host(store: StorePtr, func: NonNull<VmFuncRef>, cells: *mut ValRaw) -> Result<()> {
     // SAFETY: passed on to the caller.
     let status = unsafe {
-        let context = host_func::host_context(func.as_ptr())
+        let context = host_def::host_context(func.as_ptr())
             .ok_or(Error::Bug("function without an entry shim"))?;
         let context = context.cast::<crate::abi::VmHostContext>();
         ((*context).call)(context, cells)

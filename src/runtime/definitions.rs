@@ -2,7 +2,7 @@
 //! nothing of the type of a store's data, so that it is compiled once.
 
 use super::external::Extern;
-use super::host_func::HostDef;
+use super::host_def::HostDef;
 use super::index_table::IndexTable;
 use super::instantiate::Definition;
 use super::link;

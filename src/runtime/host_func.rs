@@ -1,127 +1,100 @@
-//! Host functions: their definition, the context through which generated code
-//! reaches them, and the shim that runs one.
+//! Host functions: making them, and the shim that runs one.
 //!
 //! Invariants: a trap never jumps over a Rust frame, and a panic never unwinds
 //! into generated code: the shim turns both into a status. While a function
 //! with borrowed reference arguments runs, they are roots.
 
 use super::caller::Caller;
+use super::catch::catch;
 use super::convert::{HostArgs, OpaqueStore, WasmParams};
 use super::engine::Engine;
+use super::func::Func;
+use super::host_def::{Closure, HostCall, HostContext, HostDef, StoreHostFunc};
+use super::into_func::IntoFunc;
 use super::shared::Shared;
 use super::store::{AsContextMut, StoreOpaque, StorePtr};
-use super::value::Val;
-use crate::abi::{
-    HOST_CONTEXT_MAGIC, HostFrame, STATUS_OK, ValRaw, VmContext, VmFuncRef, VmHostContext,
-    VmStoreContext,
-};
+use super::value::{self, Val};
+use super::vmctx::RawBox;
+use crate::abi::{HostFrame, STATUS_OK, ValRaw, VmHostContext, VmStoreContext};
 use crate::alloc;
-use crate::artifact::FuncType;
-use crate::error::{Error, Misuse, Result};
-use core::any::Any;
-use std_alloc::{boxed::Box, vec::Vec};
+use crate::artifact::{FuncType, ValType};
+use crate::error::{Error, Result};
+use std_alloc::vec::Vec;
 
-/// Runs a host function for generated code.
-pub(crate) type HostCall = unsafe extern "C" fn(*mut VmHostContext, *mut ValRaw) -> u64;
-
-/// A host function, independent of any store but not of the type of its data.
-pub(crate) struct HostDef {
-    engine: Engine,
-    type_id: u32,
-    ty: Shared<FuncType>,
-    call: HostCall,
-    closure: Box<dyn Any + Send + Sync>,
-}
-
-impl HostDef {
-    /// # Safety
-    /// `call` is a shim for closures of the type that `closure` has, and for
-    /// functions of type `ty`.
-    pub(crate) unsafe fn new(
-        engine: &Engine,
-        ty: &FuncType,
-        call: HostCall,
-        closure: Box<dyn Any + Send + Sync>,
-    ) -> Result<Shared<Self>> {
-        super::limits::PARAMS.check(ty.params().len() as u64)?;
-        super::limits::RESULTS.check(ty.results().len() as u64)?;
-        let type_id = engine.register_type(ty)?;
-        let ty = engine.func_type(type_id)?;
-        Shared::new(Self { engine: engine.clone(), type_id, ty, call, closure })
+impl Func {
+    /// A host function whose type is only known when the program runs.
+    ///
+    /// # Errors
+    /// [`crate::Error::OutOfMemory`], [`crate::Error::Limit`].
+    pub fn new<C: AsContextMut>(
+        mut store: C,
+        ty: FuncType,
+        func: impl Fn(Caller<'_, C::Data>, &[Val], &mut [Val]) -> Result<()> + Send + Sync + 'static,
+    ) -> Result<Self> {
+        let mut store = store.as_context_mut();
+        let def = dynamic_def(store.engine(), &ty, func)?;
+        Self::from_def(store.opaque_mut(), def)
     }
 
-    pub(crate) fn engine(&self) -> &Engine {
-        &self.engine
+    /// A host function with the types of a closure. Parameters may be `i32`,
+    /// `u32`, `i64`, `u64`, `f32`, `f64`, `u128` (v128), [`crate::ExternRef`],
+    /// [`super::Rooted`] (an externref that is borrowed for the call), [`Func`],
+    /// or an `Option` of the last three; a leading [`Caller`] is optional.
+    /// Results likewise: none, one, a tuple, or a [`Result`] of these.
+    ///
+    /// # Errors
+    /// [`crate::Error::OutOfMemory`].
+    pub fn wrap<C: AsContextMut, Params, Results>(
+        mut store: C,
+        func: impl IntoFunc<C::Data, Params, Results>,
+    ) -> Result<Self> {
+        let mut store = store.as_context_mut();
+        let def = wrapped_def(store.engine(), func)?;
+        Self::from_def(store.opaque_mut(), def)
     }
 
-    pub(crate) fn type_id(&self) -> u32 {
-        self.type_id
-    }
-
-    pub(crate) fn ty(&self) -> &FuncType {
-        &self.ty
-    }
-}
-
-impl Drop for HostDef {
-    fn drop(&mut self) {
-        self.engine.unregister_type(self.type_id);
-    }
-}
-
-/// A host function's context as one importer sees it.
-#[repr(C)]
-pub(crate) struct HostContext {
-    vm: VmHostContext,
-    /// The closure inside `def`.
-    closure: *const (),
-    def: Shared<HostDef>,
-}
-
-impl HostContext {
-    pub(crate) fn new(
-        def: Shared<HostDef>,
-        index: u32,
-        store: *mut VmStoreContext,
-        caller: *mut VmContext,
-    ) -> Self {
-        let closure: *const (dyn Any + Send + Sync) = &raw const *def.closure;
-        Self {
-            vm: VmHostContext {
-                magic: HOST_CONTEXT_MAGIC,
-                host_func: index,
-                store,
-                call: def.call,
-                caller,
-            },
-            closure: closure.cast(),
-            def,
-        }
-    }
-
-    pub(crate) fn def(&self) -> &Shared<HostDef> {
-        &self.def
+    /// Puts a host function into a store whose data is of the right type.
+    pub(super) fn from_def(store: &mut StoreOpaque, def: Shared<HostDef>) -> Result<Self> {
+        store.engine.check_same(def.engine())?;
+        let code = store.exit_stubs.get(def.type_id()).unwrap_or(core::ptr::null());
+        let index = store.host_funcs.len() as u32;
+        store
+            .host_funcs
+            .try_reserve(1)
+            .map_err(|_| Error::OutOfMemory { bytes: size_of::<RawBox<StoreHostFunc>>() })?;
+        let func = StoreHostFunc::new(def, index, store.vm(), code)?;
+        let func_ref = func.as_non_null().cast();
+        store.host_funcs.push(func);
+        Ok(Self::at(store.id, func_ref))
     }
 }
 
-/// A host function of a store that no instance imports (yet).
-#[repr(C)]
-pub(crate) struct StoreHostFunc {
-    pub(crate) func_ref: VmFuncRef,
-    pub(crate) context: HostContext,
+/// A definition for a closure over [`Val`]s.
+pub(super) fn dynamic_def<T: 'static>(
+    engine: &Engine,
+    ty: &FuncType,
+    func: impl Fn(Caller<'_, T>, &[Val], &mut [Val]) -> Result<()> + Send + Sync + 'static,
+) -> Result<Shared<HostDef>> {
+    fn shim_for<T, F>(_: &F) -> HostCall
+    where
+        T: 'static,
+        F: Fn(Caller<'_, T>, &[Val], &mut [Val]) -> Result<()> + Send + Sync + 'static,
+    {
+        dynamic::<T, F>
+    }
+    let call = shim_for(&func);
+    // SAFETY: the shim is made for the closure's type and takes any signature.
+    unsafe { HostDef::new(engine, ty, call, alloc::try_box(func)?) }
 }
 
-/// The host context behind a func ref, if it is that of a host function.
-///
-/// # Safety
-/// `func_ref` is alive.
-pub(crate) unsafe fn host_context(func_ref: *const VmFuncRef) -> Option<*mut HostContext> {
-    // SAFETY: a func ref's context is that of an instance or a host function;
-    // both start with a magic number. Passed on to the caller.
-    unsafe {
-        let context = (*func_ref).context;
-        ((*context).magic == HOST_CONTEXT_MAGIC).then(|| context.cast())
-    }
+/// A definition for a closure with Rust types.
+pub(super) fn wrapped_def<T, Params, Results>(
+    engine: &Engine,
+    func: impl IntoFunc<T, Params, Results>,
+) -> Result<Shared<HostDef>> {
+    let parts = func.into_parts()?;
+    // SAFETY: the parts belong together.
+    unsafe { HostDef::new(engine, &parts.ty, parts.call, parts.closure) }
 }
 
 /// Links a host frame while it lives.
@@ -151,10 +124,7 @@ pub(crate) unsafe fn run<T: 'static, A: HostArgs, R: WasmParams>(
     body: impl FnOnce(*const (), Caller<'_, T>) -> Result<R>,
 ) -> u64 {
     // SAFETY: the context is alive for the whole call, because the store is.
-    let (closure, vm, caller) = unsafe {
-        let context = context.cast::<HostContext>();
-        ((*context).closure, (*context).vm.store, (*context).vm.caller)
-    };
+    let (closure, vm, caller) = unsafe { HostContext::parts(context) };
     // SAFETY: the context belongs to a live store.
     let store = unsafe { StorePtr::from_vm(vm) };
     let outcome = catch(store, move || {
@@ -192,46 +162,12 @@ pub(crate) unsafe fn run<T: 'static, A: HostArgs, R: WasmParams>(
     }
 }
 
-/// Keeps what a panic carries until the activation has ended. Out of line, so
-/// that host calls do not save registers for it.
-///
-/// # Safety
-/// The code that used the store has been unwound.
-#[cfg(feature = "std")]
-#[cold]
-#[inline(never)]
-unsafe fn panicked(store: StorePtr, payload: super::store::PanicPayload) -> Error {
-    // SAFETY: passed on to the caller.
-    unsafe { store.get() }.panic = Some(payload);
-    crate::abi::Trap::HostError.into()
-}
-
-/// Runs embedder code below which generated code is on the stack. A panic
-/// becomes an error; it goes on when the activation has ended.
-#[cfg(feature = "std")]
-#[inline(always)]
-pub(crate) fn catch<V>(store: StorePtr, body: impl FnOnce() -> Result<V>) -> Result<V> {
-    match std::panic::catch_unwind(core::panic::AssertUnwindSafe(body)) {
-        Ok(outcome) => outcome,
-        // SAFETY: it has been.
-        Err(payload) => Err(unsafe { panicked(store, payload) }),
-    }
-}
-
-/// Runs embedder code below which generated code is on the stack. Without
-/// `std` a panic does not unwind.
-#[cfg(not(feature = "std"))]
-#[inline(always)]
-pub(crate) fn catch<V>(_store: StorePtr, body: impl FnOnce() -> Result<V>) -> Result<V> {
-    body()
-}
-
 /// Results that [`dynamic`] has written itself.
 struct Written;
 
 // SAFETY: writes nothing.
 unsafe impl WasmParams for Written {
-    const TYPES: &'static [crate::artifact::ValType] = &[];
+    const TYPES: &'static [ValType] = &[];
 
     #[inline]
     unsafe fn lower_all(self, _: &mut OpaqueStore, _: *mut ValRaw) -> Result<()> {
@@ -253,12 +189,12 @@ where
 {
     // SAFETY: passed on to the caller.
     unsafe {
-        let def = (*context.cast::<HostContext>()).def.clone();
+        let def = (*context.cast::<HostContext>()).def().clone();
         run::<T, (), Written>(context, cells, |closure, mut caller| {
             let store = caller.as_context_mut().ptr();
             let mut values = core::mem::take(&mut store.get().spare_values);
             let outcome =
-                call_dynamic::<T, F>(&*closure.cast(), caller, &def.ty, cells, &mut values);
+                call_dynamic::<T, F>(&*closure.cast(), caller, def.ty(), cells, &mut values);
             values.clear();
             store.get().spare_values = values;
             outcome.map(|()| Written)
@@ -273,7 +209,7 @@ unsafe fn call_dynamic<T, F>(
     mut caller: Caller<'_, T>,
     ty: &FuncType,
     cells: *mut ValRaw,
-    values: &mut std_alloc::vec::Vec<Val>,
+    values: &mut Vec<Val>,
 ) -> Result<()>
 where
     T: 'static,
@@ -281,91 +217,14 @@ where
 {
     let store = caller.as_context_mut().ptr();
     // SAFETY: passed on to the caller; nothing of the store is in use.
-    unsafe { lift_values(store.get(), ty, cells, values)? };
+    unsafe { value::lift_list(store.get(), ty, cells, values)? };
     let (params, results) = values.split_at_mut(ty.params().len());
     closure(caller, params, results)?;
     // SAFETY: the caller is gone; room is this function's precondition.
-    unsafe { lower_clones(store.get(), ty.results(), results, cells) }
-}
-
-/// What a closure is called with: its parameters, and room for its results.
-///
-/// # Safety
-/// The cells hold parameters of this type.
-unsafe fn lift_values(
-    store: &mut StoreOpaque,
-    ty: &FuncType,
-    cells: *const ValRaw,
-    values: &mut std_alloc::vec::Vec<Val>,
-) -> Result<()> {
-    let count = ty.params().len() + ty.results().len();
-    let bytes = count * size_of::<Val>();
-    values.try_reserve(count).map_err(|_| Error::OutOfMemory { bytes })?;
-    for (at, ty) in ty.params().iter().enumerate() {
-        // SAFETY: by this function's contract.
-        values.push(unsafe { Val::lift(*cells.add(at), *ty, store)? });
-    }
-    values.extend(ty.results().iter().map(|ty| Val::default_for_ty(*ty)));
-    Ok(())
-}
-
-/// Checks values against their types and reserves the slots they need.
-fn reserve_for(
-    store: &mut StoreOpaque,
-    types: &[crate::artifact::ValType],
-    values: &[Val],
-) -> Result<()> {
-    if values.len() != types.len() {
-        return Err(Misuse::WrongArity.into());
-    }
-    let mut slots = 0;
-    for (value, ty) in values.iter().zip(types) {
-        value.check(*ty, store)?;
-        slots += u32::from(value.takes_slot());
-    }
-    match slots {
-        0 => Ok(()),
-        slots => store.reserve_references(slots),
-    }
-}
-
-/// Checks values, reserves, writes clones of them to the cells.
-///
-/// # Safety
-/// `cells` has room for as many cells as there are types.
-pub(crate) unsafe fn lower_clones(
-    store: &mut StoreOpaque,
-    types: &[crate::artifact::ValType],
-    values: &[Val],
-    cells: *mut ValRaw,
-) -> Result<()> {
-    reserve_for(store, types, values)?;
-    for (at, value) in values.iter().enumerate() {
-        // SAFETY: passed on to the caller.
-        unsafe { cells.add(at).write(value.clone().lower(store)?) };
-    }
-    Ok(())
-}
-
-/// The same, but moves the values.
-///
-/// # Safety
-/// `cells` has room for as many cells as there are types.
-pub(crate) unsafe fn lower_values(
-    store: &mut StoreOpaque,
-    types: &[crate::artifact::ValType],
-    values: Vec<Val>,
-    cells: *mut ValRaw,
-) -> Result<()> {
-    reserve_for(store, types, &values)?;
-    for (at, value) in values.into_iter().enumerate() {
-        // SAFETY: passed on to the caller.
-        unsafe { cells.add(at).write(value.lower(store)?) };
-    }
-    Ok(())
+    unsafe { value::lower_clones(store.get(), ty.results(), results, cells) }
 }
 
 /// A boxed closure for [`HostDef::new`].
-pub(crate) fn erase<F: Send + Sync + 'static>(closure: F) -> Result<Box<dyn Any + Send + Sync>> {
+pub(crate) fn erase<F: Send + Sync + 'static>(closure: F) -> Result<Closure> {
     Ok(alloc::try_box(closure)?)
 }

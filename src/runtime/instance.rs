@@ -3,7 +3,8 @@
 use super::const_expr;
 use super::convert::{WasmParams, WasmResults};
 use super::external::Extern;
-use super::func::{Func, TypedFunc};
+use super::func::Func;
+use super::func_calls::TypedFunc;
 use super::global::Global;
 use super::instantiate::{self, Definition};
 use super::link;

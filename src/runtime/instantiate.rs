@@ -9,7 +9,7 @@ use super::call;
 use super::const_expr;
 use super::external::Extern;
 use super::global;
-use super::host_func::{self, HostContext, HostDef};
+use super::host_def::{self, HostContext, HostDef};
 use super::instance::{Bits, Instance, InstanceData};
 use super::limits;
 use super::link;
@@ -287,7 +287,7 @@ fn import_func(
             let func_ref = func.func_ref(store)?.as_ptr();
             // SAFETY: alive, checked to be of this store.
             unsafe {
-                match host_func::host_context(func_ref) {
+                match host_def::host_context(func_ref) {
                     Some(context) => host((*context).def())?,
                     None => func_ref.read(),
                 }

@@ -3,13 +3,12 @@
 
 use super::caller::Caller;
 use super::convert::{HostArg, HostArgs, OpaqueStore, WasmParams, for_each_arity};
-use super::host_func::{self, HostCall};
+use super::host_def::{Closure, HostCall};
+use super::host_func;
 use super::store::{AsContextMut, StorePtr};
 use crate::abi::{ValRaw, VmHostContext};
 use crate::artifact::FuncType;
 use crate::error::Result;
-use core::any::Any;
-use std_alloc::boxed::Box;
 
 /// What a host function may return: nothing, a value, a tuple of values, or a
 /// [`Result`] of one of these.
@@ -49,7 +48,7 @@ unsafe impl<V: WasmParams> HostReturn for Result<V> {
 pub struct HostParts {
     pub(super) ty: FuncType,
     pub(super) call: HostCall,
-    pub(super) closure: Box<dyn Any + Send + Sync>,
+    pub(super) closure: Closure,
 }
 
 /// A closure that can be a host function: up to 16 parameters, with or without

@@ -2,7 +2,6 @@
 //! does not match.
 
 use super::external::Extern;
-use super::host_func;
 use super::instantiate::{Definition, Imports};
 use super::module::Module;
 use super::store::StoreOpaque;
@@ -53,10 +52,7 @@ pub(super) fn check_definitions(module: &Module, imports: Imports<'_, '_>) -> Re
 fn is_host_func(store: &StoreOpaque, definition: Definition<'_>) -> Result<bool> {
     match definition {
         Definition::Host(_) => Ok(true),
-        Definition::Extern(Extern::Func(func)) => {
-            // SAFETY: alive, checked to be of this store.
-            Ok(unsafe { host_func::host_context(func.func_ref(store)?.as_ptr()) }.is_some())
-        }
+        Definition::Extern(Extern::Func(func)) => Ok(func.host_def(store)?.is_some()),
         Definition::Extern(_) => Ok(false),
     }
 }
@@ -74,9 +70,7 @@ fn satisfies(
             type_id(ty) == Some(def.type_id())
         }
         (ImportKind::Func(ty), Definition::Extern(Extern::Func(func))) => {
-            let func_ref = func.func_ref(store)?;
-            // SAFETY: alive, checked to be of this store.
-            type_id(ty) == Some(unsafe { (*func_ref.as_ptr()).type_id })
+            type_id(ty) == Some(func.type_id(store)?)
         }
         (ImportKind::Table(wanted), Definition::Extern(Extern::Table(table))) => {
             let table = table.data_in(store)?;

@@ -7,7 +7,8 @@ use super::caller::Caller;
 use super::definitions::{Definitions, Item};
 use super::engine::Engine;
 use super::external::Extern;
-use super::func::{self, Func};
+use super::func::Func;
+use super::host_func;
 use super::instance::Instance;
 use super::instance_pre::InstancePre;
 use super::instantiate;
@@ -83,7 +84,7 @@ impl<T: 'static> Linker<T> {
         name: &str,
         func: impl IntoFunc<T, Params, Results>,
     ) -> Result<&mut Self> {
-        let def = func::wrapped_def(&self.engine, func)?;
+        let def = host_func::wrapped_def(&self.engine, func)?;
         self.insert(module, name, Item::Host(def))
     }
 
@@ -98,7 +99,7 @@ impl<T: 'static> Linker<T> {
         ty: FuncType,
         func: impl Fn(Caller<'_, T>, &[Val], &mut [Val]) -> Result<()> + Send + Sync + 'static,
     ) -> Result<&mut Self> {
-        let def = func::dynamic_def(&self.engine, &ty, func)?;
+        let def = host_func::dynamic_def(&self.engine, &ty, func)?;
         self.insert(module, name, Item::Host(def))
     }
 

@@ -13,7 +13,8 @@
 //! | file | concern |
 //! |---|---|
 //! | `call` | the only way into generated code |
-//! | `host_func`, `into_func`, `caller` | the way back into Rust |
+//! | `func`, `func_calls` | functions, and calling them |
+//! | `host_def`, `host_func`, `into_func`, `caller`, `catch` | the way back into Rust |
 //! | `rooted`, `roots` | references that are lent, and kept for the host |
 //! | `convert`, `value` | values between cells and Rust |
 //! | `builtins`, `segments` | what generated code calls |
@@ -27,6 +28,7 @@ mod backtrace;
 mod builtins;
 mod call;
 mod caller;
+mod catch;
 mod code_map;
 mod code_ranges;
 mod config;
@@ -37,7 +39,9 @@ mod engine;
 mod external;
 pub mod fault;
 mod func;
+mod func_calls;
 mod global;
+mod host_def;
 #[cfg(feature = "std")]
 mod host_faults;
 mod host_func;
@@ -72,7 +76,8 @@ pub use config::Config;
 pub use convert::{FromWasm, HostArg, ToWasm, WasmParams, WasmResults};
 pub use engine::Engine;
 pub use external::Extern;
-pub use func::{Func, TypedFunc};
+pub use func::Func;
+pub use func_calls::TypedFunc;
 pub use global::Global;
 pub use instance::{Instance, InstanceExports};
 pub use instance_pre::InstancePre;

@@ -1,11 +1,13 @@
-//! [`Val`]: a value whose type is only known when the program runs.
+//! [`Val`]: a value whose type is only known when the program runs, and lists
+//! of them in cells.
 
 use super::func::Func;
 use super::store::StoreOpaque;
 use crate::abi::{NULL_SLOT, ValRaw};
-use crate::artifact::{HeapType, RefType, ValType};
+use crate::artifact::{FuncType, HeapType, RefType, ValType};
 use crate::error::{Error, Misuse, Result};
 use crate::gc::ExternRef;
+use std_alloc::vec::Vec;
 
 /// A WebAssembly value. Floats are carried as bits.
 #[derive(Clone, Debug)]
@@ -172,6 +174,80 @@ pub(crate) fn clone_reference(store: &StoreOpaque, slot: u32) -> Result<Option<E
         Some(reference) => Ok(Some(reference.clone())),
         None => Err(Error::Bug("reference to a slot that is not in use")),
     }
+}
+
+/// What a function of this type is called with: its parameters, and room for
+/// its results.
+///
+/// # Safety
+/// The cells hold parameters of this type.
+pub(crate) unsafe fn lift_list(
+    store: &mut StoreOpaque,
+    ty: &FuncType,
+    cells: *const ValRaw,
+    values: &mut Vec<Val>,
+) -> Result<()> {
+    let count = ty.params().len() + ty.results().len();
+    let bytes = count * size_of::<Val>();
+    values.try_reserve(count).map_err(|_| Error::OutOfMemory { bytes })?;
+    for (at, ty) in ty.params().iter().enumerate() {
+        // SAFETY: by this function's contract.
+        values.push(unsafe { Val::lift(*cells.add(at), *ty, store)? });
+    }
+    values.extend(ty.results().iter().map(|ty| Val::default_for_ty(*ty)));
+    Ok(())
+}
+
+/// Checks values against their types and reserves the slots they need.
+fn reserve_for(store: &mut StoreOpaque, types: &[ValType], values: &[Val]) -> Result<()> {
+    if values.len() != types.len() {
+        return Err(Misuse::WrongArity.into());
+    }
+    let mut slots = 0;
+    for (value, ty) in values.iter().zip(types) {
+        value.check(*ty, store)?;
+        slots += u32::from(value.takes_slot());
+    }
+    match slots {
+        0 => Ok(()),
+        slots => store.reserve_references(slots),
+    }
+}
+
+/// Checks values, reserves, writes clones of them to the cells.
+///
+/// # Safety
+/// `cells` has room for as many cells as there are types.
+pub(crate) unsafe fn lower_clones(
+    store: &mut StoreOpaque,
+    types: &[ValType],
+    values: &[Val],
+    cells: *mut ValRaw,
+) -> Result<()> {
+    reserve_for(store, types, values)?;
+    for (at, value) in values.iter().enumerate() {
+        // SAFETY: passed on to the caller.
+        unsafe { cells.add(at).write(value.clone().lower(store)?) };
+    }
+    Ok(())
+}
+
+/// The same, but moves the values.
+///
+/// # Safety
+/// `cells` has room for as many cells as there are types.
+pub(crate) unsafe fn lower_list(
+    store: &mut StoreOpaque,
+    types: &[ValType],
+    values: Vec<Val>,
+    cells: *mut ValRaw,
+) -> Result<()> {
+    reserve_for(store, types, &values)?;
+    for (at, value) in values.into_iter().enumerate() {
+        // SAFETY: passed on to the caller.
+        unsafe { cells.add(at).write(value.lower(store)?) };
+    }
+    Ok(())
 }
 
 macro_rules! from {

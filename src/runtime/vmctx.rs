@@ -5,7 +5,7 @@
 //! Everything in here is reached through raw pointers only, because generated
 //! code keeps pointers to it. A reference into it lasts for one expression.
 
-use super::host_func::HostContext;
+use super::host_def::HostContext;
 use crate::abi::{
     FuncIndex, GlobalIndex, INSTANCE_CONTEXT_MAGIC, MemoryIndex, TableIndex, VmContext, VmFuncRef,
     VmFunctionImport, VmGlobal, VmMemory, VmOffsets, VmStoreContext, VmTable,

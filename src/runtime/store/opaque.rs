@@ -8,14 +8,14 @@
 use super::StoreId;
 use super::exit_stubs::ExitStubs;
 use super::layout::{Region, StoreFunctions};
-use crate::abi::{Trap, VmFuncRef, VmStoreContext};
+use crate::abi::{Trap, VmStoreContext};
 use crate::alloc;
 use crate::error::{Error, Result};
 use crate::gc::RefHeap;
 use crate::runtime::backtrace::RawBacktrace;
 use crate::runtime::code_map::CodeMap;
 use crate::runtime::engine::Engine;
-use crate::runtime::host_func::StoreHostFunc;
+use crate::runtime::host_def::StoreHostFunc;
 use crate::runtime::instance::InstanceData;
 use crate::runtime::limiter::ResourceLimiter;
 use crate::runtime::limits;
@@ -231,30 +231,9 @@ impl StoreOpaque {
         Ok(())
     }
 
-    /// Makes a module's code known. Host functions made before there was an
-    /// exit stub of their type get it now.
+    /// Makes a module's code and exit stubs known.
     pub(crate) fn register_module(&mut self, module: &Module) -> Result<()> {
-        let stubs = module.exit_stubs();
-        self.exit_stubs.try_reserve(stubs.len())?;
-        if !self.code.insert(module)? {
-            return Ok(());
-        }
-        for (type_id, stub) in stubs {
-            self.exit_stubs.insert(type_id, stub);
-        }
-        for func in &self.host_funcs {
-            let func_ref: *mut VmFuncRef = func.as_non_null().cast().as_ptr();
-            // SAFETY: a host function starts with its func ref and is alive;
-            // generated code that could read it is not running.
-            unsafe {
-                if (*func_ref).code.is_null()
-                    && let Some(stub) = self.exit_stubs.get((*func_ref).type_id)
-                {
-                    (*func_ref).code = stub;
-                }
-            }
-        }
-        Ok(())
+        self.exit_stubs.register(module, &mut self.code, &self.host_funcs)
     }
 
     /// Keeps what an error says and turns it into the trap code that generated
