@@ -4,8 +4,7 @@
 use super::external::Extern;
 use super::host_def::HostDef;
 use super::index_table::IndexTable;
-use super::instantiate::Definition;
-use super::link;
+use super::link::{self, Definition};
 use super::shared::Shared;
 use crate::alloc;
 use crate::error::{LinkReason, Result};

@@ -1,4 +1,4 @@
-//! [`Instance`]: one instance of a module, and what its store knows of it.
+//! [`Instance`]: the handle to an instance of a module.
 
 use super::const_expr;
 use super::convert::{WasmParams, WasmResults};
@@ -6,18 +6,15 @@ use super::external::Extern;
 use super::func::Func;
 use super::func_calls::TypedFunc;
 use super::global::Global;
-use super::instantiate::{self, Definition};
-use super::link;
+use super::instance_data::InstanceData;
+use super::instantiate;
+use super::link::{self, Definition, Imports};
 use super::memory::Memory;
 use super::module::Module;
-use super::store::{AsContextMut, StoreId, StoreOpaque};
+use super::store::{AsContextMut, StoreId, StoreOpaque, StorePtr};
 use super::table::Table;
-use super::vmctx::{ContextBox, ContextView};
-use crate::abi::{MemoryIndex, TableIndex};
-use crate::alloc;
 use crate::artifact::{Export, ExportKind};
 use crate::error::{Error, LinkReason, Misuse, Result};
-use std_alloc::{boxed::Box, vec::Vec};
 
 /// An instance of a module in a store. A handle: copying it costs nothing, and
 /// using it with another store is an error.
@@ -25,109 +22,6 @@ use std_alloc::{boxed::Box, vec::Vec};
 pub struct Instance {
     store: StoreId,
     index: u32,
-}
-
-/// An instance as its store knows it.
-pub(crate) struct InstanceData {
-    pub(super) context: ContextBox,
-    pub(super) module: Module,
-    /// Store indices of imported tables, then of imported memories.
-    pub(super) imported: Box<[u32]>,
-    /// Store indices of the first table and memory the module defines.
-    pub(super) first_table: u32,
-    pub(super) first_memory: u32,
-    /// Which element segments, then which data segments, have been dropped.
-    pub(super) dropped: Bits,
-}
-
-/// A small set of numbers.
-pub(super) enum Bits {
-    Inline(u64),
-    Heap(Box<[u64]>),
-}
-
-impl Bits {
-    /// Room for numbers below `count`.
-    pub(super) fn new(count: usize) -> Result<Self> {
-        if count <= 64 {
-            return Ok(Bits::Inline(0));
-        }
-        let words = count.div_ceil(64);
-        let mut bits: Vec<u64> = alloc::try_vec_with_capacity(words)?;
-        bits.resize(words, 0);
-        Ok(Bits::Heap(alloc::try_boxed_slice(bits)?))
-    }
-
-    fn word(&self, number: usize) -> Option<u64> {
-        match self {
-            Bits::Inline(word) => (number < 64).then_some(*word),
-            Bits::Heap(words) => words.get(number / 64).copied(),
-        }
-    }
-
-    pub(super) fn contains(&self, number: usize) -> bool {
-        self.word(number).is_some_and(|word| word >> (number % 64) & 1 == 1)
-    }
-
-    pub(super) fn insert(&mut self, number: usize) {
-        let bit = 1 << (number % 64);
-        match self {
-            Bits::Inline(word) if number < 64 => *word |= bit,
-            Bits::Inline(_) => {}
-            Bits::Heap(words) => {
-                if let Some(word) = words.get_mut(number / 64) {
-                    *word |= bit;
-                }
-            }
-        }
-    }
-}
-
-const BAD_INDEX: Error = Error::Bug("index outside an instance's index space");
-
-impl InstanceData {
-    pub(super) fn view(&self) -> ContextView<'_> {
-        self.context.view(self.module.offsets())
-    }
-
-    /// Store index of a table.
-    pub(super) fn table(&self, table: TableIndex) -> Result<u32> {
-        let counts = &self.module.info().counts;
-        match table.0.checked_sub(counts.imported_tables) {
-            None => self.imported.get(table.index()).copied().ok_or(BAD_INDEX),
-            Some(defined) if defined < counts.defined_tables => Ok(self.first_table + defined),
-            Some(_) => Err(BAD_INDEX),
-        }
-    }
-
-    /// Store index of a memory.
-    pub(super) fn memory(&self, memory: MemoryIndex) -> Result<u32> {
-        let counts = &self.module.info().counts;
-        let at = counts.imported_tables as usize + memory.index();
-        match memory.0.checked_sub(counts.imported_memories) {
-            None => self.imported.get(at).copied().ok_or(BAD_INDEX),
-            Some(defined) if defined < counts.defined_memories => Ok(self.first_memory + defined),
-            Some(_) => Err(BAD_INDEX),
-        }
-    }
-
-    /// What an export is. `store` is the id of the store that owns this.
-    fn export(&self, store: StoreId, kind: ExportKind) -> Result<Extern> {
-        Ok(match kind {
-            ExportKind::Func(func) => {
-                let func_ref = const_expr::func_ref(func, &self.module, self.view())?;
-                Extern::Func(Func::from_raw(store, func_ref.as_ptr()).ok_or(BAD_INDEX)?)
-            }
-            ExportKind::Table(table) => Extern::Table(Table { store, index: self.table(table)? }),
-            ExportKind::Memory(memory) => {
-                Extern::Memory(Memory { store, index: self.memory(memory)? })
-            }
-            ExportKind::Global(global) => {
-                let ty = self.module.info().globals.get(global.index()).ok_or(BAD_INDEX)?.ty;
-                Extern::Global(Global::from_place(store, self.view().global(global)?, ty))
-            }
-        })
-    }
 }
 
 impl Instance {
@@ -146,7 +40,28 @@ impl Instance {
         let store = store.as_context_mut().ptr();
         let imports = |at: usize| imports.get(at).copied().map(Definition::Extern);
         // SAFETY: the store is borrowed exclusively.
-        unsafe { instantiate::instantiate(store, module, &imports) }
+        unsafe { Self::instantiate(store, module, &imports) }
+    }
+
+    /// Instantiates a module and runs its start function.
+    ///
+    /// # Safety
+    /// The store is alive, the caller has the exclusive right to use it, and
+    /// its data is of the type that host functions among the imports expect.
+    pub(super) unsafe fn instantiate(
+        store: StorePtr,
+        module: &Module,
+        imports: Imports<'_, '_>,
+    ) -> Result<Self> {
+        // SAFETY: the reference ends before generated code runs.
+        let (id, imports) = unsafe {
+            let store = store.get();
+            store.backtrace.clear();
+            (store.id, link::resolve(store, module, imports)?)
+        };
+        // SAFETY: resolved for this module and this store.
+        let index = unsafe { instantiate::instantiate(store, module, imports)? };
+        Ok(Self::from_index(id, index))
     }
 
     pub(super) fn from_index(store: StoreId, index: u32) -> Self {
@@ -157,7 +72,10 @@ impl Instance {
         if self.store != store.id {
             return Err(Misuse::WrongStore.into());
         }
-        store.instances.get(self.index as usize).ok_or(BAD_INDEX)
+        store
+            .instances
+            .get(self.index as usize)
+            .ok_or(Error::Bug("instance handle without an instance"))
     }
 
     /// The module.
@@ -178,7 +96,7 @@ impl Instance {
         let instance = self.data_in(context.opaque()).ok()?;
         let index = instance.module.export_index(name)?;
         let kind = instance.module.info().exports.get(index)?.kind;
-        instance.export(self.store, kind).ok()
+        export(instance, self.store, kind).ok()
     }
 
     /// An exported function.
@@ -242,7 +160,7 @@ impl<'s> Iterator for InstanceExports<'s> {
 
     fn next(&mut self) -> Option<Self::Item> {
         let export = self.exports.next()?;
-        Some((&export.name, self.instance.export(self.store, export.kind).ok()?))
+        Some((&export.name, self::export(self.instance, self.store, export.kind).ok()?))
     }
 }
 
@@ -252,23 +170,27 @@ impl core::fmt::Debug for InstanceExports<'_> {
     }
 }
 
-fn unknown_export(instance: &InstanceData, name: &str) -> Error {
-    link::link_error(instance.module.name().unwrap_or(""), name, LinkReason::Unknown)
+/// What an export of an instance is. `store` is the id of the store that owns it.
+fn export(instance: &InstanceData, store: StoreId, kind: ExportKind) -> Result<Extern> {
+    let module = &instance.module;
+    Ok(match kind {
+        ExportKind::Func(func) => {
+            let func_ref = const_expr::func_ref(func, module, instance.view())?;
+            Extern::Func(Func::at(store, func_ref))
+        }
+        ExportKind::Table(table) => Extern::Table(Table { store, index: instance.table(table)? }),
+        ExportKind::Memory(memory) => {
+            Extern::Memory(Memory { store, index: instance.memory(memory)? })
+        }
+        ExportKind::Global(global) => {
+            let ty = module.info().globals.get(global.index()).ok_or(BAD_EXPORT)?.ty;
+            Extern::Global(Global::from_place(store, instance.view().global(global)?, ty))
+        }
+    })
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
+const BAD_EXPORT: Error = Error::Bug("export outside an instance's index space");
 
-    #[test]
-    fn bits_inline_and_on_the_heap() {
-        for count in [1, 64, 65, 200] {
-            let mut bits = Bits::new(count).unwrap();
-            bits.insert(count - 1);
-            assert!(bits.contains(count - 1));
-            assert!(!bits.contains(0) || count == 1);
-            assert!(!bits.contains(1000));
-            bits.insert(1000);
-        }
-    }
+fn unknown_export(instance: &InstanceData, name: &str) -> Error {
+    link::link_error(instance.module.name().unwrap_or(""), name, LinkReason::Unknown)
 }

@@ -6,7 +6,6 @@
 
 use super::definitions::Item;
 use super::instance::Instance;
-use super::instantiate;
 use super::link;
 use super::module::Module;
 use super::shared::Shared;
@@ -55,7 +54,7 @@ impl<T: 'static> InstancePre<T> {
         let store = store.as_context_mut().ptr();
         // SAFETY: the store is borrowed exclusively, and its data is a `T`, as
         // the host functions expect.
-        unsafe { instantiate::instantiate(store, module, &imports) }
+        unsafe { Instance::instantiate(store, module, &imports) }
     }
 }
 

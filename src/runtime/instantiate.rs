@@ -1,19 +1,18 @@
-//! Making an instance: check every import, make everything, only then write
-//! to what others can see.
+//! Making an instance of resolved imports: make everything, only then write to
+//! what others can see.
 //!
 //! Invariant: until the active segments run, a failure leaves the store as it
 //! was. From then on the instance stays, because its functions may sit in
 //! shared tables (specification: "Instantiation", step 16 and after).
 
+use super::bits::Bits;
 use super::call;
 use super::const_expr;
-use super::external::Extern;
 use super::global;
-use super::host_def::{self, HostContext, HostDef};
-use super::instance::{Bits, Instance, InstanceData};
+use super::host_def::{HostContext, HostDef};
+use super::instance_data::InstanceData;
 use super::limits;
-use super::link;
-use super::memory::MemoryData;
+use super::memory::{self, MemoryData};
 use super::module::Module;
 use super::segments;
 use super::shared::Shared;
@@ -21,44 +20,72 @@ use super::store::{StoreOpaque, StorePtr};
 use super::table::{self, TableData};
 use super::vmctx::ContextBox;
 use crate::abi::{
-    DataIndex, ElemIndex, FuncIndex, GlobalIndex, MemoryIndex, TableIndex, ValRaw, VmFuncRef,
-    VmFunctionImport, VmGlobal,
+    ContextCounts, DataIndex, ElemIndex, FuncIndex, GlobalIndex, MemoryIndex, TableIndex, ValRaw,
+    VmFuncRef, VmFunctionImport, VmGlobal,
 };
 use crate::alloc;
-use crate::artifact::{ConstOp, DataMode, ElemMode, ImportKind, NO_ESCAPE};
+use crate::artifact::{ConstOp, DataMode, ElemMode, NO_ESCAPE};
 use crate::error::{Error, LimitError, Result};
 use core::ptr::NonNull;
+use std_alloc::boxed::Box;
+use std_alloc::vec::Vec;
 
-/// What an import is satisfied with.
-#[derive(Clone, Copy)]
-pub(super) enum Definition<'d> {
-    /// Something of the store.
-    Extern(Extern),
-    /// A host function that is not in any store; its data type is right.
-    Host(&'d Shared<HostDef>),
+/// What an imported function is.
+pub(super) enum FuncImport {
+    /// Of an instance.
+    Wasm(NonNull<VmFuncRef>),
+    /// Of the host. Its data type is that of the store.
+    Host(Shared<HostDef>),
 }
 
-/// Gives the definition of the n-th import.
-pub(super) type Imports<'i, 'd> = &'i dyn Fn(usize) -> Option<Definition<'d>>;
+/// What a module imports, by kind and in its order.
+///
+/// Invariant: all of it is of one store, of the types that the module wants,
+/// and as many of each kind.
+pub(super) struct ResolvedImports {
+    pub(super) funcs: Vec<FuncImport>,
+    /// Store indices.
+    pub(super) tables: Vec<u32>,
+    /// Store indices.
+    pub(super) memories: Vec<u32>,
+    pub(super) globals: Vec<NonNull<VmGlobal>>,
+}
 
-/// Instantiates a module and runs its start function.
+impl ResolvedImports {
+    /// Nothing yet, and room for what a module with these counts imports.
+    ///
+    /// # Errors
+    /// [`Error::OutOfMemory`].
+    pub(super) fn with_capacity(counts: &ContextCounts) -> Result<Self> {
+        let tables_and_memories = counts.imported_tables + counts.imported_memories;
+        Ok(Self {
+            funcs: alloc::try_vec_with_capacity(counts.imported_funcs as usize)?,
+            tables: alloc::try_vec_with_capacity(tables_and_memories as usize)?,
+            memories: alloc::try_vec_with_capacity(counts.imported_memories as usize)?,
+            globals: alloc::try_vec_with_capacity(counts.imported_globals as usize)?,
+        })
+    }
+}
+
+/// Instantiates a module and runs its start function. Gives the instance's
+/// number in the store.
 ///
 /// # Safety
-/// The store is alive, and the caller has the exclusive right to use it.
+/// The store is alive, and the caller has the exclusive right to use it; the
+/// imports are of this store and for this module.
 pub(super) unsafe fn instantiate(
     store: StorePtr,
     module: &Module,
-    imports: Imports<'_, '_>,
-) -> Result<Instance> {
+    imports: ResolvedImports,
+) -> Result<u32> {
     // SAFETY: the reference ends before generated code runs.
-    let (id, index, start) = unsafe {
+    let (index, start) = unsafe {
         let store = store.get();
-        store.backtrace.clear();
         let index = create(store, module, imports)?;
         let outcome = run_active_segments(store, index, module);
         store.call_returned();
         outcome?;
-        (store.id, index, start_func(store, index, module)?)
+        (index, start_func(store, index, module)?)
     };
     if let Some(start) = start {
         let mut no_cells = call::Cells::new(0)?;
@@ -68,7 +95,7 @@ pub(super) unsafe fn instantiate(
         unsafe { store.get() }.call_returned();
         outcome?;
     }
-    Ok(Instance::from_index(id, index))
+    Ok(index)
 }
 
 fn start_func(
@@ -121,9 +148,9 @@ impl Mark {
 }
 
 /// Everything up to, and without, the active segments.
-fn create(store: &mut StoreOpaque, module: &Module, imports: Imports<'_, '_>) -> Result<u32> {
-    store.engine.check_same(module.engine())?;
-    let host_imports = link::check_imports(store, module, imports)?;
+fn create(store: &mut StoreOpaque, module: &Module, imports: ResolvedImports) -> Result<u32> {
+    let ResolvedImports { funcs, tables, memories, globals } = imports;
+    let host_imports = funcs.iter().filter(|func| matches!(func, FuncImport::Host(_))).count();
     let count = store.instances.len();
     limits::INSTANCES_PER_STORE.check(count as u64 + 1)?;
     if !store.limiter_allows(|limiter| count < limiter.instances()) {
@@ -139,15 +166,21 @@ fn create(store: &mut StoreOpaque, module: &Module, imports: Imports<'_, '_>) ->
     let info = module.info();
     let (vm, type_ids) = (store.vm().as_ptr(), module.type_ids().as_ptr());
     let mut instance = InstanceData {
-        context: ContextBox::new(module.offsets(), host_imports, count as u32, vm, type_ids)?,
+        context: ContextBox::new(
+            module.offsets(),
+            host_imports as u32,
+            count as u32,
+            vm,
+            type_ids,
+        )?,
         module: module.clone(),
-        imported: imported_indices(module, imports)?,
+        imported: joined(tables, &memories)?,
         first_table: store.tables.len() as u32,
         first_memory: store.memories.len() as u32,
         dropped: Bits::new(info.elems.len() + info.data.len())?,
     };
     let mark = Mark::of(store);
-    match build(store, &mut instance, imports) {
+    match build(store, &mut instance, funcs, &globals) {
         Ok(()) => StoreOpaque::push(&mut store.instances, instance),
         Err(error) => {
             mark.undo(store, &instance);
@@ -156,37 +189,25 @@ fn create(store: &mut StoreOpaque, module: &Module, imports: Imports<'_, '_>) ->
     }
 }
 
-/// Store indices of imported tables, then of imported memories.
-fn imported_indices(
-    module: &Module,
-    imports: Imports<'_, '_>,
-) -> Result<std_alloc::boxed::Box<[u32]>> {
-    let info = module.info();
-    let count = info.counts.imported_tables + info.counts.imported_memories;
-    let mut indices = alloc::try_vec_with_capacity(count as usize)?;
-    if count > 0 {
-        let all = || (0..info.imports.len()).filter_map(imports);
-        indices.extend(all().filter_map(|import| match import {
-            Definition::Extern(Extern::Table(table)) => Some(table.index),
-            _ => None,
-        }));
-        indices.extend(all().filter_map(|import| match import {
-            Definition::Extern(Extern::Memory(memory)) => Some(memory.index),
-            _ => None,
-        }));
-    }
-    Ok(alloc::try_boxed_slice(indices)?)
+/// Store indices of imported tables, then of imported memories; room was made.
+fn joined(mut tables: Vec<u32>, memories: &[u32]) -> Result<Box<[u32]>> {
+    tables.extend_from_slice(memories);
+    Ok(alloc::try_boxed_slice(tables)?)
 }
 
 /// Fills a context in.
 fn build(
     store: &mut StoreOpaque,
     instance: &mut InstanceData,
-    imports: Imports<'_, '_>,
+    funcs: Vec<FuncImport>,
+    globals: &[NonNull<VmGlobal>],
 ) -> Result<()> {
     let module = instance.module.clone();
     let info = module.info();
-    fill_imports(store, instance, &module, imports)?;
+    for (func, import) in (0..).map(FuncIndex).zip(funcs) {
+        import_func(store, instance, &module, func, import)?;
+    }
+    import_places(store, instance, globals)?;
     for (defined, ty) in
         info.memories.iter().skip(info.counts.imported_memories as usize).enumerate()
     {
@@ -222,44 +243,27 @@ fn build(
     Ok(())
 }
 
-fn fill_imports(
-    store: &mut StoreOpaque,
-    instance: &mut InstanceData,
-    module: &Module,
-    imports: Imports<'_, '_>,
+/// Fills in where imported tables, memories and globals lie.
+fn import_places(
+    store: &StoreOpaque,
+    instance: &InstanceData,
+    globals: &[NonNull<VmGlobal>],
 ) -> Result<()> {
-    let missing = Error::Bug("import vanished");
-    let (mut funcs, mut tables, mut memories, mut globals) = (0, 0, 0, 0);
-    for (at, import) in module.info().imports.iter().enumerate() {
-        let Some(definition) = imports(at) else { return Err(missing) };
-        match (import.kind, definition) {
-            (ImportKind::Func(_), definition) => {
-                import_func(store, instance, module, FuncIndex(funcs), definition)?;
-                funcs += 1;
-            }
-            (ImportKind::Table(_), Definition::Extern(Extern::Table(table))) => {
-                let vm = table.data_in(store)?.vm();
-                let place = instance.view().table_import(TableIndex(tables))?;
-                // SAFETY: a place inside the context.
-                unsafe { place.write(vm.as_ptr()) };
-                tables += 1;
-            }
-            (ImportKind::Memory(_), Definition::Extern(Extern::Memory(memory))) => {
-                let vm = memory.data_in(store)?.vm();
-                let place = instance.view().memory_import(MemoryIndex(memories))?;
-                // SAFETY: a place inside the context.
-                unsafe { place.write(vm.as_ptr()) };
-                memories += 1;
-            }
-            (ImportKind::Global(_), Definition::Extern(Extern::Global(global))) => {
-                let vm: NonNull<VmGlobal> = global.place(store)?;
-                let place = instance.view().global_import(GlobalIndex(globals))?;
-                // SAFETY: a place inside the context.
-                unsafe { place.write(vm.as_ptr()) };
-                globals += 1;
-            }
-            _ => return Err(missing),
-        }
+    let counts = &instance.module.info().counts;
+    let view = instance.view();
+    for table in (0..counts.imported_tables).map(TableIndex) {
+        let vm = table::table_at(&store.tables, instance.table(table)?)?.vm();
+        // SAFETY: a place inside the context.
+        unsafe { view.table_import(table)?.write(vm.as_ptr()) };
+    }
+    for memory in (0..counts.imported_memories).map(MemoryIndex) {
+        let vm = memory::memory_at(&store.memories, instance.memory(memory)?)?.vm();
+        // SAFETY: a place inside the context.
+        unsafe { view.memory_import(memory)?.write(vm.as_ptr()) };
+    }
+    for (global, place) in (0..).map(GlobalIndex).zip(globals) {
+        // SAFETY: a place inside the context.
+        unsafe { view.global_import(global)?.write(place.as_ptr()) };
     }
     Ok(())
 }
@@ -271,29 +275,19 @@ fn import_func(
     instance: &mut InstanceData,
     module: &Module,
     func: FuncIndex,
-    definition: Definition<'_>,
+    import: FuncImport,
 ) -> Result<()> {
-    let mut host = |def: &Shared<HostDef>| -> Result<VmFuncRef> {
-        let caller = instance.context.as_non_null().as_ptr();
-        let context = HostContext::new(def.clone(), func.0, store.vm().as_ptr(), caller);
-        let context = instance.context.push_host_context(context)?.cast().as_ptr();
-        let code = module.import_stub(func).ok_or(Error::Bug("import without an exit stub"))?;
-        let (entry_shim, type_id) = (core::ptr::null(), def.type_id());
-        Ok(VmFuncRef { code, context, entry_shim, type_id, index: func.0 })
-    };
-    let func_ref = match definition {
-        Definition::Host(def) => host(def)?,
-        Definition::Extern(Extern::Func(func)) => {
-            let func_ref = func.func_ref(store)?.as_ptr();
-            // SAFETY: alive, checked to be of this store.
-            unsafe {
-                match host_def::host_context(func_ref) {
-                    Some(context) => host((*context).def())?,
-                    None => func_ref.read(),
-                }
-            }
+    let func_ref = match import {
+        FuncImport::Host(def) => {
+            let type_id = def.type_id();
+            let caller = instance.context.as_non_null().as_ptr();
+            let context = HostContext::new(def, func.0, store.vm().as_ptr(), caller);
+            let context = instance.context.push_host_context(context)?.cast().as_ptr();
+            let code = module.import_stub(func).ok_or(Error::Bug("import without an exit stub"))?;
+            VmFuncRef { code, context, entry_shim: core::ptr::null(), type_id, index: func.0 }
         }
-        Definition::Extern(_) => return Err(Error::Bug("import vanished")),
+        // SAFETY: of this store, and so alive.
+        FuncImport::Wasm(func_ref) => unsafe { func_ref.read() },
     };
     let import = VmFunctionImport { code: func_ref.code, context: func_ref.context };
     // SAFETY: places inside the context.

@@ -1,34 +1,53 @@
-//! Checks imports against what is to satisfy them, and says in text form what
-//! does not match.
+//! Resolves imports: finds what is to satisfy each, checks it, and says in text
+//! form what does not match.
 
 use super::external::Extern;
-use super::instantiate::{Definition, Imports};
+use super::host_def::HostDef;
+use super::instantiate::{FuncImport, ResolvedImports};
 use super::module::Module;
+use super::shared::Shared;
 use super::store::StoreOpaque;
+use crate::abi::TypeIndex;
 use crate::alloc;
 use crate::artifact::{ExternType, Import, ImportKind};
 use crate::error::{Error, LinkError, LinkReason, Result};
 use core::fmt::{self, Write};
 use std_alloc::string::String;
 
-/// Checks every import. Returns how many of them are host functions.
-pub(super) fn check_imports(
+/// What an import is satisfied with.
+#[derive(Clone, Copy)]
+pub(super) enum Definition<'d> {
+    /// Something of the store.
+    Extern(Extern),
+    /// A host function that is not in any store; its data type is right.
+    Host(&'d Shared<HostDef>),
+}
+
+/// Gives the definition of the n-th import.
+pub(super) type Imports<'i, 'd> = &'i dyn Fn(usize) -> Option<Definition<'d>>;
+
+/// Checks every import and finds what the store has for it.
+///
+/// # Errors
+/// [`Error::Link`], [`crate::Misuse::WrongStore`], [`crate::Misuse::WrongEngine`].
+pub(super) fn resolve(
     store: &StoreOpaque,
     module: &Module,
     imports: Imports<'_, '_>,
-) -> Result<u32> {
-    let mut host_imports = 0;
-    for (at, import) in module.info().imports.iter().enumerate() {
+) -> Result<ResolvedImports> {
+    store.engine.check_same(module.engine())?;
+    let info = module.info();
+    let mut resolved = ResolvedImports::with_capacity(&info.counts)?;
+    for (at, import) in info.imports.iter().enumerate() {
         let Some(definition) = imports(at) else { return Err(unknown(import)) };
         if let Definition::Extern(found) = definition {
             found.check_store(store)?;
         }
-        if !satisfies(store, module, definition, import.kind)? {
+        if !resolve_one(store, module, definition, import.kind, &mut resolved)? {
             return Err(incompatible(module, at, type_of(store, definition)));
         }
-        host_imports += u32::from(is_host_func(store, definition)?);
     }
-    Ok(host_imports)
+    Ok(resolved)
 }
 
 /// Checks what can be without a store: that there is something for each
@@ -49,42 +68,56 @@ pub(super) fn check_definitions(module: &Module, imports: Imports<'_, '_>) -> Re
     Ok(())
 }
 
-fn is_host_func(store: &StoreOpaque, definition: Definition<'_>) -> Result<bool> {
-    match definition {
-        Definition::Host(_) => Ok(true),
-        Definition::Extern(Extern::Func(func)) => Ok(func.host_def(store)?.is_some()),
-        Definition::Extern(_) => Ok(false),
-    }
-}
-
-fn satisfies(
+/// Adds what an import is to be; false if that is of another type.
+fn resolve_one(
     store: &StoreOpaque,
     module: &Module,
     definition: Definition<'_>,
     wanted: ImportKind,
+    resolved: &mut ResolvedImports,
 ) -> Result<bool> {
-    let type_id = |ty: crate::abi::TypeIndex| module.type_ids().get(ty.index()).copied();
-    Ok(match (wanted, definition) {
+    let type_id = |ty: TypeIndex| module.type_ids().get(ty.index()).copied();
+    match (wanted, definition) {
         (ImportKind::Func(ty), Definition::Host(def)) => {
             store.engine.check_same(def.engine())?;
-            type_id(ty) == Some(def.type_id())
+            if type_id(ty) != Some(def.type_id()) {
+                return Ok(false);
+            }
+            alloc::try_push(&mut resolved.funcs, FuncImport::Host(def.clone()))?;
         }
         (ImportKind::Func(ty), Definition::Extern(Extern::Func(func))) => {
-            type_id(ty) == Some(func.type_id(store)?)
+            if type_id(ty) != Some(func.type_id(store)?) {
+                return Ok(false);
+            }
+            let import = match func.host_def(store)? {
+                Some(def) => FuncImport::Host(def),
+                None => FuncImport::Wasm(func.func_ref(store)?),
+            };
+            alloc::try_push(&mut resolved.funcs, import)?;
         }
         (ImportKind::Table(wanted), Definition::Extern(Extern::Table(table))) => {
-            let table = table.data_in(store)?;
-            table.ty().satisfies(table.len(), &wanted)
+            let found = table.data_in(store)?;
+            if !found.ty().satisfies(found.len(), &wanted) {
+                return Ok(false);
+            }
+            alloc::try_push(&mut resolved.tables, table.index)?;
         }
         (ImportKind::Memory(wanted), Definition::Extern(Extern::Memory(memory))) => {
-            let memory = memory.data_in(store)?;
-            memory.ty().satisfies(memory.pages(), &wanted)
+            let found = memory.data_in(store)?;
+            if !found.ty().satisfies(found.pages(), &wanted) {
+                return Ok(false);
+            }
+            alloc::try_push(&mut resolved.memories, memory.index)?;
         }
         (ImportKind::Global(wanted), Definition::Extern(Extern::Global(global))) => {
-            global.ty_in(store)? == wanted
+            if global.ty_in(store)? != wanted {
+                return Ok(false);
+            }
+            alloc::try_push(&mut resolved.globals, global.place(store)?)?;
         }
-        _ => false,
-    })
+        _ => return Ok(false),
+    }
+    Ok(true)
 }
 
 /// A string whose growth can fail.

@@ -11,7 +11,6 @@ use super::func::Func;
 use super::host_func;
 use super::instance::Instance;
 use super::instance_pre::InstancePre;
-use super::instantiate;
 use super::into_func::IntoFunc;
 use super::link;
 use super::module::Module;
@@ -215,7 +214,7 @@ impl<T: 'static> Linker<T> {
         let store = store.as_context_mut().ptr();
         // SAFETY: the store is borrowed exclusively, and its data is a `T`, as
         // host functions of this linker expect.
-        unsafe { instantiate::instantiate(store, module, &imports) }
+        unsafe { Instance::instantiate(store, module, &imports) }
     }
 
     /// Looks up what a module imports, to instantiate it often.

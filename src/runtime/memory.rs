@@ -105,6 +105,10 @@ impl MemoryData {
     }
 }
 
+pub(super) fn memory_at(memories: &[MemoryData], index: u32) -> Result<&MemoryData> {
+    memories.get(index as usize).ok_or(Error::Bug("memory index without a memory"))
+}
+
 /// Space from the engine's source, with the guard that generated code needs.
 fn reserve(
     engine: &Engine,
@@ -195,7 +199,7 @@ impl Memory {
 
     pub(super) fn data_in<'s>(&self, store: &'s StoreOpaque) -> Result<&'s MemoryData> {
         self.check_store(store)?;
-        store.memories.get(self.index as usize).ok_or(Error::Bug("memory handle without a memory"))
+        memory_at(&store.memories, self.index)
     }
 
     pub(super) fn ty_in(&self, store: &StoreOpaque) -> Result<MemoryType> {

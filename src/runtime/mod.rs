@@ -19,12 +19,13 @@
 //! | `convert`, `value` | values between cells and Rust |
 //! | `builtins`, `segments` | what generated code calls |
 //! | `linker`, `definitions`, `instance_pre` | what imports are taken from |
-//! | `instantiate`, `link`, `const_expr` | making instances |
+//! | `instance`, `instance_data`, `instantiate`, `link`, `const_expr` | making instances |
 //! | `fault`, `code_ranges`, `known_code`, `host_faults` | accesses that the processor stops |
-//! | `index_table` | finding things by hash |
+//! | `index_table`, `bits` | finding things by hash, and sets of numbers |
 //! | `vmctx` | the only raw views of contexts |
 
 mod backtrace;
+mod bits;
 mod builtins;
 mod call;
 mod caller;
@@ -47,6 +48,7 @@ mod host_faults;
 mod host_func;
 mod index_table;
 mod instance;
+mod instance_data;
 mod instance_pre;
 mod instantiate;
 mod into_func;

@@ -5,7 +5,7 @@
 //! checked, and nothing is written when a range is out of bounds.
 
 use super::const_expr;
-use super::instance::InstanceData;
+use super::instance_data::InstanceData;
 use super::module::Module;
 use super::store::StoreOpaque;
 use super::table;

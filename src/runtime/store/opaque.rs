@@ -16,7 +16,7 @@ use crate::runtime::backtrace::RawBacktrace;
 use crate::runtime::code_map::CodeMap;
 use crate::runtime::engine::Engine;
 use crate::runtime::host_def::StoreHostFunc;
-use crate::runtime::instance::InstanceData;
+use crate::runtime::instance_data::InstanceData;
 use crate::runtime::limiter::ResourceLimiter;
 use crate::runtime::limits;
 use crate::runtime::memory::MemoryData;

@@ -166,7 +166,7 @@ fn func_ref(element: RawElement) -> *mut VmFuncRef {
     core::ptr::with_exposed_provenance_mut(element as usize)
 }
 
-pub(super) fn table_at(tables: &[TableData], index: u32) -> Result<&TableData> {
+pub(in crate::runtime) fn table_at(tables: &[TableData], index: u32) -> Result<&TableData> {
     tables.get(index as usize).ok_or(Error::Bug("table index without a table"))
 }
 

@@ -4,7 +4,7 @@
 mod data;
 
 pub(crate) use data::{RawElement, TableData};
-pub(super) use data::{clear, copy, fill, grow, init};
+pub(super) use data::{clear, copy, fill, grow, init, table_at};
 
 use super::store::{AsContext, AsContextMut, StoreId, StoreOpaque};
 use super::value::Val;
