@@ -109,6 +109,8 @@ pub enum Misuse {
     Revoked,
     /// Types of another engine, or code for another engine.
     WrongEngine,
+    /// The code was compiled for an engine that works in another way.
+    WrongFlavor(&'static FlavorMismatch),
     /// The engine cannot be made with this configuration.
     InvalidConfig(&'static str),
     /// The entity is shared and cannot be changed now.
@@ -121,6 +123,17 @@ pub enum Misuse {
         /// Bytes of guard that it has.
         given: usize,
     },
+}
+
+/// In what code and the engine that should run it differ.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FlavorMismatch {
+    /// The setting, e.g. `"deferral policy"`, or a feature of the processor.
+    pub setting: &'static str,
+    /// What the code was compiled for.
+    pub code: &'static str,
+    /// What the engine has.
+    pub engine: &'static str,
 }
 
 impl Error {
@@ -230,6 +243,9 @@ impl core::fmt::Display for Misuse {
             Misuse::WrongReferent => "reference is not of the requested type",
             Misuse::Revoked => "the object behind the reference was revoked",
             Misuse::WrongEngine => "belongs to another engine",
+            Misuse::WrongFlavor(FlavorMismatch { setting, code, engine }) => {
+                return write!(f, "code and engine differ in {setting}: {code}, {engine}");
+            }
             Misuse::InvalidConfig(what) => return write!(f, "invalid configuration: {what}"),
             Misuse::Busy => "entity is in use",
             Misuse::GuardTooSmall { needed, given } => {

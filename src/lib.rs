@@ -30,14 +30,14 @@ pub mod runtime;
 #[expect(unsafe_code, reason = "walks native frames")]
 pub mod stack;
 
-pub use abi::Trap;
+pub use abi::{DeferralPolicy, Trap};
 pub use artifact::{
     ExternType, FuncType, GlobalType, HeapType, MemoryType, RefType, TableType, ValType,
 };
 #[cfg(feature = "compile")]
 pub use compile::{OptLevel, WasmFeatures};
-pub use error::{Error, LimitError, LinkError, LinkReason, Misuse, Result};
-pub use gc::{DeferralPolicy, ExternRef, GcStats, StepProgress};
+pub use error::{Error, FlavorMismatch, LimitError, LinkError, LinkReason, Misuse, Result};
+pub use gc::{ExternRef, GcStats, StepProgress};
 pub use runtime::fault;
 pub use runtime::{
     AsContext, AsContextMut, Caller, Config, Engine, Extern, Func, Global, Instance, InstancePre,

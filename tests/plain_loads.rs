@@ -17,6 +17,7 @@ struct Code {
 fn code_of(policy: DeferralPolicy, optimize: OptLevel, text: &str) -> Code {
     let settings = CompileSettings { policy, optimize, ..CompileSettings::default() };
     let artifact = compile(&wat::parse_str(text).unwrap(), &settings).unwrap();
+    let artifact = artifact.parts();
     let function = artifact.functions[0];
     // A return address may lie right behind the last instruction.
     let returns = (function.start + 1..=function.end)

@@ -9,7 +9,7 @@
 //! | `entry.rs` | [`enter`], [`unwind`]: into Wasm, and out of it on a trap |
 //! | `fault.rs` | [`resume_fault`], and what [`entry_facts`] asks, [`WHOLE_STORE_BYTES`] |
 //! | `frame.rs` | [`RETURN_ADDRESS_OFFSET`], [`FRAME_ALIGN`], [`strip_return_address`], [`stack_pointer`] |
-//! | `features.rs` | [`cpu_features`], [`missing_required_features`], [`TARGET_TRIPLE`] |
+//! | `features.rs` | [`FEATURE_NAMES`], [`cpu_features`], [`missing_required_features`], [`TARGET_TRIPLE`] |
 //! | `signal.rs` | [`signal_registers`], [`set_signal_registers`] (feature `std`, Linux) |
 //! | `sync.rs` | [`synchronize_code`] |
 
@@ -95,7 +95,11 @@ pub fn stack_pointer() -> usize {
     (&raw const here).addr()
 }
 
-/// Cranelift settings for what this processor has, found at run time.
+/// Features of processors that the code generator makes use of, by its names.
+pub use imp::FEATURE_NAMES;
+
+/// What of [`FEATURE_NAMES`] this processor has, found at run time: the n-th
+/// bit is the n-th name.
 pub use imp::cpu_features;
 
 /// What Kernref needs and this processor lacks, if anything.

@@ -4,14 +4,17 @@
 //! `compile` writes an [`Artifact`], `runtime` reads it. Nothing here knows
 //! either.
 
+mod flavor;
 pub mod limits;
 mod module;
 mod stack_map;
 mod types;
 
+pub use flavor::CodeFlavor;
 pub use module::{
-    Artifact, ConstExpr, ConstOp, DataMode, DataSegment, ElemItems, ElemMode, ElemSegment, Export,
-    ExportKind, FunctionCode, Global, Import, ImportKind, ModuleInfo, NO_ESCAPE, ShimCode,
+    Artifact, ArtifactParts, ConstExpr, ConstOp, DataMode, DataSegment, ElemItems, ElemMode,
+    ElemSegment, Export, ExportKind, FunctionCode, Global, Import, ImportKind, ModuleInfo,
+    NO_ESCAPE, ShimCode,
 };
 pub use stack_map::{StackMapBuilder, StackMaps};
 pub(crate) use types::RefForm;

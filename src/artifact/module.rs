@@ -1,9 +1,11 @@
 //! [`Artifact`]: a compiled module, and [`ModuleInfo`]: what it declares.
 //!
-//! Invariants (established by the compiler's validator or by the artifact
-//! reader): every index is within its index space; types of constant
+//! Invariants (established by the compiler, or by whoever calls
+//! [`Artifact::from_parts`]): the code and what describes it are what the
+//! compiler made, of the flavor that stands beside them; every index is within its index space; types of constant
 //! expressions fit their place; code ranges lie inside `code`.
 
+use super::flavor::CodeFlavor;
 use super::stack_map::StackMaps;
 use super::types::{FuncType, GlobalType, MemoryType, RefType, TableType};
 use crate::abi::{
@@ -11,9 +13,60 @@ use crate::abi::{
 };
 use std_alloc::{boxed::Box, string::String, vec::Vec};
 
-/// A compiled module.
+/// A compiled module, to be loaded by [`crate::Module::from_artifact`].
+///
+/// Safe code cannot change it:
+///
+/// ```compile_fail,E0616
+/// fn change(mut artifact: kernref::artifact::Artifact) {
+///     artifact.parts.code.fill(0x90);
+/// }
+/// ```
+///
+/// nor make one of bytes that the compiler has not made:
+///
+/// ```compile_fail,E0133
+/// fn forge(parts: kernref::artifact::ArtifactParts) -> kernref::artifact::Artifact {
+///     kernref::artifact::Artifact::from_parts(parts)
+/// }
+/// ```
 #[derive(Debug)]
 pub struct Artifact {
+    parts: ArtifactParts,
+}
+
+impl Artifact {
+    /// For the compiler alone.
+    #[cfg(feature = "compile")]
+    pub(crate) const fn compiled(parts: ArtifactParts) -> Self {
+        Self { parts }
+    }
+
+    /// An artifact of parts that come from elsewhere.
+    ///
+    /// # Safety
+    /// The compiler of this crate has made the parts, together, and nothing in
+    /// them has been changed since: [`crate::Module::from_artifact`] runs the
+    /// code, and the collector believes the stack maps.
+    #[expect(unsafe_code, reason = "whatever the code does is the caller's promise")]
+    pub const unsafe fn from_parts(parts: ArtifactParts) -> Self {
+        Self { parts }
+    }
+
+    /// What it is made of.
+    pub const fn parts(&self) -> &ArtifactParts {
+        &self.parts
+    }
+
+    /// Takes it apart.
+    pub fn into_parts(self) -> ArtifactParts {
+        self.parts
+    }
+}
+
+/// What an [`Artifact`] is made of.
+#[derive(Debug)]
+pub struct ArtifactParts {
     /// What the module declares.
     pub info: ModuleInfo,
     /// Machine code of all functions, shims and stubs; branches between them
@@ -29,9 +82,8 @@ pub struct Artifact {
     pub exit_stubs: Vec<ShimCode>,
     /// Stack maps of every call in `code`.
     pub stack_maps: StackMaps,
-    /// Whether the code relies on the guard of its memories: it may run in an
-    /// engine with hardware traps only.
-    pub hardware_traps: bool,
+    /// What the code takes for granted.
+    pub flavor: CodeFlavor,
 }
 
 /// Code range of a defined function, in bytes from the start of the code.

@@ -7,8 +7,7 @@
 use super::access::{field, trusted};
 use super::signature::POINTER;
 use super::translator::Translator;
-use crate::abi::{Builtin, Slot, SlotFlags, VmStoreContext};
-use crate::gc::DeferralPolicy;
+use crate::abi::{Builtin, DeferralPolicy, Slot, SlotFlags, VmStoreContext};
 use cranelift_codegen::ir::condcodes::IntCC;
 use cranelift_codegen::ir::{InstBuilder, MemFlagsData, Value, types};
 

@@ -6,7 +6,9 @@ use super::settings::{self, CompileSettings};
 use super::translator::{ModuleEnv, builtin_signature};
 use super::{features, func, limits, shim, signature};
 use crate::abi::{Builtin, FuncIndex, STACK_MARGIN_BYTES, TypeIndex, VmOffsets};
-use crate::artifact::{Artifact, FunctionCode, ImportKind, ModuleInfo, NO_ESCAPE, ShimCode};
+use crate::artifact::{
+    Artifact, ArtifactParts, CodeFlavor, FunctionCode, ImportKind, ModuleInfo, NO_ESCAPE, ShimCode,
+};
 use crate::error::{Error, LimitError, Result};
 use cranelift_codegen::control::ControlPlane;
 use cranelift_codegen::ir::{Signature, UserFuncName};
@@ -81,6 +83,7 @@ fn read<'b>(
 
 struct Compiler<'a> {
     isa: OwnedTargetIsa,
+    flavor: CodeFlavor,
     settings: &'a CompileSettings,
     context: Context,
     builder_context: FunctionBuilderContext,
@@ -89,8 +92,10 @@ struct Compiler<'a> {
 
 impl<'a> Compiler<'a> {
     fn new(settings: &'a CompileSettings) -> Result<Self> {
+        let flavor = settings.flavor();
         Ok(Self {
-            isa: settings::isa(settings)?,
+            isa: settings::isa(settings, flavor.processor)?,
+            flavor,
             settings,
             context: Context::new(),
             builder_context: FunctionBuilderContext::new(),
@@ -164,8 +169,16 @@ impl<'a> Compiler<'a> {
         self.stubs(&info)?;
         self.stubs(&info)?;
         let (code, stack_maps) = self.code.finish()?;
-        let hardware_traps = self.settings.hardware_traps;
-        Ok(Artifact { info, code, functions, entry_shims, exit_stubs, stack_maps, hardware_traps })
+        let flavor = self.flavor;
+        Ok(Artifact::compiled(ArtifactParts {
+            info,
+            code,
+            functions,
+            entry_shims,
+            exit_stubs,
+            stack_maps,
+            flavor,
+        }))
     }
 
     /// Begins a function in the context.

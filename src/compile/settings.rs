@@ -4,8 +4,9 @@
 //! always off; the walker relies on the first, a kernel lacks the rest.
 
 use super::features::WasmFeatures;
+use crate::abi::DeferralPolicy;
+use crate::artifact::CodeFlavor;
 use crate::error::{Error, Misuse, Result};
-use crate::gc::DeferralPolicy;
 use cranelift_codegen::isa::OwnedTargetIsa;
 use cranelift_codegen::settings::{self, Configurable};
 
@@ -43,11 +44,24 @@ pub struct CompileSettings {
     pub verify: bool,
 }
 
+impl CompileSettings {
+    /// The flavor of the code, on a processor like this one.
+    pub(super) fn flavor(&self) -> CodeFlavor {
+        CodeFlavor {
+            zeal: self.zeal,
+            epoch_interruption: self.epoch_interruption,
+            consume_fuel: self.consume_fuel,
+            hardware_traps: self.hardware_traps,
+            ..CodeFlavor::of_this_processor(self.policy)
+        }
+    }
+}
+
 const TARGET: &str =
     if cfg!(target_pointer_width = "64") { crate::arch::TARGET_TRIPLE } else { "" };
 
-/// The Cranelift target for this machine.
-pub(super) fn isa(settings: &CompileSettings) -> Result<OwnedTargetIsa> {
+/// The Cranelift target for this architecture, with these processor features.
+pub(super) fn isa(settings: &CompileSettings, processor: u64) -> Result<OwnedTargetIsa> {
     let rejected = |_| Error::from(Misuse::InvalidConfig("the code generator rejects a setting"));
     let mut flags = settings::builder();
     let opt_level = match settings.optimize {
@@ -69,8 +83,10 @@ pub(super) fn isa(settings: &CompileSettings) -> Result<OwnedTargetIsa> {
     }
     let mut isa = cranelift_codegen::isa::lookup_by_name(TARGET)
         .map_err(|_| Misuse::InvalidConfig("the code generator lacks this architecture"))?;
-    for feature in crate::arch::cpu_features() {
-        isa.enable(feature).map_err(rejected)?;
+    for (bit, feature) in crate::arch::FEATURE_NAMES.iter().enumerate() {
+        if processor & 1 << bit != 0 {
+            isa.enable(feature).map_err(rejected)?;
+        }
     }
     isa.finish(settings::Flags::new(flags))
         .map_err(|_| Misuse::InvalidConfig("the code generator rejects this processor").into())

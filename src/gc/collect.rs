@@ -6,8 +6,8 @@
 //! under `CloneOnRead` a counted slot keeps its entry until no step is under
 //! way, because a frame may have read it without a new entry.
 
-use super::heap::{DeferralPolicy, RefHeap};
-use crate::abi::{NULL_SLOT, SlotFlags, StackMapLookup};
+use super::heap::RefHeap;
+use crate::abi::{DeferralPolicy, NULL_SLOT, SlotFlags, StackMapLookup};
 use crate::error::Result;
 use crate::stack::{self, WalkError};
 

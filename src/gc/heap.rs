@@ -7,21 +7,12 @@ use super::externref::ExternRef;
 use super::release::ReleaseQueue;
 use super::stats::{GcStats, Totals};
 use super::table::ActivationsTable;
-use crate::abi::{NULL_SLOT, Slot, SlotFlags, StackMapLookup, Trap, VmStoreContext};
+use crate::abi::{
+    DeferralPolicy, NULL_SLOT, Slot, SlotFlags, StackMapLookup, Trap, VmStoreContext,
+};
 use crate::error::{Error, LimitError, Misuse, Result};
 use core::num::NonZeroU32;
 use core::ptr::NonNull;
-
-/// When references in counted places get table entries.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub enum DeferralPolicy {
-    /// Reading a table or global enters the reference into the table.
-    CloneOnRead,
-    /// Reads are plain loads; the write that takes the last count away enters
-    /// the old reference (Deutsch and Bobrow's zero-count table).
-    #[default]
-    ZeroCount,
-}
 
 /// How a heap behaves.
 #[derive(Clone, Copy, Debug, Default)]

@@ -12,8 +12,8 @@
 //!
 //! | policy | reading a counted place | count goes to zero |
 //! |---|---|---|
-//! | [`DeferralPolicy::CloneOnRead`] | enters the slot into the table | releases unless in the table |
-//! | [`DeferralPolicy::ZeroCount`] | nothing | enters the slot into the table |
+//! | [`CloneOnRead`](crate::DeferralPolicy) | enters the slot into the table | releases unless in the table |
+//! | [`ZeroCount`](crate::DeferralPolicy) | nothing | enters the slot into the table |
 //!
 //! `docs/gc.md` tells the whole story. Invariants, cited by `SAFETY` notes:
 //!
@@ -47,7 +47,7 @@ mod verify;
 
 pub use collect::StepProgress;
 pub use externref::ExternRef;
-pub use heap::{DeferralPolicy, HeapConfig, RefHeap};
+pub use heap::{HeapConfig, RefHeap};
 pub use stats::GcStats;
 
 #[cfg(test)]

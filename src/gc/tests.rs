@@ -1,7 +1,7 @@
 //! The heap against a plain model, without any Wasm: frames are host frames.
 
-use super::{DeferralPolicy, ExternRef, HeapConfig, RefHeap};
-use crate::abi::{HostFrame, StackMapLookup, Trap, ValRaw, VmStoreContext};
+use super::{ExternRef, HeapConfig, RefHeap};
+use crate::abi::{DeferralPolicy, HostFrame, StackMapLookup, Trap, ValRaw, VmStoreContext};
 use crate::error::{Error, Misuse};
 use core::num::NonZeroU32;
 use core::ptr::{self, NonNull};

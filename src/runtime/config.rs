@@ -1,9 +1,10 @@
 //! [`Config`]: the embedder's choices, made once per engine.
 
+use crate::abi::DeferralPolicy;
 use crate::alloc::{CodeMemory, MemorySource};
+use crate::artifact::CodeFlavor;
 #[cfg(feature = "compile")]
 use crate::compile::{CompileSettings, OptLevel, WasmFeatures};
-use crate::gc::DeferralPolicy;
 use core::num::NonZeroU32;
 use std_alloc::sync::Arc;
 
@@ -119,6 +120,17 @@ impl Config {
 }
 
 impl Config {
+    /// What code must be like to run in an engine of this configuration.
+    pub(super) fn flavor(&self) -> CodeFlavor {
+        CodeFlavor {
+            zeal: self.zeal.is_some(),
+            epoch_interruption: self.epoch_interruption,
+            consume_fuel: self.consume_fuel,
+            hardware_traps: self.hardware_traps,
+            ..CodeFlavor::of_this_processor(self.policy)
+        }
+    }
+
     /// The defaults.
     pub fn new() -> Self {
         Self::default()

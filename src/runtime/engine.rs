@@ -10,7 +10,7 @@ use super::shared::Shared;
 #[cfg(feature = "std")]
 use crate::alloc;
 use crate::alloc::{CodeMemory, MemorySource};
-use crate::artifact::FuncType;
+use crate::artifact::{CodeFlavor, FuncType};
 use crate::error::{Error, Misuse, Result};
 use core::sync::atomic::{AtomicU64, Ordering};
 use spin::mutex::SpinMutex;
@@ -24,6 +24,7 @@ pub struct Engine {
 
 struct EngineInner {
     config: Config,
+    flavor: CodeFlavor,
     memory_source: Arc<dyn MemorySource>,
     code_memory: Arc<dyn CodeMemory>,
     types: SpinMutex<TypeRegistry>,
@@ -53,6 +54,7 @@ impl Engine {
         let (memory_source, code_memory) = providers(config)?;
         let inner = EngineInner {
             config: config.clone(),
+            flavor: config.flavor(),
             memory_source,
             code_memory,
             types: SpinMutex::new(TypeRegistry::default()),
@@ -87,19 +89,9 @@ impl Engine {
         (&raw const *self.inner).addr()
     }
 
-    /// Refuses code that was made for the other kind of engine.
-    pub(super) fn check_traps(&self, by_hardware: bool) -> Result<()> {
-        match (by_hardware, self.inner.config.hardware_traps) {
-            (true, false) => Err(Misuse::InvalidConfig(
-                "the code was compiled for hardware traps, which the engine has off",
-            )
-            .into()),
-            (false, true) => Err(Misuse::InvalidConfig(
-                "the code was compiled without hardware traps, which the engine has on",
-            )
-            .into()),
-            _ => Ok(()),
-        }
+    /// What code must be like to run here.
+    pub(super) fn flavor(&self) -> &CodeFlavor {
+        &self.inner.flavor
     }
 
     /// For the kernel's handler of page faults (x86_64) and data aborts

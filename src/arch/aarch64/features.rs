@@ -4,9 +4,12 @@
 /// See [`crate::arch::TARGET_TRIPLE`].
 pub const TARGET_TRIPLE: &str = "aarch64-unknown-none";
 
+/// See [`crate::arch::FEATURE_NAMES`].
+pub const FEATURE_NAMES: [&str; 0] = [];
+
 /// See [`crate::arch::cpu_features`].
-pub fn cpu_features() -> impl Iterator<Item = &'static str> {
-    core::iter::empty()
+pub const fn cpu_features() -> u64 {
+    0
 }
 
 /// See [`crate::arch::missing_required_features`]: the baseline is enough.

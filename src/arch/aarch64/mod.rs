@@ -10,7 +10,7 @@ mod sync;
 
 pub use entry::{enter, unwind};
 pub use fault::{WHOLE_STORE_BYTES, resume_fault, tell_entry};
-pub use features::{TARGET_TRIPLE, cpu_features, missing_required_features};
+pub use features::{FEATURE_NAMES, TARGET_TRIPLE, cpu_features, missing_required_features};
 pub use frame::{FRAME_ALIGN, RETURN_ADDRESS_OFFSET, stack_pointer, strip_return_address};
 #[cfg(all(feature = "std", target_os = "linux"))]
 pub use signal::{set_signal_registers, signal_registers};

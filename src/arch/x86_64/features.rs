@@ -33,26 +33,41 @@ fn ymm_saved() -> bool {
     low & 0b110 == 0b110
 }
 
+/// See [`crate::arch::FEATURE_NAMES`]. In the order of [`cpu_features`].
+pub const FEATURE_NAMES: [&str; 12] = [
+    "has_sse3",
+    "has_ssse3",
+    "has_cmpxchg16b",
+    "has_sse41",
+    "has_sse42",
+    "has_popcnt",
+    "has_avx",
+    "has_avx2",
+    "has_fma",
+    "has_bmi1",
+    "has_bmi2",
+    "has_lzcnt",
+];
+
 /// See [`crate::arch::cpu_features`].
-pub fn cpu_features() -> impl Iterator<Item = &'static str> {
+pub fn cpu_features() -> u64 {
     let r = read();
     let avx = r.avx_enabled;
-    [
-        (r.leaf1_ecx & 1 != 0, "has_sse3"),
-        (r.leaf1_ecx & 1 << 9 != 0, "has_ssse3"),
-        (r.leaf1_ecx & 1 << 13 != 0, "has_cmpxchg16b"),
-        (r.leaf1_ecx & 1 << 19 != 0, "has_sse41"),
-        (r.leaf1_ecx & 1 << 20 != 0, "has_sse42"),
-        (r.leaf1_ecx & 1 << 23 != 0, "has_popcnt"),
-        (avx && r.leaf1_ecx & 1 << 28 != 0, "has_avx"),
-        (avx && r.leaf7_ebx & 1 << 5 != 0, "has_avx2"),
-        (avx && r.leaf1_ecx & 1 << 12 != 0, "has_fma"),
-        (r.leaf7_ebx & 1 << 3 != 0, "has_bmi1"),
-        (r.leaf7_ebx & 1 << 8 != 0, "has_bmi2"),
-        (r.extended_ecx & 1 << 5 != 0, "has_lzcnt"),
-    ]
-    .into_iter()
-    .filter_map(|(present, name)| present.then_some(name))
+    let present: [bool; FEATURE_NAMES.len()] = [
+        r.leaf1_ecx & 1 != 0,
+        r.leaf1_ecx & 1 << 9 != 0,
+        r.leaf1_ecx & 1 << 13 != 0,
+        r.leaf1_ecx & 1 << 19 != 0,
+        r.leaf1_ecx & 1 << 20 != 0,
+        r.leaf1_ecx & 1 << 23 != 0,
+        avx && r.leaf1_ecx & 1 << 28 != 0,
+        avx && r.leaf7_ebx & 1 << 5 != 0,
+        avx && r.leaf1_ecx & 1 << 12 != 0,
+        r.leaf7_ebx & 1 << 3 != 0,
+        r.leaf7_ebx & 1 << 8 != 0,
+        r.extended_ecx & 1 << 5 != 0,
+    ];
+    present.iter().rev().fold(0, |bits, present| bits << 1 | u64::from(*present))
 }
 
 /// See [`crate::arch::missing_required_features`]. Without SSE4.1 rounding

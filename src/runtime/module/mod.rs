@@ -14,7 +14,7 @@ use super::shared::Shared;
 use crate::abi::{FuncIndex, TypeIndex, VmOffsets};
 use crate::alloc::{self, PublishedCode};
 use crate::artifact::{
-    Artifact, ExternType, FunctionCode, ModuleInfo, NO_ESCAPE, ShimCode, StackMaps,
+    Artifact, ArtifactParts, ExternType, FunctionCode, ModuleInfo, NO_ESCAPE, ShimCode, StackMaps,
 };
 use crate::error::{Error, Result};
 use core::ops::Range;
@@ -88,16 +88,17 @@ impl Module {
         Self::from_artifact(engine, crate::compile::compile(wasm.as_ref(), &settings)?)
     }
 
-    /// Publishes the code of an artifact that was compiled for `engine`'s
-    /// configuration on a processor like this one.
+    /// Publishes the code of an artifact, which may have been compiled for
+    /// another engine, if that works as this one does.
     ///
     /// # Errors
-    /// [`Error::OutOfMemory`]; [`Misuse::InvalidConfig`](crate::Misuse) if it
-    /// was compiled for hardware traps and the engine is without, or the
-    /// reverse; [`Error::Bug`] for a malformed artifact.
+    /// [`Error::OutOfMemory`]; [`Misuse::WrongFlavor`](crate::Misuse) if the
+    /// code takes for granted what the engine or the processor is not;
+    /// [`Error::Bug`] for a malformed artifact.
     pub fn from_artifact(engine: &Engine, artifact: Artifact) -> Result<Self> {
-        engine.check_traps(artifact.hardware_traps)?;
-        let Artifact { info, code, functions, entry_shims, exit_stubs, stack_maps, .. } = artifact;
+        let ArtifactParts { info, code, functions, entry_shims, exit_stubs, stack_maps, flavor } =
+            artifact.into_parts();
+        flavor.check(engine.flavor())?;
         let code_len = u32::try_from(code.len()).map_err(|_| MALFORMED)?;
         if !stack_maps.is_well_formed(code_len) || functions.len() != defined_funcs(&info)? {
             return Err(MALFORMED);

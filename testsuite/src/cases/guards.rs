@@ -379,10 +379,14 @@ pub fn artifacts_and_memories_for_the_other_mode_are_refused(setup: Setup) {
     setup.each_engine(|engine| {
         let wasm = assemble(r#"(module (memory (export "m") 1))"#);
         for hardware_traps in [false, true] {
-            let settings =
-                CompileSettings { policy: setup.policy, hardware_traps, ..Default::default() };
+            let settings = CompileSettings {
+                policy: setup.policy,
+                zeal: setup.zeal,
+                hardware_traps,
+                ..Default::default()
+            };
             let artifact = compile(&wasm, &settings).unwrap();
-            assert_eq!(artifact.hardware_traps, hardware_traps);
+            assert_eq!(artifact.parts().flavor.hardware_traps, hardware_traps);
             match kernref::Module::from_artifact(engine, artifact) {
                 Ok(module) => {
                     assert_eq!(hardware_traps, setup.hardware_traps);
@@ -390,7 +394,10 @@ pub fn artifacts_and_memories_for_the_other_mode_are_refused(setup: Setup) {
                 }
                 Err(error) => {
                     assert_ne!(hardware_traps, setup.hardware_traps);
-                    assert!(matches!(error, Error::Misuse(Misuse::InvalidConfig(_))), "{error}");
+                    let Error::Misuse(Misuse::WrongFlavor(mismatch)) = error else {
+                        panic!("{error}");
+                    };
+                    assert_eq!(mismatch.setting, "hardware traps");
                 }
             }
         }

@@ -1,0 +1,228 @@
+//! [`CodeFlavor`]: what machine code takes for granted of the engine that runs
+//! it, the processor and the layouts of this crate.
+//!
+//! Invariant: `compile` writes it, and code is published only in an engine
+//! that satisfies it ([`CodeFlavor::check`]).
+
+use crate::abi::{DeferralPolicy, FINGERPRINT};
+use crate::arch;
+use crate::error::{FlavorMismatch, Misuse, Result};
+
+/// What machine code takes for granted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CodeFlavor {
+    /// Which barriers are compiled in.
+    pub policy: DeferralPolicy,
+    /// Whether safepoints call the store.
+    pub zeal: bool,
+    /// Whether function entries and loop heads check the epoch.
+    pub epoch_interruption: bool,
+    /// Whether fuel is counted.
+    pub consume_fuel: bool,
+    /// Whether bounds of memories are left to their guards.
+    pub hardware_traps: bool,
+    /// Processor features, as bits: the n-th of [`arch::FEATURE_NAMES`].
+    pub processor: u64,
+    /// [`LAYOUT`], as it was where the code was compiled.
+    pub layout: u64,
+}
+
+/// Tells this version of this crate, with its layouts and its architecture,
+/// from others.
+const LAYOUT: u64 = {
+    let architecture = arch::TARGET_TRIPLE.as_bytes();
+    let mut layout = FINGERPRINT;
+    let mut at = 0;
+    while at < architecture.len() {
+        layout = layout.rotate_left(7) ^ architecture[at] as u64;
+        at += 1;
+    }
+    layout
+};
+
+/// A mismatch for each feature of the processor.
+static LACKS: [FlavorMismatch; arch::FEATURE_NAMES.len()] = {
+    let mut all = [mismatch("", true); arch::FEATURE_NAMES.len()];
+    let mut at = 0;
+    while at < all.len() {
+        all[at].setting = arch::FEATURE_NAMES[at];
+        at += 1;
+    }
+    all
+};
+
+/// A switch that the code has on and the engine off, or the reverse.
+const fn mismatch(setting: &'static str, in_code: bool) -> FlavorMismatch {
+    let (code, engine) = if in_code { ("on", "off") } else { ("off", "on") };
+    FlavorMismatch { setting, code, engine }
+}
+
+macro_rules! switch {
+    ($name:literal, $code:expr, $engine:expr) => {
+        match ($code, $engine) {
+            (true, false) => return Some(const { &mismatch($name, true) }),
+            (false, true) => return Some(const { &mismatch($name, false) }),
+            _ => {}
+        }
+    };
+}
+
+impl CodeFlavor {
+    /// Code without any switch, for this processor.
+    pub fn of_this_processor(policy: DeferralPolicy) -> Self {
+        Self {
+            policy,
+            zeal: false,
+            epoch_interruption: false,
+            consume_fuel: false,
+            hardware_traps: false,
+            processor: arch::cpu_features(),
+            layout: LAYOUT,
+        }
+    }
+
+    /// Refuses code of this flavor for an engine of that one. All must be
+    /// equal, but that the engine's processor may have more features.
+    ///
+    /// # Errors
+    /// [`Misuse::WrongFlavor`], with the first setting that differs.
+    pub fn check(&self, engine: &CodeFlavor) -> Result<()> {
+        match self.mismatch(engine) {
+            Some(mismatch) => Err(Misuse::WrongFlavor(mismatch).into()),
+            None => Ok(()),
+        }
+    }
+
+    fn mismatch(&self, engine: &CodeFlavor) -> Option<&'static FlavorMismatch> {
+        let Self {
+            policy,
+            zeal,
+            epoch_interruption,
+            consume_fuel,
+            hardware_traps,
+            processor,
+            layout,
+        } = *self;
+        if layout != engine.layout {
+            return Some(&FlavorMismatch {
+                setting: "version, architecture or layout of contexts",
+                code: "another",
+                engine: "this one",
+            });
+        }
+        switch!("zeal", zeal, engine.zeal);
+        switch!("epoch interruption", epoch_interruption, engine.epoch_interruption);
+        switch!("fuel", consume_fuel, engine.consume_fuel);
+        switch!("hardware traps", hardware_traps, engine.hardware_traps);
+        match (policy, engine.policy) {
+            (DeferralPolicy::ZeroCount, DeferralPolicy::CloneOnRead) => {
+                return Some(&FlavorMismatch {
+                    setting: "deferral policy",
+                    code: "ZeroCount",
+                    engine: "CloneOnRead",
+                });
+            }
+            (DeferralPolicy::CloneOnRead, DeferralPolicy::ZeroCount) => {
+                return Some(&FlavorMismatch {
+                    setting: "deferral policy",
+                    code: "CloneOnRead",
+                    engine: "ZeroCount",
+                });
+            }
+            _ => {}
+        }
+        let lacking = processor & !engine.processor;
+        if lacking != 0 {
+            static UNKNOWN: FlavorMismatch = mismatch("an unknown feature of the processor", true);
+            return Some(LACKS.get(lacking.trailing_zeros() as usize).unwrap_or(&UNKNOWN));
+        }
+        None
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::error::Error;
+
+    fn here() -> CodeFlavor {
+        CodeFlavor::of_this_processor(DeferralPolicy::ZeroCount)
+    }
+
+    /// What is said of code that differs from its engine in one thing, and of
+    /// the same pair the other way round.
+    fn refused(code: CodeFlavor) -> [FlavorMismatch; 2] {
+        let engine = here();
+        [code.check(&engine), engine.check(&code)].map(|outcome| match outcome {
+            Err(Error::Misuse(Misuse::WrongFlavor(mismatch))) => *mismatch,
+            other => panic!("{other:?}"),
+        })
+    }
+
+    fn refused_switch(code: CodeFlavor, name: &str) {
+        let [there, back] = refused(code);
+        assert_eq!(there, FlavorMismatch { setting: there.setting, code: "on", engine: "off" });
+        assert_eq!(back, FlavorMismatch { setting: there.setting, code: "off", engine: "on" });
+        assert_eq!(there.setting, name);
+    }
+
+    #[test]
+    fn code_of_the_engines_flavor_is_taken() {
+        here().check(&here()).unwrap();
+        assert_eq!(here(), here());
+    }
+
+    #[test]
+    fn code_with_another_policy_is_refused() {
+        let [there, back] = refused(CodeFlavor { policy: DeferralPolicy::CloneOnRead, ..here() });
+        assert_eq!(there.setting, "deferral policy");
+        assert_eq!((there.code, there.engine), ("CloneOnRead", "ZeroCount"));
+        assert_eq!((back.code, back.engine), ("ZeroCount", "CloneOnRead"));
+    }
+
+    #[test]
+    fn code_with_and_without_zeal_is_told() {
+        refused_switch(CodeFlavor { zeal: true, ..here() }, "zeal");
+    }
+
+    #[test]
+    fn code_with_and_without_epochs_is_told() {
+        let epochs = CodeFlavor { epoch_interruption: true, ..here() };
+        refused_switch(epochs, "epoch interruption");
+    }
+
+    #[test]
+    fn code_with_and_without_fuel_is_told() {
+        refused_switch(CodeFlavor { consume_fuel: true, ..here() }, "fuel");
+    }
+
+    #[test]
+    fn code_with_and_without_hardware_traps_is_told() {
+        refused_switch(CodeFlavor { hardware_traps: true, ..here() }, "hardware traps");
+    }
+
+    #[test]
+    fn code_for_a_processor_with_more_features_is_refused() {
+        for (bit, name) in arch::FEATURE_NAMES.iter().enumerate() {
+            let with = CodeFlavor { processor: 1 << bit, ..here() };
+            let without = CodeFlavor { processor: !(1 << bit), ..here() };
+            match with.check(&without) {
+                Err(Error::Misuse(Misuse::WrongFlavor(mismatch))) => {
+                    assert_eq!(mismatch.setting, *name);
+                }
+                other => panic!("{other:?}"),
+            }
+            with.check(&with).unwrap();
+            CodeFlavor { processor: 0, ..here() }.check(&with).unwrap();
+        }
+        let unknown = CodeFlavor { processor: 1 << 63, ..here() };
+        unknown.check(&here()).unwrap_err();
+    }
+
+    #[test]
+    fn code_for_another_layout_is_refused() {
+        let [there, back] = refused(CodeFlavor { layout: !LAYOUT, ..here() });
+        assert!(there.setting.contains("layout"));
+        assert_eq!(there, back);
+    }
+}

@@ -1,0 +1,83 @@
+//! Artifacts go into engines that work as the one they were compiled for, and
+//! into no others.
+#![cfg(all(feature = "compile", feature = "std"))]
+
+use kernref::compile::{CompileSettings, compile};
+use kernref::{Config, DeferralPolicy, Engine, Error, Instance, Misuse, Module, Store};
+use std::num::NonZeroU32;
+
+type Change = (&'static str, fn(&mut CompileSettings), fn(&mut Config));
+
+/// One of each thing that code takes for granted and an embedder can choose.
+const CHANGES: [Change; 6] = [
+    ("", |_| (), |_| ()),
+    (
+        "deferral policy",
+        |settings| settings.policy = DeferralPolicy::CloneOnRead,
+        |config| _ = config.deferral_policy(DeferralPolicy::CloneOnRead),
+    ),
+    ("zeal", |settings| settings.zeal = true, |config| _ = config.gc_zeal(NonZeroU32::new(1))),
+    (
+        "epoch interruption",
+        |settings| settings.epoch_interruption = true,
+        |config| _ = config.epoch_interruption(true),
+    ),
+    ("fuel", |settings| settings.consume_fuel = true, |config| _ = config.consume_fuel(true)),
+    (
+        "hardware traps",
+        |settings| settings.hardware_traps = true,
+        |config| _ = config.hardware_traps(true),
+    ),
+];
+
+#[test]
+fn code_runs_in_engines_of_its_flavor_alone() {
+    let wasm = wat::parse_str(r#"(module (memory 1) (func (export "f")))"#).unwrap();
+    for (compiled_for, change_settings, _) in CHANGES {
+        let mut settings = CompileSettings::default();
+        change_settings(&mut settings);
+        for (engine_has, _, change_config) in CHANGES {
+            let mut config = Config::new();
+            change_config(&mut config);
+            let engine = Engine::new(&config).unwrap();
+            let artifact = compile(&wasm, &settings).unwrap();
+            match Module::from_artifact(&engine, artifact) {
+                Ok(module) => {
+                    assert_eq!(compiled_for, engine_has);
+                    Instance::new(&mut Store::new(&engine, ()).unwrap(), &module, &[]).unwrap();
+                }
+                Err(error) => {
+                    let Error::Misuse(Misuse::WrongFlavor(mismatch)) = error else {
+                        panic!("{error}");
+                    };
+                    assert!([compiled_for, engine_has].contains(&mismatch.setting));
+                    assert_ne!(compiled_for, engine_has);
+                    assert!(error.to_string().contains(mismatch.setting), "{error}");
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn what_an_embedder_may_choose_freely_is_no_flavor() {
+    let settings = CompileSettings { optimize: kernref::OptLevel::None, ..Default::default() };
+    let artifact = compile(&wat::parse_str("(module)").unwrap(), &settings).unwrap();
+    let mut config = Config::new();
+    config.reference_slots(8).max_wasm_stack(64 << 10);
+    Module::from_artifact(&Engine::new(&config).unwrap(), artifact).unwrap();
+}
+
+#[test]
+fn parts_that_were_taken_apart_can_be_put_together() {
+    let wasm = wat::parse_str(r#"(module (func (export "f") (result i32) i32.const 7))"#).unwrap();
+    let parts = compile(&wasm, &CompileSettings::default()).unwrap().into_parts();
+    let engine = Engine::new(&Config::new()).unwrap();
+    // SAFETY: what the compiler has made, unchanged.
+    let artifact = unsafe { kernref::artifact::Artifact::from_parts(parts) };
+    let module = Module::from_artifact(&engine, artifact).unwrap();
+    let mut store = Store::new(&engine, ()).unwrap();
+    let instance = Instance::new(&mut store, &module, &[]).unwrap();
+    let f = instance.get_typed_func::<(), i32>(&mut store, "f").unwrap();
+    assert_eq!(f.call(&mut store, ()).unwrap(), 7);
+}
