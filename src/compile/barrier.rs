@@ -1,5 +1,6 @@
 //! Reference counting in compiled code: the read barrier of `CloneOnRead` and
-//! the write barrier of both policies (DESIGN section 1, R1 and R2).
+//! the write barrier of both policies. They keep G1 and G3 (`gc/mod.rs`) for
+//! what Wasm code does.
 //!
 //! Null needs no test: slot 0 is a slot like any other to the barriers, is
 //! always in the table, and is never released.

@@ -1,4 +1,4 @@
-//! Walking all nested activations of a store (DESIGN R5 and R8).
+//! Walking all nested activations of a store.
 
 use super::cursor::{Cursor, WalkError};
 use crate::abi::{ActivationRecord, StackMapLookup, VmStoreContext};
