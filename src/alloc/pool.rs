@@ -2,11 +2,11 @@
 //! of another source, so that the next ones need not be made from nothing.
 //!
 //! Invariants:
-//! - P1: a kept memory is all zero, is used by nobody, and is handed out once.
-//! - P2: kept memories, and those that are being made ready to be kept, never
+//! - **P1** A kept memory is all zero, is used by nobody, and is handed out once.
+//! - **P2** Kept memories, and those that are being made ready to be kept, never
 //!   exceed the limits. The list has room for that many from the start, so that
 //!   keeping one never allocates.
-//! - P3: the lock is held while the list is read or changed, never while the
+//! - **P3** The lock is held while the list is read or changed, never while the
 //!   source is asked for anything.
 
 use super::embedder::{LinearMemory, MemorySource};

@@ -1,9 +1,21 @@
 //! [`StoreOpaque`]: all of a store that does not depend on the embedder's
 //! data, and [`StorePtr`], the one way to it.
 //!
-//! Invariants: it is pinned from creation to drop. It is reached through
-//! copies of one [`StorePtr`] only, and a reference made from that is never
-//! held across anything that runs generated code or embedder code.
+//! The rules of a store, cited by `SAFETY` notes:
+//!
+//! - **V1** A store, its context and the contexts of its instances stay where
+//!   they are from creation to drop: generated code and handles point to them.
+//! - **V2** A store is reached through copies of one [`StorePtr`] alone, whose
+//!   provenance covers the embedder's data as well.
+//! - **V3** A reference made from that pointer ends before generated code or
+//!   embedder code runs. Whoever is returned to makes a new one.
+//! - **V4** While a store is borrowed its generated code does not run: the
+//!   borrower may use what generated code uses. Code that waits on the stack
+//!   reads lengths and elements anew after each call.
+//! - **V5** A context is laid out by its module, and addressed with that
+//!   module's offsets alone. Generated code passes its own context.
+//! - **V6** What a handle names lives as long as its store. A handle is checked
+//!   to be of the store at hand before it is followed.
 
 use super::StoreId;
 use super::exit_stubs::ExitStubs;

@@ -4,8 +4,13 @@
 //! name it, and only `arch` asks for the architecture. What stands behind
 //! `#[cfg(test)]` may use what it likes. The syntax tree is read, so it makes
 //! no difference how a `use` is written.
+//!
+//! Comments and pages name only files that exist, and `SAFETY` notes only
+//! invariants that `docs/safety.md` lists.
 
+mod comments;
 mod graph;
+mod invariants;
 mod names;
 mod order;
 mod source;
@@ -41,14 +46,32 @@ pub struct Breach {
 
 /// Checks every file; the error lists all breaches.
 pub fn check() -> Result<()> {
-    let tree = Tree::new(source::read(&paths::root().join("src"))?)?;
-    let mut breaches: Vec<Breach> = order::breaches(&tree);
+    let root = paths::root();
+    let tree = Tree::new(source::read(&root.join("src"))?)?;
+    let mut breaches = order::breaches(&tree);
+    breaches.iter_mut().for_each(|breach| breach.file.insert_str(0, "src/"));
+
+    let files = source::walk(root)?;
+    let names = files.iter().map(|file| source::name(root, file)).collect();
+    let mut texts = Texts::new();
+    for file in &files {
+        let name = source::name(root, file);
+        // The change log tells of what was.
+        if name.ends_with(".rs") || (name.ends_with(".md") && name != "CHANGELOG.md") {
+            texts.insert(name, source::text(file)?);
+        }
+    }
+    breaches.extend(comments::breaches(&texts, &names)?);
+
+    let page = source::text(&root.join(invariants::PAGE))?;
+    texts.retain(|name, _| name.starts_with("src/"));
+    breaches.extend(invariants::breaches(&page, &texts)?);
+
     breaches.sort();
     match breaches.is_empty() {
         true => Ok(()),
         false => {
-            let lines =
-                breaches.iter().map(|b| format!("\n  src/{}:{}: {}", b.file, b.line, b.what));
+            let lines = breaches.iter().map(|b| format!("\n  {}:{}: {}", b.file, b.line, b.what));
             Err(format!("layers out of order:{}", lines.collect::<String>()))
         }
     }

@@ -2,34 +2,31 @@
 
 use super::Texts;
 use crate::Result;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// All Rust files below `folder`.
 ///
 /// # Errors
 /// If anything in there cannot be read: what is not seen is not checked.
 pub fn read(folder: &Path) -> Result<Texts> {
-    let mut texts = Texts::new();
-    for entry in walk(folder)? {
-        let name = entry.strip_prefix(folder).unwrap_or(&entry).display().to_string();
-        if name.ends_with(".rs") {
-            let text = std::fs::read_to_string(&entry)
-                .map_err(|error| format!("{}: {error}", entry.display()))?;
-            texts.insert(name, text);
-        }
-    }
-    Ok(texts)
+    let files = walk(folder)?.into_iter();
+    let rust = files.filter(|file| file.extension().is_some_and(|extension| extension == "rs"));
+    rust.map(|file| Ok((name(folder, &file), text(&file)?))).collect()
 }
 
-/// All files below `folder`.
+/// All files below `folder`, but for what builds leave and what is hidden.
 ///
 /// # Errors
 /// If a folder or an entry of one cannot be read.
-pub fn walk(folder: &Path) -> Result<Vec<std::path::PathBuf>> {
+pub fn walk(folder: &Path) -> Result<Vec<PathBuf>> {
     let failed = |error: std::io::Error| format!("{}: {error}", folder.display());
     let mut files = Vec::new();
     for entry in std::fs::read_dir(folder).map_err(failed)? {
         let entry = entry.map_err(failed)?;
+        let name = entry.file_name();
+        if name == "target" || name.to_string_lossy().starts_with('.') {
+            continue;
+        }
         match entry.file_type().map_err(failed)?.is_dir() {
             true => files.extend(walk(&entry.path())?),
             false => files.push(entry.path()),
@@ -37,6 +34,16 @@ pub fn walk(folder: &Path) -> Result<Vec<std::path::PathBuf>> {
     }
     files.sort();
     Ok(files)
+}
+
+/// The path of `file` from `folder` on.
+pub fn name(folder: &Path, file: &Path) -> String {
+    file.strip_prefix(folder).unwrap_or(file).display().to_string()
+}
+
+/// What is in a file.
+pub fn text(file: &Path) -> Result<String> {
+    std::fs::read_to_string(file).map_err(|error| format!("{}: {error}", file.display()))
 }
 
 #[cfg(test)]
