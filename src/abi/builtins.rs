@@ -38,7 +38,9 @@ macro_rules! builtins {
                 match self { $(Builtin::$variant => stringify!($field),)+ }
             }
             /// Byte offset of the function pointer within [`VmBuiltins`].
-            pub const fn offset(self) -> u32 { self as u32 * 8 }
+            pub const fn offset(self) -> u32 {
+                self as u32 * core::mem::size_of::<usize>() as u32
+            }
         }
 
         /// Function pointers for generated code, in the order of
@@ -49,6 +51,13 @@ macro_rules! builtins {
         pub struct VmBuiltins {
             $($(#[$doc])* pub $field: unsafe extern "C" fn(*mut super::VmContext $(, builtins!(@ty $ty))*) -> i64,)+
         }
+
+        const _: () = {
+            $(assert!(
+                Builtin::$variant.offset() as usize == core::mem::offset_of!(VmBuiltins, $field),
+                "builtins are numbered as their pointers lie",
+            );)+
+        };
     };
     (@ty I32) => { u32 };
     (@ty I64) => { u64 };
@@ -89,8 +98,3 @@ builtins! {
     /// Zeal: a safepoint at which the store may want to collect.
     ZealSafepoint, zeal_safepoint, (), true;
 }
-
-const _: () = assert!(
-    core::mem::size_of::<VmBuiltins>() == Builtin::ALL.len() * 8,
-    "one pointer per builtin"
-);

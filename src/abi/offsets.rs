@@ -6,7 +6,19 @@
 //! pad to 16 | defined globals (16) | func refs of escaping functions (32)
 //! ```
 
-use super::{FuncIndex, GlobalIndex, MemoryIndex, TableIndex};
+use super::{
+    FuncIndex, GlobalIndex, MemoryIndex, TableIndex, VmContext, VmFuncRef, VmFunctionImport,
+    VmGlobal, VmMemory, VmTable,
+};
+
+/// Size of what an instance context holds.
+const fn size_of<T>() -> u32 {
+    core::mem::size_of::<T>() as u32
+}
+
+/// Alignment of an instance context, and of the globals in it.
+const ALIGN: u32 = core::mem::align_of::<VmContext>() as u32;
+const _: () = assert!(core::mem::align_of::<VmGlobal>() as u32 == ALIGN);
 
 /// How many entities of each kind a module has.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -46,17 +58,20 @@ pub struct VmOffsets {
 impl VmOffsets {
     /// Lays out a context, or `None` if it would exceed `i32::MAX` bytes.
     pub fn new(counts: ContextCounts) -> Option<Self> {
-        let end = |start: u32, count: u32, size: u32| -> Option<u32> {
-            count.checked_mul(size)?.checked_add(start).filter(|end| *end <= i32::MAX as u32 - 64)
-        };
-        let imported_tables = end(Self::IMPORTED_FUNCS, counts.imported_funcs, 16)?;
-        let imported_memories = end(imported_tables, counts.imported_tables, 8)?;
-        let imported_globals = end(imported_memories, counts.imported_memories, 8)?;
-        let defined_memories = end(imported_globals, counts.imported_globals, 8)?;
-        let defined_tables = end(defined_memories, counts.defined_memories, 16)?;
-        let defined_globals = end(defined_tables, counts.defined_tables, 16)?.next_multiple_of(16);
-        let func_refs = end(defined_globals, counts.defined_globals, 16)?;
-        let size = end(func_refs, counts.escaping_funcs, 32)?;
+        /// Where `count` entities of type `T` end that begin at `start`.
+        fn end<T>(start: u32, count: u32) -> Option<u32> {
+            let end = count.checked_mul(size_of::<T>())?.checked_add(start)?;
+            (end <= i32::MAX as u32 - 64).then_some(end)
+        }
+        let imported_tables = end::<VmFunctionImport>(Self::IMPORTED_FUNCS, counts.imported_funcs)?;
+        let imported_memories = end::<*mut VmTable>(imported_tables, counts.imported_tables)?;
+        let imported_globals = end::<*mut VmMemory>(imported_memories, counts.imported_memories)?;
+        let defined_memories = end::<*mut VmGlobal>(imported_globals, counts.imported_globals)?;
+        let defined_tables = end::<VmMemory>(defined_memories, counts.defined_memories)?;
+        let defined_globals =
+            end::<VmTable>(defined_tables, counts.defined_tables)?.next_multiple_of(ALIGN);
+        let func_refs = end::<VmGlobal>(defined_globals, counts.defined_globals)?;
+        let size = end::<VmFuncRef>(func_refs, counts.escaping_funcs)?;
         Some(Self {
             counts,
             imported_tables,
@@ -70,7 +85,7 @@ impl VmOffsets {
         })
     }
 
-    const IMPORTED_FUNCS: u32 = core::mem::size_of::<super::VmContext>() as u32;
+    const IMPORTED_FUNCS: u32 = size_of::<VmContext>();
 
     /// The counts this layout was made for.
     pub const fn counts(&self) -> &ContextCounts {
@@ -80,36 +95,36 @@ impl VmOffsets {
     pub const fn size(&self) -> u32 {
         self.size
     }
-    /// The [`super::VmFunctionImport`] of an imported function.
+    /// The [`VmFunctionImport`] of an imported function.
     pub const fn function_import(&self, func: FuncIndex) -> u32 {
-        Self::IMPORTED_FUNCS + func.0 * 16
+        Self::IMPORTED_FUNCS + func.0 * size_of::<VmFunctionImport>()
     }
-    /// The pointer to an imported table's [`super::VmTable`].
+    /// The pointer to an imported table's [`VmTable`].
     pub const fn table_import(&self, table: TableIndex) -> u32 {
-        self.imported_tables + table.0 * 8
+        self.imported_tables + table.0 * size_of::<*mut VmTable>()
     }
-    /// The pointer to an imported memory's [`super::VmMemory`].
+    /// The pointer to an imported memory's [`VmMemory`].
     pub const fn memory_import(&self, memory: MemoryIndex) -> u32 {
-        self.imported_memories + memory.0 * 8
+        self.imported_memories + memory.0 * size_of::<*mut VmMemory>()
     }
-    /// The pointer to an imported global's [`super::VmGlobal`].
+    /// The pointer to an imported global's [`VmGlobal`].
     pub const fn global_import(&self, global: GlobalIndex) -> u32 {
-        self.imported_globals + global.0 * 8
+        self.imported_globals + global.0 * size_of::<*mut VmGlobal>()
     }
-    /// The [`super::VmMemory`] of the `defined`-th memory the module defines.
+    /// The [`VmMemory`] of the `defined`-th memory the module defines.
     pub const fn defined_memory(&self, defined: u32) -> u32 {
-        self.defined_memories + defined * 16
+        self.defined_memories + defined * size_of::<VmMemory>()
     }
-    /// The [`super::VmTable`] of the `defined`-th table the module defines.
+    /// The [`VmTable`] of the `defined`-th table the module defines.
     pub const fn defined_table(&self, defined: u32) -> u32 {
-        self.defined_tables + defined * 16
+        self.defined_tables + defined * size_of::<VmTable>()
     }
-    /// The [`super::VmGlobal`] of the `defined`-th global the module defines.
+    /// The [`VmGlobal`] of the `defined`-th global the module defines.
     pub const fn defined_global(&self, defined: u32) -> u32 {
-        self.defined_globals + defined * 16
+        self.defined_globals + defined * size_of::<VmGlobal>()
     }
-    /// The [`super::VmFuncRef`] with this escape index.
+    /// The [`VmFuncRef`] with this escape index.
     pub const fn func_ref(&self, escape_index: u32) -> u32 {
-        self.func_refs + escape_index * 32
+        self.func_refs + escape_index * size_of::<VmFuncRef>()
     }
 }
