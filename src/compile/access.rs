@@ -1,69 +1,15 @@
 //! Loads and stores of what the runtime lays out: contexts, tables, globals,
-//! slots. All offsets come from [`crate::abi`]; each kind of memory has an
-//! alias region of its own, so that the optimizer keeps what it has loaded.
+//! slots. All offsets come from [`crate::abi`].
 
+use super::regions::{constant, field, trusted};
 use super::signature::POINTER;
 use super::translator::Translator;
 use crate::abi::{GlobalIndex, MemoryIndex, TableIndex, VmContext, VmMemory, VmTable};
-use core::mem::offset_of;
-use cranelift_codegen::ir::{
-    AliasRegion, AliasRegionData, Function, InstBuilder, MemFlagsData, Type, Value,
-};
-use std_alloc::borrow::Cow;
-
-/// Disjoint kinds of memory.
-#[derive(Clone, Copy)]
-pub(super) struct Regions {
-    /// Store and instance contexts, and what hangs off them.
-    pub(super) context: AliasRegion,
-    /// Linear memories.
-    pub(super) heap: AliasRegion,
-    /// Table elements.
-    pub(super) table: AliasRegion,
-    /// Globals.
-    pub(super) global: AliasRegion,
-    /// Slots of the reference arena and the activations table.
-    pub(super) slots: AliasRegion,
-}
-
-impl Regions {
-    pub(super) fn new(func: &mut Function) -> Self {
-        let mut region = |user_id, description| {
-            func.dfg
-                .alias_regions
-                .insert(AliasRegionData { user_id, description: Cow::Borrowed(description) })
-        };
-        Self {
-            context: region(0, "context"),
-            heap: region(1, "linear memory"),
-            table: region(2, "table"),
-            global: region(3, "global"),
-            slots: region(4, "reference slots"),
-        }
-    }
-}
-
-/// Accesses that cannot fault and are naturally aligned.
-pub(super) fn trusted(region: AliasRegion) -> MemFlagsData {
-    MemFlagsData::trusted().with_alias_region(Some(region))
-}
-
-/// The same for what never changes while an instance lives.
-pub(super) fn constant(region: AliasRegion) -> MemFlagsData {
-    trusted(region).with_readonly().with_can_move()
-}
-
-/// Offset of a field in an instruction's terms.
-macro_rules! field {
-    ($ty:ty, $field:ident) => {
-        ::core::mem::offset_of!($ty, $field) as i32
-    };
-}
-pub(super) use field;
+use cranelift_codegen::ir::{InstBuilder, Type, Value};
 
 /// Where an entity lies: an address and an offset from it.
 #[derive(Clone, Copy)]
-pub(super) struct Place {
+pub(super) struct EntityPlace {
     pub(super) base: Value,
     pub(super) offset: i32,
 }
@@ -87,16 +33,16 @@ impl Translator<'_, '_> {
     }
 
     /// Where an entity lies that is inline if defined, behind a pointer if imported.
-    fn place(&mut self, imported: bool, offset: u32) -> Place {
+    fn place(&mut self, imported: bool, offset: u32) -> EntityPlace {
         if imported {
             let base = self.load_constant(POINTER, self.context, offset as i32);
-            Place { base, offset: 0 }
+            EntityPlace { base, offset: 0 }
         } else {
-            Place { base: self.context, offset: offset as i32 }
+            EntityPlace { base: self.context, offset: offset as i32 }
         }
     }
 
-    pub(super) fn memory_place(&mut self, memory: MemoryIndex) -> Place {
+    pub(super) fn memory_place(&mut self, memory: MemoryIndex) -> EntityPlace {
         let (offsets, imports) = (self.env.offsets, self.env.info.counts.imported_memories);
         match memory.0.checked_sub(imports) {
             None => self.place(true, offsets.memory_import(memory)),
@@ -104,7 +50,7 @@ impl Translator<'_, '_> {
         }
     }
 
-    pub(super) fn table_place(&mut self, table: TableIndex) -> Place {
+    pub(super) fn table_place(&mut self, table: TableIndex) -> EntityPlace {
         let (offsets, imports) = (self.env.offsets, self.env.info.counts.imported_tables);
         match table.0.checked_sub(imports) {
             None => self.place(true, offsets.table_import(table)),
@@ -112,7 +58,7 @@ impl Translator<'_, '_> {
         }
     }
 
-    pub(super) fn global_place(&mut self, global: GlobalIndex) -> Place {
+    pub(super) fn global_place(&mut self, global: GlobalIndex) -> EntityPlace {
         let (offsets, imports) = (self.env.offsets, self.env.info.counts.imported_globals);
         match global.0.checked_sub(imports) {
             None => self.place(true, offsets.global_import(global)),
@@ -141,6 +87,6 @@ impl Translator<'_, '_> {
     /// First element of a table: it moves when the table grows.
     pub(super) fn table_base(&mut self, table: TableIndex) -> Value {
         let place = self.table_place(table);
-        self.load_context(POINTER, place.base, place.offset + offset_of!(VmTable, base) as i32)
+        self.load_context(POINTER, place.base, place.offset + field!(VmTable, base))
     }
 }

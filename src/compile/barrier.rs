@@ -5,7 +5,7 @@
 //! Null needs no test: slot 0 is a slot like any other to the barriers, is
 //! always in the table, and is never released.
 
-use super::access::{field, trusted};
+use super::regions::{field, trusted};
 use super::signature::POINTER;
 use super::translator::Translator;
 use crate::abi::{Builtin, DeferralPolicy, Slot, SlotFlags, VmStoreContext};

@@ -3,28 +3,19 @@
 //! each pair of memories: they check bounds and call the runtime for the bytes
 //! alone, which neither traps nor looks at the store.
 
-use super::emit::CodeKey;
+use super::code_key::{Bulk, CodeKey};
 use super::memory_access::Address;
-use super::signature::{POINTER, plain};
-use super::translator::{Translator, builtin_signature};
+use super::regions::field;
+use super::signature::{POINTER, builtin_signature, plain};
+use super::translator::Translator;
 use crate::abi::{Builtin, MemoryIndex, VmStoreContext};
 use crate::arch::WHOLE_STORE_BYTES;
 use crate::artifact::ModuleInfo;
-use crate::compile::access::field;
 use cranelift_codegen::ir::{InstBuilder, Signature, Type, Value, types};
 use cranelift_codegen::isa::CallConv;
 
 /// At most so many bytes are copied in place.
 const IN_PLACE_BYTES: u64 = 64;
-
-/// The instruction that a stub carries out.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(super) enum Bulk {
-    /// `memory.copy`: to, from.
-    Copy(MemoryIndex, MemoryIndex),
-    /// `memory.fill`.
-    Fill(MemoryIndex),
-}
 
 impl Bulk {
     /// Operands: where to; where from, or the byte; how many.

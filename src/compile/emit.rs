@@ -4,9 +4,8 @@
 //! Invariants: entry points are aligned to 16; maps are pushed in order of
 //! their return addresses; the only relocations are calls within the buffer.
 
-use super::bulk::Bulk;
+use super::code_key::CodeKey;
 use super::map_check::MapCheck;
-use crate::abi::{Builtin, FuncIndex, MemoryIndex, TypeIndex};
 use crate::artifact::limits::CODE_BYTES;
 use crate::artifact::{StackMapBuilder, StackMaps};
 use crate::error::{Error, Result};
@@ -16,53 +15,6 @@ use cranelift_codegen::ir::{ExternalName, Function, UserExternalName};
 use cranelift_codegen::{FinalizedMachReloc, FinalizedRelocTarget};
 use hashbrown::HashMap;
 use std_alloc::vec::Vec;
-
-/// What a piece of code is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(super) enum CodeKey {
-    /// A function of the module, as it is called.
-    Function(FuncIndex),
-    /// The stub through which the module reaches a builtin.
-    Builtin(Builtin),
-    /// What a host calls to enter a function of this type.
-    EntryShim(TypeIndex),
-    /// How a host function of this type is called.
-    ExitStub(TypeIndex),
-    /// The body behind a wrapper that checks for its large frame: the
-    /// position of what it belongs to among everything emitted.
-    LargeFrameBody(u32),
-    /// The stub for copying in, or filling, memories.
-    Bulk(Bulk),
-}
-
-impl From<CodeKey> for UserExternalName {
-    fn from(key: CodeKey) -> Self {
-        let (namespace, index) = match key {
-            CodeKey::Function(func) => (0, func.0),
-            CodeKey::Builtin(builtin) => (1, builtin as u32),
-            CodeKey::EntryShim(ty) => (2, ty.0),
-            CodeKey::ExitStub(ty) => (3, ty.0),
-            CodeKey::LargeFrameBody(index) => (4, index),
-            CodeKey::Bulk(Bulk::Copy(to, from)) => (5, to.0 << 16 | from.0),
-            CodeKey::Bulk(Bulk::Fill(memory)) => (6, memory.0),
-        };
-        UserExternalName::new(namespace, index)
-    }
-}
-
-/// The stub that a name stands for, if it is one that is made on demand.
-fn stub(name: &UserExternalName) -> Option<CodeKey> {
-    let index = name.index;
-    match name.namespace {
-        1 => Builtin::ALL.get(index as usize).copied().map(CodeKey::Builtin),
-        5 => {
-            let (to, from) = (MemoryIndex(index >> 16), MemoryIndex(index & 0xffff));
-            Some(CodeKey::Bulk(Bulk::Copy(to, from)))
-        }
-        6 => Some(CodeKey::Bulk(Bulk::Fill(MemoryIndex(index)))),
-        _ => None,
-    }
-}
 
 /// A call whose target's address is not known until the end.
 struct Fixup {
@@ -153,7 +105,7 @@ impl CodeBuffer {
             self.fixups.iter().filter(missing).map(|fixup| &fixup.target).collect();
         names.sort_unstable_by_key(|name| (name.namespace, name.index));
         names.dedup();
-        names.into_iter().filter_map(stub).collect()
+        names.into_iter().filter_map(CodeKey::of_stub).collect()
     }
 
     /// Bytes of code so far.

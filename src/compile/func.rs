@@ -1,9 +1,11 @@
 //! Drives the translation of one function: parameters and locals, operators
 //! one by one, and the checks at its entry.
 
-use super::access::field;
 use super::assignments::Assignments;
-use super::bulk::{self, Bulk};
+use super::bulk;
+use super::code_key::Bulk;
+use super::declare::Failure;
+use super::regions::{field, trusted};
 use super::signature::{POINTER, value_type};
 use super::translator::{ModuleEnv, Translator};
 use super::{limits, op};
@@ -13,27 +15,21 @@ use crate::artifact::limits::REFERENCES_OVER_CALLS;
 use crate::error::Result;
 use cranelift_codegen::ir::condcodes::IntCC;
 use cranelift_codegen::ir::immediates::{Ieee32, Ieee64};
-use cranelift_codegen::ir::{Block, Function, InstBuilder, types};
-use cranelift_frontend::{FunctionBuilder, FunctionBuilderContext};
+use cranelift_codegen::ir::{Block, InstBuilder, Value, types};
+use cranelift_frontend::FunctionBuilder;
 use std_alloc::vec::Vec;
 use wasmparser::{FuncValidator, FunctionBody, Operator, ValidatorResources};
 
-/// Why a body was not translated: the validator's word, or ours.
-pub(super) use super::declare::Failure;
-
-/// Validates and translates one body into `function`, whose signature is set.
-/// Gives the types that it calls indirectly: host functions of these types
-/// need exit stubs in this module, because they can be called from here.
-pub(super) fn translate(
+/// Validates and translates one body. Gives the types that it calls indirectly:
+/// host functions of these types need exit stubs in this module, because they
+/// can be called from here.
+pub(super) fn translate<'b>(
+    mut builder: FunctionBuilder<'b>,
     env: ModuleEnv<'_>,
     func: FuncIndex,
     body: &FunctionBody<'_>,
     validator: &mut FuncValidator<ValidatorResources>,
-    function: &mut Function,
-    builder_context: &mut FunctionBuilderContext,
-    frontend_config: cranelift_codegen::isa::TargetFrontendConfig,
-) -> Result<Vec<TypeIndex>, Failure> {
-    let mut builder = FunctionBuilder::new(function, builder_context);
+) -> Result<(FunctionBuilder<'b>, Vec<TypeIndex>), Failure> {
     let entry = builder.create_block();
     builder.append_block_params_for_function_params(entry);
     builder.func.layout.append_block(entry);
@@ -55,7 +51,7 @@ pub(super) fn translate(
         let (op, offset) = operators.read_with_offset()?;
         limits::operator(&op, t.control.len())?;
         validator.op(offset, &op)?;
-        t.known.position = offset;
+        t.facts.position = offset;
         op::translate(&mut t, &op)?;
         REFERENCES_OVER_CALLS.check(t.references_over_calls)?;
     }
@@ -74,20 +70,15 @@ pub(super) fn translate(
     t.builder.ins().jump(start, &[]);
     t.builder.seal_block(start);
     t.fill_trap_blocks();
-    t.builder.seal_all_blocks();
-    t.builder.finalize(frontend_config);
-    Ok(t.indirectly_called)
+    Ok((t.builder, t.indirectly_called))
 }
 
 /// Makes the stub for an instruction on whole ranges of memory.
-pub(super) fn bulk_stub(
+pub(super) fn bulk_stub<'b>(
+    mut builder: FunctionBuilder<'b>,
     env: ModuleEnv<'_>,
     bulk: Bulk,
-    function: &mut Function,
-    builder_context: &mut FunctionBuilderContext,
-    frontend_config: cranelift_codegen::isa::TargetFrontendConfig,
-) {
-    let mut builder = FunctionBuilder::new(function, builder_context);
+) -> FunctionBuilder<'b> {
     let entry = builder.create_block();
     builder.append_block_params_for_function_params(entry);
     builder.switch_to_block(entry);
@@ -97,8 +88,7 @@ pub(super) fn bulk_stub(
     bulk::body(&mut t, bulk);
     t.builder.ins().return_(&[]);
     t.fill_trap_blocks();
-    t.builder.seal_all_blocks();
-    t.builder.finalize(frontend_config);
+    t.builder
 }
 
 fn declare_params(t: &mut Translator<'_, '_>, entry: Block, params: &[ValType]) {
@@ -111,7 +101,7 @@ fn declare_params(t: &mut Translator<'_, '_>, entry: Block, params: &[ValType]) 
     }
 }
 
-fn declare_local(t: &mut Translator<'_, '_>, ty: ValType, value: cranelift_codegen::ir::Value) {
+fn declare_local(t: &mut Translator<'_, '_>, ty: ValType, value: Value) {
     let variable = t.builder.declare_var(value_type(ty));
     if ty.needs_stack_map() {
         t.reference_locals += 1;
@@ -119,7 +109,7 @@ fn declare_local(t: &mut Translator<'_, '_>, ty: ValType, value: cranelift_codeg
     }
     t.builder.def_var(variable, value);
     t.locals.push(variable);
-    t.known.declare_local(value);
+    t.facts.declare_local(value);
 }
 
 /// Declares the body's own locals, all zero: one constant per run of a type.
@@ -172,7 +162,7 @@ impl Translator<'_, '_> {
         if self.env.settings.epoch_interruption {
             let store = self.store_context();
             let counter = self.load_constant(POINTER, store, field!(VmStoreContext, epoch_counter));
-            let flags = super::access::trusted(self.regions.context);
+            let flags = trusted(self.regions.context);
             // Atomic, lest the optimizer think one load is enough.
             let epoch = self.builder.ins().atomic_load(types::I64, flags, counter);
             let deadline =
@@ -191,7 +181,7 @@ impl Translator<'_, '_> {
     }
 
     /// Calls a builtin on a cold path when `condition` is non-zero.
-    fn call_if(&mut self, condition: cranelift_codegen::ir::Value, builtin: Builtin) {
+    fn call_if(&mut self, condition: Value, builtin: Builtin) {
         let (call, next) = (self.builder.create_block(), self.builder.create_block());
         self.builder.set_cold_block(call);
         self.builder.ins().brif(condition, call, &[], next, &[]);
@@ -235,7 +225,7 @@ impl Translator<'_, '_> {
             return;
         }
         let store = self.store_context();
-        let flags = super::access::trusted(self.regions.context);
+        let flags = trusted(self.regions.context);
         let fuel = self.load_context(types::I64, store, field!(VmStoreContext, fuel));
         let fuel = self.builder.ins().iadd_imm_s(fuel, -i64::from(used));
         self.builder.ins().store(flags, fuel, store, field!(VmStoreContext, fuel));

@@ -13,7 +13,7 @@
 //! their last byte first: what consists of several stores, and a store that the
 //! processor may carry out in part before it faults.
 
-use super::known::Check;
+use super::path_facts::Check;
 use super::translator::Translator;
 use crate::abi::{GUARDED_REACH_BYTES, MemoryIndex, Trap};
 use crate::arch::WHOLE_STORE_BYTES;
@@ -109,7 +109,7 @@ impl Translator<'_, '_> {
         }
         let offset = i32::try_from(offset).ok()?;
         let key = (memory.0, index);
-        let known = self.known.check(key);
+        let known = self.facts.check(key);
         let (index_64, address) = match known {
             Some(check) => (check.index, check.address),
             None => {
@@ -121,10 +121,16 @@ impl Translator<'_, '_> {
         let is_checked = known.is_some_and(|check| check.reach >= reach)
             || self.is_always_in_bounds(memory, index, reach);
         if !is_checked {
-            let window = self.known.window;
-            let check =
-                Check { reach, index: index_64, address, comparison: None, constant: None, window };
-            self.known.set_check(key, check);
+            let effects = self.facts.effects;
+            let check = Check {
+                reach,
+                index: index_64,
+                address,
+                comparison: None,
+                constant: None,
+                effects,
+            };
+            self.facts.set_check(key, check);
         }
         Some(self.address(address, offset, !is_checked))
     }
@@ -137,7 +143,7 @@ impl Translator<'_, '_> {
             return self.never_in_bounds();
         };
         let key = (memory.0, index);
-        let known = self.known.check(key);
+        let known = self.facts.check(key);
         let index_64 = known.map_or_else(|| self.widen_index(index), |check| check.index);
         let is_enough =
             known.is_some_and(|check| check.reach >= reach || self.widen_check(key, check, reach));
@@ -153,9 +159,9 @@ impl Translator<'_, '_> {
             |check| check.address,
         );
         if let Some((comparison, constant)) = made {
-            let window = self.known.window;
-            let check = Check { reach, index: index_64, address, comparison, constant, window };
-            self.known.set_check(key, check);
+            let effects = self.facts.effects;
+            let check = Check { reach, index: index_64, address, comparison, constant, effects };
+            self.facts.set_check(key, check);
         }
         // Room for the offsets of a copy in place.
         match i32::try_from(offset.saturating_add(64)) {
@@ -230,7 +236,7 @@ impl Translator<'_, '_> {
 
     /// Makes an earlier check do for a later access that reaches further.
     fn widen_check(&mut self, key: (u32, Value), mut check: Check, reach: u64) -> bool {
-        if check.window != self.known.window {
+        if check.effects != self.facts.effects {
             return false;
         }
         let Some(comparison) = check.comparison else { return false };
@@ -254,7 +260,7 @@ impl Translator<'_, '_> {
                 check.constant = self.definition(reach);
             }
         }
-        self.known.set_check(key, Check { reach, ..check });
+        self.facts.set_check(key, Check { reach, ..check });
         true
     }
 

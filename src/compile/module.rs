@@ -1,20 +1,20 @@
 //! [`compile`]: a module from bytes to [`Artifact`].
 
+use super::code_key::CodeKey;
 use super::declare::{Declarations, Failure};
-use super::emit::{CodeBuffer, CodeKey};
+use super::emit::CodeBuffer;
 use super::settings::{self, CompileSettings};
-use super::translator::{ModuleEnv, builtin_signature};
+use super::signature::builtin_signature;
+use super::translator::ModuleEnv;
+use super::workbench::Workbench;
 use super::{features, func, limits, shim, signature};
-use crate::abi::{Builtin, FuncIndex, STACK_MARGIN_BYTES, TypeIndex, VmOffsets};
+use crate::abi::{FuncIndex, STACK_MARGIN_BYTES, TypeIndex, VmOffsets};
 use crate::artifact::{
-    Artifact, ArtifactParts, CodeFlavor, FunctionCode, ImportKind, ModuleInfo, NO_ESCAPE, ShimCode,
+    Artifact, ArtifactParts, CodeFlavor, FuncType, FunctionCode, ImportKind, ModuleInfo, NO_ESCAPE,
+    ShimCode,
 };
 use crate::error::{Error, LimitError, Result};
-use cranelift_codegen::control::ControlPlane;
-use cranelift_codegen::ir::{Signature, UserFuncName};
-use cranelift_codegen::isa::{CallConv, OwnedTargetIsa};
-use cranelift_codegen::{CodegenError, CompileError, Context};
-use cranelift_frontend::FunctionBuilderContext;
+use cranelift_codegen::isa::CallConv;
 use std_alloc::vec::Vec;
 use wasmparser::{
     FuncToValidate, FuncValidatorAllocations, FunctionBody, Parser, ValidPayload, Validator,
@@ -28,11 +28,11 @@ use wasmparser::{
 /// module; [`Error::Unsupported`] naming the proposal if they need one that is
 /// off or that Kernref lacks; [`Error::Limit`] if a function or the module's
 /// code exceeds what the code generator can do.
-pub fn compile(bytes: &[u8], settings: &CompileSettings) -> Result<Artifact> {
-    crate::artifact::limits::MODULE_BYTES.check(bytes.len() as u64)?;
-    let compiled = read(bytes, settings)
+pub fn compile(wasm: &[u8], settings: &CompileSettings) -> Result<Artifact> {
+    crate::artifact::limits::MODULE_BYTES.check(wasm.len() as u64)?;
+    let compiled = read(wasm, settings)
         .and_then(|(info, bodies)| Compiler::new(settings)?.module(info, bodies));
-    compiled.map_err(|failure| explain(failure, bytes, settings))
+    compiled.map_err(|failure| explain(failure, wasm, settings))
 }
 
 /// Validates and translates as [`compile`] does, without making machine code:
@@ -41,18 +41,18 @@ pub fn compile(bytes: &[u8], settings: &CompileSettings) -> Result<Artifact> {
 ///
 /// # Errors
 /// Those of [`compile`] that do not come from code generation.
-pub fn translate(bytes: &[u8], settings: &CompileSettings) -> Result<u64> {
-    crate::artifact::limits::MODULE_BYTES.check(bytes.len() as u64)?;
-    let translated = read(bytes, settings)
+pub fn count_instructions(wasm: &[u8], settings: &CompileSettings) -> Result<u64> {
+    crate::artifact::limits::MODULE_BYTES.check(wasm.len() as u64)?;
+    let translated = read(wasm, settings)
         .and_then(|(info, bodies)| Compiler::new(settings)?.count_instructions(&info, bodies));
-    translated.map_err(|failure| explain(failure, bytes, settings))
+    translated.map_err(|failure| explain(failure, wasm, settings))
 }
 
-fn explain(failure: Failure, bytes: &[u8], settings: &CompileSettings) -> Error {
+fn explain(failure: Failure, wasm: &[u8], settings: &CompileSettings) -> Error {
     match failure {
         Failure::Own(error) => error,
-        Failure::Parse(error) => limits::reached(&error, bytes)
-            .unwrap_or_else(|| features::refusal(&error, bytes, settings.features)),
+        Failure::Parse(error) => limits::reached(&error, wasm)
+            .unwrap_or_else(|| features::refusal(&error, wasm, settings.features)),
     }
 }
 
@@ -60,7 +60,7 @@ type Body<'a> = (FuncToValidate<ValidatorResources>, FunctionBody<'a>);
 
 /// All but the bodies.
 fn read<'b>(
-    bytes: &'b [u8],
+    wasm: &'b [u8],
     settings: &CompileSettings,
 ) -> Result<(ModuleInfo, Vec<Body<'b>>), Failure> {
     let parser_features = settings.features.parser_features();
@@ -69,7 +69,7 @@ fn read<'b>(
     parser.set_features(parser_features);
     let mut declarations = Declarations::default();
     let mut bodies: Vec<Body<'_>> = Vec::new();
-    for payload in parser.parse_all(bytes) {
+    for payload in parser.parse_all(wasm) {
         let payload = payload?;
         limits::section(&payload, &declarations.info)?;
         match validator.payload(&payload)? {
@@ -82,11 +82,9 @@ fn read<'b>(
 }
 
 struct Compiler<'a> {
-    isa: OwnedTargetIsa,
     flavor: CodeFlavor,
     settings: &'a CompileSettings,
-    context: Context,
-    builder_context: FunctionBuilderContext,
+    bench: Workbench,
     code: CodeBuffer,
 }
 
@@ -94,11 +92,9 @@ impl<'a> Compiler<'a> {
     fn new(settings: &'a CompileSettings) -> Result<Self> {
         let flavor = settings.flavor();
         Ok(Self {
-            isa: settings::isa(settings, flavor.processor)?,
             flavor,
             settings,
-            context: Context::new(),
-            builder_context: FunctionBuilderContext::new(),
+            bench: Workbench::new(settings::isa(settings, flavor.processor)?),
             code: CodeBuffer::new(settings.verify || cfg!(debug_assertions)),
         })
     }
@@ -117,16 +113,11 @@ impl<'a> Compiler<'a> {
         for (index, (to_validate, body)) in bodies.into_iter().enumerate() {
             let func = FuncIndex(info.counts.imported_funcs + index as u32);
             let mut validator = to_validate.into_validator(allocations);
-            self.start(CodeKey::Function(func), signature::internal(info.func_type(func)));
-            let indirect = func::translate(
-                env,
-                func,
-                &body,
-                &mut validator,
-                &mut self.context.func,
-                &mut self.builder_context,
-                self.isa.frontend_config(),
-            )?;
+            let signature = signature::internal(info.func_type(func));
+            let indirect =
+                self.bench.try_function(CodeKey::Function(func), signature, |builder| {
+                    func::translate(builder, env, func, &body, &mut validator)
+                })?;
             allocations = validator.into_allocations();
             then(self, func, indirect)?;
         }
@@ -140,7 +131,7 @@ impl<'a> Compiler<'a> {
     ) -> Result<u64, Failure> {
         let mut count = 0;
         self.bodies(info, bodies, |compiler, _, _| {
-            count += compiler.context.func.dfg.num_insts() as u64;
+            count += compiler.bench.ir().dfg.num_insts() as u64;
             Ok(())
         })?;
         Ok(count)
@@ -165,8 +156,6 @@ impl<'a> Compiler<'a> {
         }
         let entry_shims = self.entry_shims(&info)?;
         let exit_stubs = self.exit_stubs(&info, &called_types)?;
-        // Bulk stubs call builtins, so there may be more to make.
-        self.stubs(&info)?;
         self.stubs(&info)?;
         let (code, stack_maps) = self.code.finish()?;
         let flavor = self.flavor;
@@ -181,38 +170,22 @@ impl<'a> Compiler<'a> {
         }))
     }
 
-    /// Begins a function in the context.
-    fn start(&mut self, key: CodeKey, signature: Signature) {
-        // Room that an earlier function took serves this one.
-        self.context.clear();
-        self.context.func.name = UserFuncName::User(key.into());
-        self.context.func.signature = signature;
-    }
-
-    /// Compiles and appends what is in the context.
+    /// Compiles and appends what lies on the bench.
     fn finish(&mut self, key: CodeKey) -> Result<(u32, u32)> {
-        self.context
-            .compile(&*self.isa, &mut ControlPlane::default())
-            .map_err(|error| codegen_error(&error))?;
+        self.bench.compile()?;
         self.append(key)
     }
 
     fn append(&mut self, key: CodeKey) -> Result<(u32, u32)> {
-        let compiled =
-            self.context.compiled_code().ok_or(Error::Bug("nothing has been compiled"))?;
-        self.code.append(key, &self.context.func, compiled)
+        self.code.append(key, self.bench.ir(), self.bench.compiled()?)
     }
 
     /// The same for code with the internal convention: behind a wrapper if its
     /// frame could reach too far below the stack limit.
     fn finish_checked(&mut self, key: CodeKey) -> Result<(u32, u32)> {
-        let frame_bytes = {
-            let compiled = self
-                .context
-                .compile(&*self.isa, &mut ControlPlane::default())
-                .map_err(|error| codegen_error(&error))?;
-            compiled.buffer.frame_layout().map_or(u32::MAX, |layout| layout.frame_to_fp_offset)
-        };
+        self.bench.compile()?;
+        let layout = self.bench.compiled()?.buffer.frame_layout();
+        let frame_bytes = layout.map_or(u32::MAX, |layout| layout.frame_to_fp_offset);
         if frame_bytes <= STACK_MARGIN_BYTES {
             return self.append(key);
         }
@@ -220,17 +193,11 @@ impl<'a> Compiler<'a> {
             return Err(Error::Bug("a frame of unknown size"));
         }
         let body = CodeKey::LargeFrameBody(self.code.pieces());
-        let signature = self.context.func.signature.clone();
+        let signature = self.bench.ir().signature.clone();
         let (start, _) = self.append(body)?;
-        self.start(key, signature);
-        shim::large_frame_wrapper(
-            &mut self.context.func,
-            &mut self.builder_context,
-            self.isa.frontend_config(),
-            frame_bytes,
-            body.into(),
-            CodeKey::Builtin(Builtin::RaiseTrap).into(),
-        );
+        self.bench.function(key, signature, |builder| {
+            shim::large_frame_wrapper(builder, frame_bytes, body)
+        });
         let (_, end) = self.finish(key)?;
         Ok((start, end))
     }
@@ -243,30 +210,22 @@ impl<'a> Compiler<'a> {
                 wanted[ty.index()] = true;
             }
         }
-        self.per_type(info, &wanted, |compiler, ty| {
-            let key = CodeKey::EntryShim(ty);
-            compiler.start(key, shim::entry_shim_signature());
-            shim::entry_shim(
-                &mut compiler.context.func,
-                &mut compiler.builder_context,
-                compiler.isa.frontend_config(),
-                &info.types[ty.index()],
-            );
+        self.per_type(info, &wanted, |compiler, index, ty| {
+            let key = CodeKey::EntryShim(index);
+            compiler.bench.function(key, shim::entry_shim_signature(), |builder| {
+                shim::entry_shim(builder, ty)
+            });
             compiler.finish(key)?;
             Ok(key)
         })
     }
 
     fn exit_stubs(&mut self, info: &ModuleInfo, wanted: &[bool]) -> Result<Vec<ShimCode>> {
-        self.per_type(info, wanted, |compiler, ty| {
-            let key = CodeKey::ExitStub(ty);
-            compiler.start(key, signature::internal(&info.types[ty.index()]));
-            shim::exit_stub(
-                &mut compiler.context.func,
-                &mut compiler.builder_context,
-                compiler.isa.frontend_config(),
-                &info.types[ty.index()],
-            );
+        self.per_type(info, wanted, |compiler, index, ty| {
+            let key = CodeKey::ExitStub(index);
+            compiler
+                .bench
+                .function(key, signature::internal(ty), |builder| shim::exit_stub(builder, ty));
             compiler.finish_checked(key)?;
             Ok(key)
         })
@@ -276,45 +235,44 @@ impl<'a> Compiler<'a> {
         &mut self,
         info: &ModuleInfo,
         wanted: &[bool],
-        mut emit: impl FnMut(&mut Self, TypeIndex) -> Result<CodeKey>,
+        mut emit: impl FnMut(&mut Self, TypeIndex, &FuncType) -> Result<CodeKey>,
     ) -> Result<Vec<ShimCode>> {
         let mut shims = Vec::new();
-        for (index, _) in info.types.iter().enumerate().filter(|(index, _)| wanted[*index]) {
+        for (index, content) in info.types.iter().enumerate().filter(|(index, _)| wanted[*index]) {
             let ty = TypeIndex(index as u32);
-            let key = emit(self, ty)?;
+            let key = emit(self, ty, content)?;
             let start = self.code.start_of(key).ok_or(Error::Bug("a shim was not emitted"))?;
             shims.push(ShimCode { ty, start, end: self.code.len() });
         }
         Ok(shims)
     }
 
-    /// Makes the stubs that are called so far.
+    /// Makes the stubs that are called, and those that these call.
     fn stubs(&mut self, info: &ModuleInfo) -> Result<()> {
-        for key in self.code.missing_stubs() {
-            match key {
-                CodeKey::Builtin(builtin) => {
-                    self.start(key, builtin_signature(builtin, CallConv::Tail));
-                    shim::builtin_stub(
-                        &mut self.context.func,
-                        &mut self.builder_context,
-                        self.isa.frontend_config(),
-                        builtin,
-                    );
-                }
-                CodeKey::Bulk(bulk) => {
-                    self.start(key, bulk.signature(info));
-                    func::bulk_stub(
-                        ModuleEnv { info, offsets: &offsets(info)?, settings: self.settings },
-                        bulk,
-                        &mut self.context.func,
-                        &mut self.builder_context,
-                        self.isa.frontend_config(),
-                    );
-                }
-                _ => return Err(Error::Bug("a stub of another kind")),
+        let mut missing = self.code.missing_stubs();
+        while !missing.is_empty() {
+            for key in missing {
+                self.stub(info, key)?;
             }
-            self.finish(key)?;
+            missing = self.code.missing_stubs();
         }
+        Ok(())
+    }
+
+    fn stub(&mut self, info: &ModuleInfo, key: CodeKey) -> Result<()> {
+        match key {
+            CodeKey::Builtin(builtin) => {
+                let signature = builtin_signature(builtin, CallConv::Tail);
+                self.bench.function(key, signature, |b| shim::builtin_stub(b, builtin));
+            }
+            CodeKey::Bulk(bulk) => {
+                let offsets = offsets(info)?;
+                let env = ModuleEnv { info, offsets: &offsets, settings: self.settings };
+                self.bench.function(key, bulk.signature(info), |b| func::bulk_stub(b, env, bulk));
+            }
+            _ => return Err(Error::Bug("a stub of another kind")),
+        }
+        self.finish(key)?;
         Ok(())
     }
 }
@@ -324,18 +282,4 @@ fn offsets(info: &ModuleInfo) -> Result<VmOffsets> {
         let what = "bytes of instance context";
         LimitError { what, requested: u64::MAX, limit: i32::MAX as u64 }.into()
     })
-}
-
-fn codegen_error(error: &CompileError<'_>) -> Error {
-    match error.inner {
-        CodegenError::ImplLimitExceeded | CodegenError::CodeTooLarge => LimitError {
-            what: "size of a function's machine code",
-            requested: u64::MAX,
-            limit: u64::from(u32::MAX),
-        }
-        .into(),
-        CodegenError::Unsupported(_) => Error::Bug("the code generator lacks an operation"),
-        CodegenError::Verifier(_) => Error::Bug("the translator made ill-formed code"),
-        _ => Error::Bug("the code generator failed"),
-    }
 }

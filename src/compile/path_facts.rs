@@ -23,8 +23,8 @@ pub(super) struct Check {
     pub(super) constant: Option<Inst>,
     /// The comparison with the memory's length, if it may be changed.
     pub(super) comparison: Option<Inst>,
-    /// The window in which it was made: see [`Known::window`].
-    pub(super) window: u32,
+    /// [`PathFacts::effects`] when it was made.
+    pub(super) effects: u32,
 }
 
 /// By memory and index.
@@ -37,15 +37,16 @@ enum Undo {
 
 /// Facts about the current point of a function.
 #[derive(Default)]
-pub(super) struct Known {
+pub(super) struct PathFacts {
     assignments: Assignments,
     /// Where the operator being translated lies.
     pub(super) position: u64,
-    /// Counts what others may notice. As long as it stays, an earlier check
-    /// may be made stricter on behalf of a later access: nothing happened
-    /// between the two that a trap there would leave out. A construct's
-    /// beginning and end count, so a check is widened only in its own scope.
-    pub(super) window: u32,
+    /// Counts the operators that others may notice. As long as it stays, an
+    /// earlier check may be made stricter on behalf of a later access: nothing
+    /// happened between the two that a trap there would leave out. A
+    /// construct's beginning and end count, so a check is widened only in its
+    /// own scope.
+    pub(super) effects: u32,
     /// Values, and since when they have been the locals'.
     locals: Vec<Option<(Value, u64)>>,
     checks: HashMap<CheckKey, Check>,
@@ -56,7 +57,7 @@ pub(super) struct Known {
     loops: Vec<(u64, u64)>,
 }
 
-impl Known {
+impl PathFacts {
     pub(super) fn new(assignments: Assignments) -> Self {
         Self { assignments, ..Self::default() }
     }

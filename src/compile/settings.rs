@@ -57,9 +57,6 @@ impl CompileSettings {
     }
 }
 
-const TARGET: &str =
-    if cfg!(target_pointer_width = "64") { crate::arch::TARGET_TRIPLE } else { "" };
-
 /// The Cranelift target for this architecture, with these processor features.
 pub(super) fn isa(settings: &CompileSettings, processor: u64) -> Result<OwnedTargetIsa> {
     let rejected = |_| Error::from(Misuse::InvalidConfig("the code generator rejects a setting"));
@@ -81,7 +78,7 @@ pub(super) fn isa(settings: &CompileSettings, processor: u64) -> Result<OwnedTar
     ] {
         flags.set(name, value).map_err(rejected)?;
     }
-    let mut isa = cranelift_codegen::isa::lookup_by_name(TARGET)
+    let mut isa = cranelift_codegen::isa::lookup_by_name(crate::arch::TARGET_TRIPLE)
         .map_err(|_| Misuse::InvalidConfig("the code generator lacks this architecture"))?;
     for (bit, feature) in crate::arch::FEATURE_NAMES.iter().enumerate() {
         if processor & 1 << bit != 0 {

@@ -6,23 +6,18 @@
 //! walk starts from; neither keeps references in its own frame: arguments of
 //! a host call are roots by the host frame that the runtime links.
 
-use super::access::{Regions, constant, field, trusted};
-use super::signature::{POINTER, internal, plain, value_type};
-use super::translator::builtin_signature;
-use crate::abi::{Builtin, ValRaw, VmContext, VmHostContext, VmStoreContext};
+use super::code_key::CodeKey;
+use super::regions::{Regions, constant, field, trusted};
+use super::signature::{NEVER_REACHED, POINTER, builtin_signature, internal, plain, value_type};
+use crate::abi::{Builtin, Trap, ValRaw, VmContext, VmHostContext, VmStoreContext};
 use crate::artifact::{FuncType, ValType};
 use cranelift_codegen::ir::condcodes::IntCC;
-use cranelift_codegen::ir::{ExtFuncData, ExternalName};
 use cranelift_codegen::ir::{
-    Function, InstBuilder, Signature, StackSlot, StackSlotData, StackSlotKind, TrapCode,
-    UserExternalName, Value, types,
+    InstBuilder, Signature, StackSlot, StackSlotData, StackSlotKind, Value, types,
 };
-use cranelift_codegen::isa::{CallConv, TargetFrontendConfig};
-use cranelift_frontend::{FunctionBuilder, FunctionBuilderContext};
+use cranelift_codegen::isa::CallConv;
+use cranelift_frontend::FunctionBuilder;
 use std_alloc::vec::Vec;
-
-/// Follows the call that leaves for the landing pad.
-const NEVER_REACHED: TrapCode = TrapCode::unwrap_user(1);
 
 /// A builder at the start of a function without locals.
 struct Shim<'f> {
@@ -32,8 +27,7 @@ struct Shim<'f> {
 }
 
 impl<'f> Shim<'f> {
-    fn new(function: &'f mut Function, context: &'f mut FunctionBuilderContext) -> Self {
-        let mut builder = FunctionBuilder::new(function, context);
+    fn new(mut builder: FunctionBuilder<'f>) -> Self {
         let regions = Regions::new(builder.func);
         let block = builder.create_block();
         builder.append_block_params_for_function_params(block);
@@ -91,11 +85,6 @@ impl<'f> Shim<'f> {
         self.builder.ins().trap(NEVER_REACHED);
         self.builder.switch_to_block(next);
     }
-
-    fn finish(mut self, config: TargetFrontendConfig) {
-        self.builder.seal_all_blocks();
-        self.builder.finalize(config);
-    }
 }
 
 /// Signature of an entry shim: code, context, argument cells.
@@ -104,13 +93,8 @@ pub(super) fn entry_shim_signature() -> Signature {
 }
 
 /// Loads the arguments from their cells, calls, stores the results.
-pub(super) fn entry_shim(
-    function: &mut Function,
-    context: &mut FunctionBuilderContext,
-    config: TargetFrontendConfig,
-    ty: &FuncType,
-) {
-    let mut shim = Shim::new(function, context);
+pub(super) fn entry_shim<'b>(builder: FunctionBuilder<'b>, ty: &FuncType) -> FunctionBuilder<'b> {
+    let mut shim = Shim::new(builder);
     let (code, callee_context, cells) = (shim.params[0], shim.params[1], shim.params[2]);
     let mut args = std_alloc::vec![callee_context];
     for (index, ty) in ty.params().iter().enumerate() {
@@ -123,18 +107,13 @@ pub(super) fn entry_shim(
         shim.store_cell(value, cells, index);
     }
     shim.builder.ins().return_(&[]);
-    shim.finish(config);
+    shim.builder
 }
 
 /// Spills the arguments into cells, calls the host function, and loads the
 /// results or leaves for the landing pad.
-pub(super) fn exit_stub(
-    function: &mut Function,
-    context: &mut FunctionBuilderContext,
-    config: TargetFrontendConfig,
-    ty: &FuncType,
-) {
-    let mut shim = Shim::new(function, context);
+pub(super) fn exit_stub<'b>(builder: FunctionBuilder<'b>, ty: &FuncType) -> FunctionBuilder<'b> {
+    let mut shim = Shim::new(builder);
     let host = shim.params[0];
     let store = shim.record_exit(host);
     // Behind the cells, the store.
@@ -159,17 +138,12 @@ pub(super) fn exit_stub(
         results.push(shim.load_cell(*ty, cells, index));
     }
     shim.builder.ins().return_(&results);
-    shim.finish(config);
+    shim.builder
 }
 
 /// Calls a builtin through the store's table of them.
-pub(super) fn builtin_stub(
-    function: &mut Function,
-    context: &mut FunctionBuilderContext,
-    config: TargetFrontendConfig,
-    builtin: Builtin,
-) {
-    let mut shim = Shim::new(function, context);
+pub(super) fn builtin_stub(builder: FunctionBuilder<'_>, builtin: Builtin) -> FunctionBuilder<'_> {
+    let mut shim = Shim::new(builder);
     let store = shim.record_exit(shim.params[0]);
     let flags = constant(shim.regions.context);
     let table = shim.builder.ins().load(POINTER, flags, store, field!(VmStoreContext, builtins));
@@ -189,21 +163,18 @@ pub(super) fn builtin_stub(
         shim.unwind_if(failed, (slot, 0), status);
     }
     shim.builder.ins().return_(&[result]);
-    shim.finish(config);
+    shim.builder
 }
 
 /// Checks that a frame of `frame_bytes` fits above the stack limit, then goes
 /// on to `body`, which has the same (internal) signature.
 pub(super) fn large_frame_wrapper(
-    function: &mut Function,
-    context: &mut FunctionBuilderContext,
-    config: TargetFrontendConfig,
+    builder: FunctionBuilder<'_>,
     frame_bytes: u32,
-    body: UserExternalName,
-    raise_trap: UserExternalName,
-) {
-    let signature = function.signature.clone();
-    let mut shim = Shim::new(function, context);
+    body: CodeKey,
+) -> FunctionBuilder<'_> {
+    let signature = builder.func.signature.clone();
+    let mut shim = Shim::new(builder);
     let vm = shim.params[0];
     let (read, change) = (constant(shim.regions.context), trusted(shim.regions.context));
     let store = shim.builder.ins().load(POINTER, read, vm, field!(VmContext, store));
@@ -218,30 +189,16 @@ pub(super) fn large_frame_wrapper(
 
     shim.builder.switch_to_block(overflow);
     let trap_signature = builtin_signature(Builtin::RaiseTrap, CallConv::Tail);
-    let raise_trap = import(&mut shim.builder, raise_trap, trap_signature);
-    let code = crate::abi::Trap::StackOverflow as u8;
+    let raise_trap = CodeKey::Builtin(Builtin::RaiseTrap);
+    let raise_trap = raise_trap.import(&mut shim.builder, trap_signature);
+    let code = Trap::StackOverflow as u8;
     let code = shim.builder.ins().iconst(types::I32, i64::from(code));
     shim.builder.ins().call(raise_trap, &[vm, code]);
     shim.builder.ins().trap(NEVER_REACHED);
 
     shim.builder.switch_to_block(next);
-    let body = import(&mut shim.builder, body, signature);
+    let body = body.import(&mut shim.builder, signature);
     let args = shim.params.clone();
     shim.builder.ins().return_call(body, &args);
-    shim.finish(config);
-}
-
-fn import(
-    builder: &mut FunctionBuilder<'_>,
-    name: UserExternalName,
-    signature: Signature,
-) -> cranelift_codegen::ir::FuncRef {
-    let signature = builder.import_signature(signature);
-    let name = builder.func.declare_imported_user_function(name);
-    builder.import_function(ExtFuncData {
-        name: ExternalName::user(name),
-        signature,
-        colocated: true,
-        patchable: false,
-    })
+    shim.builder
 }

@@ -1,13 +1,18 @@
-//! Cranelift types and signatures for Wasm types.
+//! Cranelift types and signatures for Wasm types and for builtins.
 
+use crate::abi::{Builtin, BuiltinType};
 use crate::artifact::{FuncType, RefForm, RefType, ValType};
-use cranelift_codegen::ir::{AbiParam, Signature, Type, types};
+use cranelift_codegen::ir::{AbiParam, Signature, TrapCode, Type, types};
 use cranelift_codegen::isa::CallConv;
 
 /// Pointers; both supported architectures are 64-bit.
 pub(super) const POINTER: Type = types::I64;
 /// How vectors travel between operators; operators cast to their own shape.
 pub(super) const VECTOR: Type = types::I8X16;
+
+/// Stands behind a call that does not return; the number is Cranelift's to
+/// report and never reaches users.
+pub(super) const NEVER_REACHED: TrapCode = TrapCode::unwrap_user(1);
 
 /// The Cranelift type of a value.
 pub(super) const fn value_type(ty: ValType) -> Type {
@@ -44,4 +49,14 @@ pub(super) fn plain(conv: CallConv, params: &[Type], returns: &[Type]) -> Signat
     signature.params.extend(params.iter().copied().map(AbiParam::new));
     signature.returns.extend(returns.iter().copied().map(AbiParam::new));
     signature
+}
+
+/// The signature of a builtin: context first, then its parameters.
+pub(super) fn builtin_signature(builtin: Builtin, conv: CallConv) -> Signature {
+    let mut params = std_alloc::vec![POINTER];
+    params.extend(builtin.params().iter().map(|ty| match ty {
+        BuiltinType::I32 => types::I32,
+        BuiltinType::I64 => types::I64,
+    }));
+    plain(conv, &params, &[types::I64])
 }

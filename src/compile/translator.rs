@@ -5,18 +5,17 @@
 //! value that is put on it and needs a stack map has been declared to;
 //! vectors on it are of type [`VECTOR`].
 
-use super::access::Regions;
 use super::assignments::Assignments;
+use super::code_key::CodeKey;
 use super::control_stack::ControlFrame;
-use super::emit::CodeKey;
-use super::known::Known;
+use super::path_facts::PathFacts;
+use super::regions::Regions;
 use super::settings::CompileSettings;
-use super::signature::{self, POINTER, VECTOR};
-use crate::abi::{Builtin, BuiltinType, FuncIndex, Trap, TypeIndex, VmOffsets};
+use super::signature::{self, NEVER_REACHED, POINTER, VECTOR, builtin_signature};
+use crate::abi::{Builtin, FuncIndex, Trap, TypeIndex, VmOffsets};
 use crate::artifact::{ModuleInfo, ValType};
 use cranelift_codegen::ir::{
-    Block, BlockArg, ExtFuncData, ExternalName, FuncRef, InstBuilder, MemFlagsData, SigRef,
-    Signature, TrapCode, Type, Value, types,
+    Block, BlockArg, FuncRef, InstBuilder, MemFlagsData, SigRef, Signature, Type, Value, types,
 };
 use cranelift_codegen::isa::CallConv;
 use cranelift_frontend::{FunctionBuilder, Variable};
@@ -30,10 +29,6 @@ pub(super) struct ModuleEnv<'a> {
     pub(super) offsets: &'a VmOffsets,
     pub(super) settings: &'a CompileSettings,
 }
-
-/// Code after which control cannot continue; the number is Cranelift's to
-/// report and never reaches users.
-const NEVER_REACHED: TrapCode = TrapCode::unwrap_user(1);
 
 /// State of translating one function.
 pub(super) struct Translator<'f, 'm> {
@@ -57,7 +52,7 @@ pub(super) struct Translator<'f, 'm> {
     pub(super) references_over_calls: u64,
     /// Fuel used since it was last written back.
     pub(super) pending_fuel: u32,
-    pub(super) known: Known,
+    pub(super) facts: PathFacts,
     /// Types of indirect calls.
     pub(super) indirectly_called: Vec<TypeIndex>,
     trap_blocks: HashMap<Trap, Block>,
@@ -87,7 +82,7 @@ impl<'f, 'm> Translator<'f, 'm> {
             reference_operands: 0,
             references_over_calls: 0,
             pending_fuel: 0,
-            known: Known::new(assignments),
+            facts: PathFacts::new(assignments),
             indirectly_called: Vec::new(),
             trap_blocks: HashMap::new(),
             internal_signatures: HashMap::new(),
@@ -249,14 +244,7 @@ impl<'f, 'm> Translator<'f, 'm> {
         if let Some(found) = self.functions.get(&key) {
             return *found;
         }
-        let signature = self.builder.import_signature(signature());
-        let name = self.builder.func.declare_imported_user_function(key.into());
-        let function = self.builder.import_function(ExtFuncData {
-            name: ExternalName::user(name),
-            signature,
-            colocated: true,
-            patchable: false,
-        });
+        let function = key.import(&mut self.builder, signature());
         self.functions.insert(key, function);
         function
     }
@@ -286,14 +274,4 @@ impl<'f, 'm> Translator<'f, 'm> {
             self.call_builtin(Builtin::ZealSafepoint, &[]);
         }
     }
-}
-
-/// The signature of a builtin: context first, then its parameters.
-pub(super) fn builtin_signature(builtin: Builtin, conv: CallConv) -> Signature {
-    let mut params = std_alloc::vec![POINTER];
-    params.extend(builtin.params().iter().map(|ty| match ty {
-        BuiltinType::I32 => types::I32,
-        BuiltinType::I64 => types::I64,
-    }));
-    signature::plain(conv, &params, &[types::I64])
 }

@@ -4,7 +4,7 @@
 use crate::measure::{Goal, Row, Sample, Who, timed};
 use crate::rig::{kernref_engine, wasmtime_engine};
 use crate::yardstick;
-use kernref::compile::{CompileSettings, translate};
+use kernref::compile::{CompileSettings, count_instructions};
 use std::fmt::Write;
 use std::hint::black_box;
 use std::rc::Rc;
@@ -127,7 +127,7 @@ fn translations() -> Vec<(Who, Sample)> {
     let kernref = |ops| {
         let settings = CompileSettings::default();
         timed(ops, || {
-            black_box(translate(LARGE, &settings).expect("it is valid"));
+            black_box(count_instructions(LARGE, &settings).expect("it is valid"));
         }) / 1e6
     };
     let cranelift_wasm = |ops| {

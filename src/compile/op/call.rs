@@ -2,7 +2,7 @@
 
 use super::table::checked_element;
 use crate::abi::{FuncIndex, TableIndex, Trap, TypeIndex, VmContext, VmFuncRef, VmFunctionImport};
-use crate::compile::access::{field, trusted};
+use crate::compile::regions::{field, trusted};
 use crate::compile::signature::POINTER;
 use crate::compile::translator::Translator;
 use cranelift_codegen::ir::condcodes::IntCC;

@@ -79,7 +79,7 @@ fn push_frame(t: &mut Translator<'_, '_>, kind: FrameKind, signature: BlockSigna
 }
 
 fn block(t: &mut Translator<'_, '_>, signature: BlockSignature) {
-    t.known.open_scope();
+    t.facts.open_scope();
     push_frame(t, FrameKind::Block, signature);
 }
 
@@ -90,7 +90,7 @@ fn open_loop(t: &mut Translator<'_, '_>, signature: BlockSignature) {
     push_frame(t, FrameKind::Loop { header }, signature);
     t.stack.truncate(t.stack.len() - params.len());
     t.builder.switch_to_block(header);
-    t.known.open_loop();
+    t.facts.open_loop();
     push_block_params(t, header);
     t.interruption_check();
 }
@@ -105,7 +105,7 @@ fn open_if(t: &mut Translator<'_, '_>, signature: BlockSignature) {
     t.builder.seal_block(otherwise);
     push_frame(t, FrameKind::If { otherwise, params }, signature);
     t.builder.switch_to_block(then);
-    t.known.open_scope();
+    t.facts.open_scope();
 }
 
 fn otherwise(t: &mut Translator<'_, '_>) {
@@ -118,8 +118,8 @@ fn otherwise(t: &mut Translator<'_, '_>) {
         t.stack.truncate(frame.height);
         t.stack.extend(params);
         t.builder.switch_to_block(otherwise);
-        t.known.close_scope();
-        t.known.open_scope();
+        t.facts.close_scope();
+        t.facts.open_scope();
         t.reachable = true;
         frame.kind = FrameKind::Else;
     }
@@ -148,12 +148,12 @@ fn end(t: &mut Translator<'_, '_>) {
         }
         FrameKind::Loop { header } => {
             t.builder.seal_block(header);
-            t.known.close_loop();
+            t.facts.close_loop();
         }
         FrameKind::Block | FrameKind::Else | FrameKind::Unreachable => {}
     }
     if !is_loop {
-        t.known.close_scope();
+        t.facts.close_scope();
     }
     t.stack.truncate(frame.height);
     t.reachable = frame.exit_used;
@@ -226,7 +226,7 @@ fn branch_table(t: &mut Translator<'_, '_>, targets: &BrTable<'_>) -> Result<()>
 pub(in crate::compile) fn open_function(t: &mut Translator<'_, '_>, ty: TypeIndex) {
     let results: &[ValType] = t.env.info.types[ty.index()].results();
     let exit = t.block_with_params(results);
-    t.known.open_scope();
+    t.facts.open_scope();
     t.control.push(ControlFrame {
         kind: FrameKind::Block,
         signature: BlockSignature::Function(ty),

@@ -1,7 +1,8 @@
 //! Loads and stores, memory size and growth, bulk memory.
 
 use crate::abi::{Builtin, MemoryIndex};
-use crate::compile::bulk::{self, Bulk};
+use crate::compile::bulk;
+use crate::compile::code_key::Bulk;
 use crate::compile::translator::Translator;
 use cranelift_codegen::ir::{InstBuilder, Type, types};
 use wasmparser::{MemArg, Operator};

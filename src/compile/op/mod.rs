@@ -25,7 +25,7 @@ pub(super) fn translate(t: &mut Translator<'_, '_>, op: &Operator<'_>) -> Result
     }
     t.count_fuel(op);
     // After the operator: its own check comes before what it does.
-    let window = t.known.window + u32::from(!is_silent(op));
+    let effects = t.facts.effects + u32::from(!is_silent(op));
     let done = variable::translate(t, op)
         || numeric::translate(t, op)
         || compare::translate(t, op)
@@ -36,7 +36,7 @@ pub(super) fn translate(t: &mut Translator<'_, '_>, op: &Operator<'_>) -> Result
         || table::translate(t, op)
         || reference::translate(t, op)
         || simd::translate(t, op);
-    t.known.window = window;
+    t.facts.effects = effects;
     if done { Ok(()) } else { Err(Error::Bug("the validator let an unsupported operator pass")) }
 }
 

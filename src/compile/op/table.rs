@@ -3,7 +3,7 @@
 use super::memory::push_size;
 use crate::abi::{Builtin, TableIndex, Trap};
 use crate::artifact::{RefType, ValType};
-use crate::compile::access::trusted;
+use crate::compile::regions::trusted;
 use crate::compile::signature::ref_type;
 use crate::compile::translator::Translator;
 use cranelift_codegen::ir::condcodes::IntCC;

@@ -1,8 +1,8 @@
 //! Locals, globals, constants, `drop`, `select`.
 
 use crate::abi::GlobalIndex;
-use crate::compile::access::trusted;
 use crate::compile::declare::val_type;
+use crate::compile::regions::trusted;
 use crate::compile::signature::value_type;
 use crate::compile::translator::Translator;
 use cranelift_codegen::ir::immediates::{Ieee32, Ieee64};
@@ -63,16 +63,16 @@ pub(super) fn translate(t: &mut Translator<'_, '_>, op: &Operator<'_>) -> bool {
 }
 
 fn local_get(t: &mut Translator<'_, '_>, local: u32) -> Value {
-    t.known.local(local).unwrap_or_else(|| {
+    t.facts.local(local).unwrap_or_else(|| {
         let value = t.builder.use_var(t.locals[local as usize]);
-        t.known.set_local(local, value);
+        t.facts.set_local(local, value);
         value
     })
 }
 
 fn local_set(t: &mut Translator<'_, '_>, local: u32, value: Value) {
     t.builder.def_var(t.locals[local as usize], value);
-    t.known.set_local(local, value);
+    t.facts.set_local(local, value);
 }
 
 fn global_get(t: &mut Translator<'_, '_>, global: GlobalIndex) {

@@ -1,0 +1,76 @@
+//! [`CodeKey`]: what the pieces of a module's code are, and the names by which
+//! Cranelift's IR refers to them.
+
+use crate::abi::{Builtin, FuncIndex, MemoryIndex, TypeIndex};
+use cranelift_codegen::ir::{ExtFuncData, ExternalName, FuncRef, Signature, UserExternalName};
+use cranelift_frontend::FunctionBuilder;
+
+/// What a piece of code is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) enum CodeKey {
+    /// A function of the module, as it is called.
+    Function(FuncIndex),
+    /// The stub through which the module reaches a builtin.
+    Builtin(Builtin),
+    /// What a host calls to enter a function of this type.
+    EntryShim(TypeIndex),
+    /// How a host function of this type is called.
+    ExitStub(TypeIndex),
+    /// The body behind a wrapper that checks for its large frame: the
+    /// position of what it belongs to among everything emitted.
+    LargeFrameBody(u32),
+    /// The stub for copying in, or filling, memories.
+    Bulk(Bulk),
+}
+
+/// The instruction that a stub for whole ranges of memory carries out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) enum Bulk {
+    /// `memory.copy`: to, from.
+    Copy(MemoryIndex, MemoryIndex),
+    /// `memory.fill`.
+    Fill(MemoryIndex),
+}
+
+impl From<CodeKey> for UserExternalName {
+    fn from(key: CodeKey) -> Self {
+        let (namespace, index) = match key {
+            CodeKey::Function(func) => (0, func.0),
+            CodeKey::Builtin(builtin) => (1, builtin as u32),
+            CodeKey::EntryShim(ty) => (2, ty.0),
+            CodeKey::ExitStub(ty) => (3, ty.0),
+            CodeKey::LargeFrameBody(index) => (4, index),
+            CodeKey::Bulk(Bulk::Copy(to, from)) => (5, to.0 << 16 | from.0),
+            CodeKey::Bulk(Bulk::Fill(memory)) => (6, memory.0),
+        };
+        UserExternalName::new(namespace, index)
+    }
+}
+
+impl CodeKey {
+    /// The stub that a name stands for, if it is one that is made on demand.
+    pub(super) fn of_stub(name: &UserExternalName) -> Option<Self> {
+        let index = name.index;
+        match name.namespace {
+            1 => Builtin::ALL.get(index as usize).copied().map(Self::Builtin),
+            5 => {
+                let (to, from) = (MemoryIndex(index >> 16), MemoryIndex(index & 0xffff));
+                Some(Self::Bulk(Bulk::Copy(to, from)))
+            }
+            6 => Some(Self::Bulk(Bulk::Fill(MemoryIndex(index)))),
+            _ => None,
+        }
+    }
+
+    /// Makes a reference by which the function of `builder` can call this.
+    pub(super) fn import(self, builder: &mut FunctionBuilder<'_>, signature: Signature) -> FuncRef {
+        let signature = builder.import_signature(signature);
+        let name = builder.func.declare_imported_user_function(self.into());
+        builder.import_function(ExtFuncData {
+            name: ExternalName::user(name),
+            signature,
+            colocated: true,
+            patchable: false,
+        })
+    }
+}

@@ -1,0 +1,87 @@
+//! [`Workbench`]: where functions are made, one after the other. It holds the
+//! one function that is being made and whatever making it takes; the room that
+//! one function took serves the next.
+
+use super::code_key::CodeKey;
+use crate::error::{Error, LimitError, Result};
+use core::convert::Infallible;
+use cranelift_codegen::control::ControlPlane;
+use cranelift_codegen::ir::{Function, Signature, UserFuncName};
+use cranelift_codegen::isa::OwnedTargetIsa;
+use cranelift_codegen::{CodegenError, CompileError, CompiledCode, Context};
+use cranelift_frontend::{FunctionBuilder, FunctionBuilderContext};
+
+/// A function under construction, and the tools.
+pub(super) struct Workbench {
+    isa: OwnedTargetIsa,
+    context: Context,
+    builder_context: FunctionBuilderContext,
+}
+
+impl Workbench {
+    /// An empty bench for this target.
+    pub(super) fn new(isa: OwnedTargetIsa) -> Self {
+        let (context, builder_context) = (Context::new(), FunctionBuilderContext::new());
+        Self { isa, context, builder_context }
+    }
+
+    /// Makes the IR of a function: `body` writes it and hands the builder back.
+    pub(super) fn function(
+        &mut self,
+        key: CodeKey,
+        signature: Signature,
+        body: impl for<'b> FnOnce(FunctionBuilder<'b>) -> FunctionBuilder<'b>,
+    ) {
+        let Ok(()) =
+            self.try_function(key, signature, |builder| Ok::<_, Infallible>((body(builder), ())));
+    }
+
+    /// The same where `body` may fail or finds something out.
+    pub(super) fn try_function<R, E>(
+        &mut self,
+        key: CodeKey,
+        signature: Signature,
+        body: impl for<'b> FnOnce(FunctionBuilder<'b>) -> Result<(FunctionBuilder<'b>, R), E>,
+    ) -> Result<R, E> {
+        self.context.clear();
+        let func = &mut self.context.func;
+        func.name = UserFuncName::User(key.into());
+        func.signature = signature;
+        let (mut builder, found) = body(FunctionBuilder::new(func, &mut self.builder_context))?;
+        builder.seal_all_blocks();
+        builder.finalize(self.isa.frontend_config());
+        Ok(found)
+    }
+
+    /// The function as it stands: the IR that was made, or what compiling left of it.
+    pub(super) fn ir(&self) -> &Function {
+        &self.context.func
+    }
+
+    /// Makes machine code of the function.
+    pub(super) fn compile(&mut self) -> Result<()> {
+        match self.context.compile(&*self.isa, &mut ControlPlane::default()) {
+            Ok(_) => Ok(()),
+            Err(error) => Err(codegen_error(&error)),
+        }
+    }
+
+    /// The machine code of the function.
+    pub(super) fn compiled(&self) -> Result<&CompiledCode> {
+        self.context.compiled_code().ok_or(Error::Bug("nothing has been compiled"))
+    }
+}
+
+fn codegen_error(error: &CompileError<'_>) -> Error {
+    match error.inner {
+        CodegenError::ImplLimitExceeded | CodegenError::CodeTooLarge => LimitError {
+            what: "size of a function's machine code",
+            requested: u64::MAX,
+            limit: u64::from(u32::MAX),
+        }
+        .into(),
+        CodegenError::Unsupported(_) => Error::Bug("the code generator lacks an operation"),
+        CodegenError::Verifier(_) => Error::Bug("the translator made ill-formed code"),
+        _ => Error::Bug("the code generator failed"),
+    }
+}
