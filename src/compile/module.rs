@@ -95,7 +95,7 @@ impl<'a> Compiler<'a> {
             flavor,
             settings,
             bench: Workbench::new(settings::isa(settings, flavor.processor)?),
-            code: CodeBuffer::new(settings.verify || cfg!(debug_assertions)),
+            code: CodeBuffer::new(settings.verifies()),
         })
     }
 

@@ -40,7 +40,7 @@ pub struct CompileSettings {
     /// Optimisation level.
     pub optimize: OptLevel,
     /// Runs Cranelift's own verifier over each function, and checks the stack
-    /// maps (as debug builds always do): for tests.
+    /// maps and which operators are silent (as debug builds always do): for tests.
     pub verify: bool,
 }
 
@@ -54,6 +54,11 @@ impl CompileSettings {
             hardware_traps: self.hardware_traps,
             ..CodeFlavor::of_this_processor(self.policy)
         }
+    }
+
+    /// Whether the compiler checks what it makes.
+    pub(super) fn verifies(&self) -> bool {
+        self.verify || cfg!(debug_assertions)
     }
 }
 

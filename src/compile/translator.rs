@@ -194,6 +194,11 @@ impl<'f, 'm> Translator<'f, 'm> {
         block
     }
 
+    /// The block that raises `trap`, if anything goes there.
+    pub(super) fn known_trap_block(&self, trap: Trap) -> Option<Block> {
+        self.trap_blocks.get(&trap).copied()
+    }
+
     /// Fills the trap blocks; the last thing before the function is finished.
     pub(super) fn fill_trap_blocks(&mut self) {
         let mut blocks: Vec<_> = self.trap_blocks.drain().collect();

@@ -2,6 +2,7 @@
 
 use super::table::checked_element;
 use crate::abi::{FuncIndex, TableIndex, Trap, TypeIndex, VmContext, VmFuncRef, VmFunctionImport};
+use crate::compile::op::done::Done;
 use crate::compile::regions::{field, trusted};
 use crate::compile::signature::POINTER;
 use crate::compile::translator::Translator;
@@ -10,7 +11,7 @@ use cranelift_codegen::ir::{Inst, InstBuilder, Value, types};
 use std_alloc::vec::Vec;
 use wasmparser::Operator;
 
-pub(super) fn translate(t: &mut Translator<'_, '_>, op: &Operator<'_>) -> bool {
+pub(super) fn translate(t: &mut Translator<'_, '_>, op: &Operator<'_>) -> Done {
     match *op {
         Operator::Call { function_index } => call(t, FuncIndex(function_index)),
         Operator::CallIndirect { type_index, table_index } => {
@@ -20,9 +21,9 @@ pub(super) fn translate(t: &mut Translator<'_, '_>, op: &Operator<'_>) -> bool {
         Operator::ReturnCallIndirect { type_index, table_index } => {
             return_call_indirect(t, TypeIndex(type_index), TableIndex(table_index));
         }
-        _ => return false,
+        _ => return Done::NotMine,
     }
-    true
+    Done::Seen
 }
 
 /// The callee's context, then the top operands that `ty` takes, popped.

@@ -1,11 +1,12 @@
 //! Comparisons: each yields an `i32` of 0 or 1.
 
+use crate::compile::op::done::Done;
 use crate::compile::translator::Translator;
 use cranelift_codegen::ir::condcodes::{FloatCC, IntCC};
 use cranelift_codegen::ir::{InstBuilder, types};
 use wasmparser::Operator;
 
-pub(super) fn translate(t: &mut Translator<'_, '_>, op: &Operator<'_>) -> bool {
+pub(super) fn translate(t: &mut Translator<'_, '_>, op: &Operator<'_>) -> Done {
     match *op {
         Operator::I32Eqz | Operator::I64Eqz => {
             let a = t.pop();
@@ -15,10 +16,19 @@ pub(super) fn translate(t: &mut Translator<'_, '_>, op: &Operator<'_>) -> bool {
         }
         Operator::I32Eq | Operator::I64Eq => integers(t, IntCC::Equal),
         Operator::I32Ne | Operator::I64Ne => integers(t, IntCC::NotEqual),
+        Operator::I32LtU => integers(t, IntCC::UnsignedLessThan),
+        Operator::I32GtU => integers(t, IntCC::UnsignedGreaterThan),
+        _ => return seen(t, op),
+    }
+    Done::Silent
+}
+
+fn seen(t: &mut Translator<'_, '_>, op: &Operator<'_>) -> Done {
+    match *op {
         Operator::I32LtS | Operator::I64LtS => integers(t, IntCC::SignedLessThan),
-        Operator::I32LtU | Operator::I64LtU => integers(t, IntCC::UnsignedLessThan),
+        Operator::I64LtU => integers(t, IntCC::UnsignedLessThan),
         Operator::I32GtS | Operator::I64GtS => integers(t, IntCC::SignedGreaterThan),
-        Operator::I32GtU | Operator::I64GtU => integers(t, IntCC::UnsignedGreaterThan),
+        Operator::I64GtU => integers(t, IntCC::UnsignedGreaterThan),
         Operator::I32LeS | Operator::I64LeS => integers(t, IntCC::SignedLessThanOrEqual),
         Operator::I32LeU | Operator::I64LeU => integers(t, IntCC::UnsignedLessThanOrEqual),
         Operator::I32GeS | Operator::I64GeS => integers(t, IntCC::SignedGreaterThanOrEqual),
@@ -29,9 +39,9 @@ pub(super) fn translate(t: &mut Translator<'_, '_>, op: &Operator<'_>) -> bool {
         Operator::F32Gt | Operator::F64Gt => floats(t, FloatCC::GreaterThan),
         Operator::F32Le | Operator::F64Le => floats(t, FloatCC::LessThanOrEqual),
         Operator::F32Ge | Operator::F64Ge => floats(t, FloatCC::GreaterThanOrEqual),
-        _ => return false,
+        _ => return Done::NotMine,
     }
-    true
+    Done::Seen
 }
 
 fn integers(t: &mut Translator<'_, '_>, condition: IntCC) {

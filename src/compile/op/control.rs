@@ -4,6 +4,7 @@ use crate::abi::{Trap, TypeIndex};
 use crate::artifact::ValType;
 use crate::compile::control_stack::{BlockSignature, ControlFrame, FrameKind};
 use crate::compile::declare::val_type;
+use crate::compile::op::done::Done;
 use crate::compile::translator::Translator;
 use crate::error::{Error, Result};
 use cranelift_codegen::ir::{Block, BlockCall, InstBuilder, JumpTableData};
@@ -11,7 +12,7 @@ use hashbrown::HashMap;
 use std_alloc::vec::Vec;
 use wasmparser::{BlockType, BrTable, Operator};
 
-pub(super) fn translate(t: &mut Translator<'_, '_>, op: &Operator<'_>) -> Result<bool> {
+pub(super) fn translate(t: &mut Translator<'_, '_>, op: &Operator<'_>) -> Result<Done> {
     match op {
         Operator::Block { blockty } => block(t, signature(*blockty)?),
         Operator::Loop { blockty } => open_loop(t, signature(*blockty)?),
@@ -40,9 +41,9 @@ pub(super) fn translate(t: &mut Translator<'_, '_>, op: &Operator<'_>) -> Result
             t.reachable = false;
         }
         Operator::Unreachable => t.trap_always(Trap::UnreachableCodeReached),
-        _ => return Ok(false),
+        _ => return Ok(Done::NotMine),
     }
-    Ok(true)
+    Ok(Done::Seen)
 }
 
 /// Follows the nesting of code that cannot be reached.

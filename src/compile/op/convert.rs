@@ -6,15 +6,16 @@
 //! smallest above it (WebAssembly core, "trunc_u" and "trunc_s").
 
 use crate::abi::Trap;
+use crate::compile::op::done::Done;
 use crate::compile::translator::Translator;
 use cranelift_codegen::ir::condcodes::FloatCC;
 use cranelift_codegen::ir::immediates::{Ieee32, Ieee64};
 use cranelift_codegen::ir::{InstBuilder, MemFlagsData, Type, types};
 use wasmparser::Operator;
 
-pub(super) fn translate(t: &mut Translator<'_, '_>, op: &Operator<'_>) -> bool {
+pub(super) fn translate(t: &mut Translator<'_, '_>, op: &Operator<'_>) -> Done {
     use Operator as O;
-    use types::{F32, F64, I32, I64};
+    use types::{I32, I64};
     match *op {
         O::I32WrapI64 => {
             let a = t.pop();
@@ -31,6 +32,15 @@ pub(super) fn translate(t: &mut Translator<'_, '_>, op: &Operator<'_>) -> bool {
             let value = t.builder.ins().uextend(I64, a);
             t.push(value);
         }
+        _ => return seen(t, op),
+    }
+    Done::Silent
+}
+
+fn seen(t: &mut Translator<'_, '_>, op: &Operator<'_>) -> Done {
+    use Operator as O;
+    use types::{F32, F64, I32, I64};
+    match *op {
         O::I32TruncF32S => truncate(t, F32, I32, true),
         O::I32TruncF32U => truncate(t, F32, I32, false),
         O::I32TruncF64S => truncate(t, F64, I32, true),
@@ -61,9 +71,9 @@ pub(super) fn translate(t: &mut Translator<'_, '_>, op: &Operator<'_>) -> bool {
         O::I64ReinterpretF64 => reinterpret(t, I64),
         O::F32ReinterpretI32 => reinterpret(t, F32),
         O::F64ReinterpretI64 => reinterpret(t, F64),
-        _ => return false,
+        _ => return Done::NotMine,
     }
-    true
+    Done::Seen
 }
 
 /// Exclusive lower and upper bound of what converts, as `f64`s that are exact

@@ -3,11 +3,12 @@
 use crate::abi::{Builtin, MemoryIndex};
 use crate::compile::bulk;
 use crate::compile::code_key::Bulk;
+use crate::compile::op::done::Done;
 use crate::compile::translator::Translator;
 use cranelift_codegen::ir::{InstBuilder, Type, types};
 use wasmparser::{MemArg, Operator};
 
-pub(super) fn translate(t: &mut Translator<'_, '_>, op: &Operator<'_>) -> bool {
+pub(super) fn translate(t: &mut Translator<'_, '_>, op: &Operator<'_>) -> Done {
     use Operator as O;
     use types::{F32, F64, I8, I16, I32, I64};
     match *op {
@@ -25,6 +26,15 @@ pub(super) fn translate(t: &mut Translator<'_, '_>, op: &Operator<'_>) -> bool {
         O::I64Load16U { ref memarg } => load_extended(t, memarg, I16, I64, false),
         O::I64Load32S { ref memarg } => load_extended(t, memarg, I32, I64, true),
         O::I64Load32U { ref memarg } => load_extended(t, memarg, I32, I64, false),
+        _ => return seen(t, op),
+    }
+    Done::Silent
+}
+
+fn seen(t: &mut Translator<'_, '_>, op: &Operator<'_>) -> Done {
+    use Operator as O;
+    use types::{I8, I16, I32};
+    match *op {
         O::I32Store { ref memarg } | O::F32Store { ref memarg } => store(t, memarg, 4, None),
         O::I64Store { ref memarg } | O::F64Store { ref memarg } => store(t, memarg, 8, None),
         O::I32Store8 { ref memarg } | O::I64Store8 { ref memarg } => store(t, memarg, 1, Some(I8)),
@@ -59,9 +69,9 @@ pub(super) fn translate(t: &mut Translator<'_, '_>, op: &Operator<'_>) -> bool {
             let segment = t.builder.ins().iconst(I32, i64::from(data_index));
             t.call_builtin(Builtin::DataDrop, &[segment]);
         }
-        _ => return false,
+        _ => return Done::NotMine,
     }
-    true
+    Done::Seen
 }
 
 fn is_64(t: &Translator<'_, '_>, memory: u32) -> bool {

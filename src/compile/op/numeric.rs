@@ -1,6 +1,7 @@
 //! Integer and float arithmetic.
 
 use crate::abi::Trap;
+use crate::compile::op::done::Done;
 use crate::compile::translator::Translator;
 use cranelift_codegen::ir::condcodes::IntCC;
 use cranelift_codegen::ir::{InstBuilder, Type, Value, types};
@@ -24,7 +25,7 @@ macro_rules! unary {
     }};
 }
 
-pub(super) fn translate(t: &mut Translator<'_, '_>, op: &Operator<'_>) -> bool {
+pub(super) fn translate(t: &mut Translator<'_, '_>, op: &Operator<'_>) -> Done {
     match *op {
         Operator::I32Add | Operator::I64Add => binary!(t, iadd),
         Operator::I32Sub | Operator::I64Sub => binary!(t, isub),
@@ -36,6 +37,16 @@ pub(super) fn translate(t: &mut Translator<'_, '_>, op: &Operator<'_>) -> bool {
         Operator::I32ShrS | Operator::I64ShrS => binary!(t, sshr),
         Operator::I32ShrU | Operator::I64ShrU => binary!(t, ushr),
         Operator::I32Rotl | Operator::I64Rotl => binary!(t, rotl),
+        Operator::F32Add | Operator::F64Add => binary!(t, fadd),
+        Operator::F32Sub | Operator::F64Sub => binary!(t, fsub),
+        Operator::F32Mul | Operator::F64Mul => binary!(t, fmul),
+        _ => return seen(t, op),
+    }
+    Done::Silent
+}
+
+fn seen(t: &mut Translator<'_, '_>, op: &Operator<'_>) -> Done {
+    match *op {
         Operator::I32Rotr | Operator::I64Rotr => binary!(t, rotr),
         Operator::I32Clz | Operator::I64Clz => unary!(t, clz),
         Operator::I32Ctz | Operator::I64Ctz => unary!(t, ctz),
@@ -66,9 +77,6 @@ pub(super) fn translate(t: &mut Translator<'_, '_>, op: &Operator<'_>) -> bool {
         Operator::I64Extend8S => extend(t, types::I8, types::I64),
         Operator::I64Extend16S => extend(t, types::I16, types::I64),
         Operator::I64Extend32S => extend(t, types::I32, types::I64),
-        Operator::F32Add | Operator::F64Add => binary!(t, fadd),
-        Operator::F32Sub | Operator::F64Sub => binary!(t, fsub),
-        Operator::F32Mul | Operator::F64Mul => binary!(t, fmul),
         Operator::F32Div | Operator::F64Div => binary!(t, fdiv),
         Operator::F32Min | Operator::F64Min => binary!(t, fmin),
         Operator::F32Max | Operator::F64Max => binary!(t, fmax),
@@ -80,9 +88,9 @@ pub(super) fn translate(t: &mut Translator<'_, '_>, op: &Operator<'_>) -> bool {
         Operator::F32Floor | Operator::F64Floor => unary!(t, floor),
         Operator::F32Trunc | Operator::F64Trunc => unary!(t, trunc),
         Operator::F32Nearest | Operator::F64Nearest => unary!(t, nearest),
-        _ => return false,
+        _ => return Done::NotMine,
     }
-    true
+    Done::Seen
 }
 
 /// Dividend and divisor, after a check that the divisor is not zero.

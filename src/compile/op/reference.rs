@@ -3,17 +3,18 @@
 use crate::abi::FuncIndex;
 use crate::artifact::RefType;
 use crate::compile::declare::heap_type;
+use crate::compile::op::done::Done;
 use crate::compile::signature;
 use crate::compile::translator::Translator;
 use cranelift_codegen::ir::condcodes::IntCC;
 use cranelift_codegen::ir::{InstBuilder, types};
 use wasmparser::Operator;
 
-pub(super) fn translate(t: &mut Translator<'_, '_>, op: &Operator<'_>) -> bool {
+pub(super) fn translate(t: &mut Translator<'_, '_>, op: &Operator<'_>) -> Done {
     match *op {
         Operator::RefNull { hty } => {
             // A null needs no stack map: it names no object.
-            let Ok(heap_type) = heap_type(hty) else { return false };
+            let Ok(heap_type) = heap_type(hty) else { return Done::NotMine };
             let ty = signature::ref_type(RefType::new(true, heap_type));
             let value = t.builder.ins().iconst(ty, 0);
             t.push(value);
@@ -30,7 +31,7 @@ pub(super) fn translate(t: &mut Translator<'_, '_>, op: &Operator<'_>) -> bool {
             let value = t.builder.ins().iadd_imm_u(t.context, i64::from(offset));
             t.push(value);
         }
-        _ => return false,
+        _ => return Done::NotMine,
     }
-    true
+    Done::Seen
 }

@@ -3,6 +3,7 @@
 use super::memory::push_size;
 use crate::abi::{Builtin, TableIndex, Trap};
 use crate::artifact::{RefType, ValType};
+use crate::compile::op::done::Done;
 use crate::compile::regions::trusted;
 use crate::compile::signature::ref_type;
 use crate::compile::translator::Translator;
@@ -10,7 +11,7 @@ use cranelift_codegen::ir::condcodes::IntCC;
 use cranelift_codegen::ir::{InstBuilder, Value, types};
 use wasmparser::Operator;
 
-pub(super) fn translate(t: &mut Translator<'_, '_>, op: &Operator<'_>) -> bool {
+pub(super) fn translate(t: &mut Translator<'_, '_>, op: &Operator<'_>) -> Done {
     use Operator as O;
     match *op {
         O::TableGet { table } => {
@@ -73,9 +74,9 @@ pub(super) fn translate(t: &mut Translator<'_, '_>, op: &Operator<'_>) -> bool {
             let segment = t.builder.ins().iconst(types::I32, i64::from(elem_index));
             t.call_builtin(Builtin::ElemDrop, &[segment]);
         }
-        _ => return false,
+        _ => return Done::NotMine,
     }
-    true
+    Done::Seen
 }
 
 fn is_64(t: &Translator<'_, '_>, table: u32) -> bool {

@@ -2,6 +2,7 @@
 
 use crate::abi::GlobalIndex;
 use crate::compile::declare::val_type;
+use crate::compile::op::done::Done;
 use crate::compile::regions::trusted;
 use crate::compile::signature::value_type;
 use crate::compile::translator::Translator;
@@ -9,7 +10,7 @@ use cranelift_codegen::ir::immediates::{Ieee32, Ieee64};
 use cranelift_codegen::ir::{InstBuilder, Value, types};
 use wasmparser::Operator;
 
-pub(super) fn translate(t: &mut Translator<'_, '_>, op: &Operator<'_>) -> bool {
+pub(super) fn translate(t: &mut Translator<'_, '_>, op: &Operator<'_>) -> Done {
     match *op {
         Operator::LocalGet { local_index } => {
             let value = local_get(t, local_index);
@@ -24,8 +25,6 @@ pub(super) fn translate(t: &mut Translator<'_, '_>, op: &Operator<'_>) -> bool {
             local_set(t, local_index, value);
             t.push(value);
         }
-        Operator::GlobalGet { global_index } => global_get(t, GlobalIndex(global_index)),
-        Operator::GlobalSet { global_index } => global_set(t, GlobalIndex(global_index)),
         Operator::I32Const { value } => {
             let value = t.builder.ins().iconst(types::I32, i64::from(value as u32));
             t.push(value);
@@ -50,16 +49,25 @@ pub(super) fn translate(t: &mut Translator<'_, '_>, op: &Operator<'_>) -> bool {
             let value = t.builder.ins().select(condition, first, second);
             t.push(value);
         }
+        _ => return seen(t, op),
+    }
+    Done::Silent
+}
+
+fn seen(t: &mut Translator<'_, '_>, op: &Operator<'_>) -> Done {
+    match *op {
+        Operator::GlobalGet { global_index } => global_get(t, GlobalIndex(global_index)),
+        Operator::GlobalSet { global_index } => global_set(t, GlobalIndex(global_index)),
         Operator::TypedSelect { ty } => {
-            let Ok(ty) = val_type(ty) else { return false };
+            let Ok(ty) = val_type(ty) else { return Done::NotMine };
             let (first, second, condition) = t.pop3();
             let value = t.builder.ins().select(condition, first, second);
             t.push_typed(value, ty);
         }
         Operator::Nop => {}
-        _ => return false,
+        _ => return Done::NotMine,
     }
-    true
+    Done::Seen
 }
 
 fn local_get(t: &mut Translator<'_, '_>, local: u32) -> Value {

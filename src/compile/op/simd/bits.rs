@@ -1,19 +1,29 @@
 //! Bitwise operators, shifts, and tests over whole vectors.
 
-use super::{binary, unary};
+use super::shape::{binary, unary};
+use crate::compile::op::done::Done;
 use crate::compile::translator::Translator;
 use cranelift_codegen::ir::{InstBuilder, Type, types};
 use wasmparser::Operator;
 
-pub(super) fn translate(t: &mut Translator<'_, '_>, op: &Operator<'_>) -> bool {
+pub(super) fn translate(t: &mut Translator<'_, '_>, op: &Operator<'_>) -> Done {
+    use Operator as O;
+    use types::I8X16;
+    match *op {
+        O::V128And => binary(t, I8X16, |ins, a, b| ins.band(a, b)),
+        O::V128Or => binary(t, I8X16, |ins, a, b| ins.bor(a, b)),
+        O::V128Xor => binary(t, I8X16, |ins, a, b| ins.bxor(a, b)),
+        _ => return seen(t, op),
+    }
+    Done::Silent
+}
+
+fn seen(t: &mut Translator<'_, '_>, op: &Operator<'_>) -> Done {
     use Operator as O;
     use types::{I8X16, I16X8, I32X4, I64X2};
     match *op {
         O::V128Not => unary(t, I8X16, |ins, a| ins.bnot(a)),
-        O::V128And => binary(t, I8X16, |ins, a, b| ins.band(a, b)),
         O::V128AndNot => binary(t, I8X16, |ins, a, b| ins.band_not(a, b)),
-        O::V128Or => binary(t, I8X16, |ins, a, b| ins.bor(a, b)),
-        O::V128Xor => binary(t, I8X16, |ins, a, b| ins.bxor(a, b)),
         O::V128Bitselect => {
             let condition = t.pop_vector(I8X16);
             binary(t, I8X16, |ins, a, b| ins.bitselect(condition, a, b));
@@ -44,9 +54,9 @@ pub(super) fn translate(t: &mut Translator<'_, '_>, op: &Operator<'_>) -> bool {
         O::I64x2Shl => shift(t, I64X2, Shift::Left),
         O::I64x2ShrS => shift(t, I64X2, Shift::RightSigned),
         O::I64x2ShrU => shift(t, I64X2, Shift::RightUnsigned),
-        _ => return false,
+        _ => return Done::NotMine,
     }
-    true
+    Done::Seen
 }
 
 enum Shift {

@@ -1,12 +1,13 @@
 //! Lane-wise comparisons: each lane becomes all ones or all zeros.
 
-use super::binary;
+use super::shape::binary;
+use crate::compile::op::done::Done;
 use crate::compile::translator::Translator;
 use cranelift_codegen::ir::condcodes::{FloatCC, IntCC};
 use cranelift_codegen::ir::{InstBuilder, Type, types};
 use wasmparser::Operator;
 
-pub(super) fn translate(t: &mut Translator<'_, '_>, op: &Operator<'_>) -> bool {
+pub(super) fn translate(t: &mut Translator<'_, '_>, op: &Operator<'_>) -> Done {
     use IntCC as I;
     use Operator as O;
     use types::{F32X4, F64X2, I8X16, I16X8, I32X4, I64X2};
@@ -59,9 +60,9 @@ pub(super) fn translate(t: &mut Translator<'_, '_>, op: &Operator<'_>) -> bool {
         O::F64x2Gt => floats(t, F64X2, FloatCC::GreaterThan),
         O::F64x2Le => floats(t, F64X2, FloatCC::LessThanOrEqual),
         O::F64x2Ge => floats(t, F64X2, FloatCC::GreaterThanOrEqual),
-        _ => return false,
+        _ => return Done::NotMine,
     }
-    true
+    Done::Seen
 }
 
 fn integers(t: &mut Translator<'_, '_>, ty: Type, condition: IntCC) {

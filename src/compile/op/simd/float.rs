@@ -1,21 +1,31 @@
 //! Lane-wise float arithmetic and conversions.
 
-use super::{binary, unary, zero};
+use super::shape::{binary, unary, zero};
+use crate::compile::op::done::Done;
 use crate::compile::translator::Translator;
 use cranelift_codegen::ir::condcodes::FloatCC;
 use cranelift_codegen::ir::{Endianness, InstBuilder, MemFlagsData, Type, types};
 use wasmparser::Operator;
 
-pub(super) fn translate(t: &mut Translator<'_, '_>, op: &Operator<'_>) -> bool {
+pub(super) fn translate(t: &mut Translator<'_, '_>, op: &Operator<'_>) -> Done {
     use Operator as O;
-    use types::{F32X4, F64X2, I32X4, I64X2};
+    use types::{F32X4, F64X2};
     match *op {
         O::F32x4Add => binary(t, F32X4, |ins, a, b| ins.fadd(a, b)),
         O::F64x2Add => binary(t, F64X2, |ins, a, b| ins.fadd(a, b)),
-        O::F32x4Sub => binary(t, F32X4, |ins, a, b| ins.fsub(a, b)),
-        O::F64x2Sub => binary(t, F64X2, |ins, a, b| ins.fsub(a, b)),
         O::F32x4Mul => binary(t, F32X4, |ins, a, b| ins.fmul(a, b)),
         O::F64x2Mul => binary(t, F64X2, |ins, a, b| ins.fmul(a, b)),
+        _ => return seen(t, op),
+    }
+    Done::Silent
+}
+
+fn seen(t: &mut Translator<'_, '_>, op: &Operator<'_>) -> Done {
+    use Operator as O;
+    use types::{F32X4, F64X2, I32X4, I64X2};
+    match *op {
+        O::F32x4Sub => binary(t, F32X4, |ins, a, b| ins.fsub(a, b)),
+        O::F64x2Sub => binary(t, F64X2, |ins, a, b| ins.fsub(a, b)),
         O::F32x4Div => binary(t, F32X4, |ins, a, b| ins.fdiv(a, b)),
         O::F64x2Div => binary(t, F64X2, |ins, a, b| ins.fdiv(a, b)),
         O::F32x4Min => binary(t, F32X4, |ins, a, b| ins.fmin(a, b)),
@@ -73,9 +83,9 @@ pub(super) fn translate(t: &mut Translator<'_, '_>, op: &Operator<'_>) -> bool {
         }
         O::F32x4DemoteF64x2Zero => unary(t, F64X2, |ins, a| ins.fvdemote(a)),
         O::F64x2PromoteLowF32x4 => unary(t, F32X4, |ins, a| ins.fvpromote_low(a)),
-        _ => return false,
+        _ => return Done::NotMine,
     }
-    true
+    Done::Seen
 }
 
 /// `pmin`: b < a ? b : a. `pmax`: a < b ? b : a. Not symmetric in NaN and ±0.

@@ -1,11 +1,12 @@
 //! Lane-wise integer arithmetic, narrowing and widening.
 
-use super::{binary, unary};
+use super::shape::{binary, unary};
+use crate::compile::op::done::Done;
 use crate::compile::translator::Translator;
 use cranelift_codegen::ir::{InstBuilder, Type, Value, types};
 use wasmparser::Operator;
 
-pub(super) fn translate(t: &mut Translator<'_, '_>, op: &Operator<'_>) -> bool {
+pub(super) fn translate(t: &mut Translator<'_, '_>, op: &Operator<'_>) -> Done {
     use Operator as O;
     use types::{I8X16, I16X8, I32X4, I64X2};
     match *op {
@@ -13,12 +14,21 @@ pub(super) fn translate(t: &mut Translator<'_, '_>, op: &Operator<'_>) -> bool {
         O::I16x8Add => binary(t, I16X8, |ins, a, b| ins.iadd(a, b)),
         O::I32x4Add => binary(t, I32X4, |ins, a, b| ins.iadd(a, b)),
         O::I64x2Add => binary(t, I64X2, |ins, a, b| ins.iadd(a, b)),
+        O::I32x4Mul => binary(t, I32X4, |ins, a, b| ins.imul(a, b)),
+        _ => return seen(t, op),
+    }
+    Done::Silent
+}
+
+fn seen(t: &mut Translator<'_, '_>, op: &Operator<'_>) -> Done {
+    use Operator as O;
+    use types::{I8X16, I16X8, I32X4, I64X2};
+    match *op {
         O::I8x16Sub => binary(t, I8X16, |ins, a, b| ins.isub(a, b)),
         O::I16x8Sub => binary(t, I16X8, |ins, a, b| ins.isub(a, b)),
         O::I32x4Sub => binary(t, I32X4, |ins, a, b| ins.isub(a, b)),
         O::I64x2Sub => binary(t, I64X2, |ins, a, b| ins.isub(a, b)),
         O::I16x8Mul => binary(t, I16X8, |ins, a, b| ins.imul(a, b)),
-        O::I32x4Mul => binary(t, I32X4, |ins, a, b| ins.imul(a, b)),
         O::I64x2Mul => binary(t, I64X2, |ins, a, b| ins.imul(a, b)),
         O::I8x16AddSatS => binary(t, I8X16, |ins, a, b| ins.sadd_sat(a, b)),
         O::I8x16AddSatU => binary(t, I8X16, |ins, a, b| ins.uadd_sat(a, b)),
@@ -85,9 +95,9 @@ pub(super) fn translate(t: &mut Translator<'_, '_>, op: &Operator<'_>) -> bool {
         O::I32x4ExtAddPairwiseI16x8S => add_pairs(t, I16X8, true),
         O::I32x4ExtAddPairwiseI16x8U => add_pairs(t, I16X8, false),
         O::I32x4DotI16x8S => dot(t),
-        _ => return false,
+        _ => return Done::NotMine,
     }
-    true
+    Done::Seen
 }
 
 /// Which half of a vector is widened, and how.

@@ -1,19 +1,29 @@
 //! Constants, splats, single lanes, shuffles.
 
-use super::binary;
+use super::shape::binary;
+use crate::compile::op::done::Done;
 use crate::compile::translator::Translator;
 use cranelift_codegen::ir::{InstBuilder, Type, types};
 use wasmparser::Operator;
 
-pub(super) fn translate(t: &mut Translator<'_, '_>, op: &Operator<'_>) -> bool {
+pub(super) fn translate(t: &mut Translator<'_, '_>, op: &Operator<'_>) -> Done {
     use Operator as O;
-    use types::{F32X4, F64X2, I8, I8X16, I16, I16X8, I32X4, I64X2};
+    use types::I8X16;
     match *op {
         O::V128Const { value } => {
             let constant = t.builder.func.dfg.constants.insert(value.bytes()[..].into());
             let value = t.builder.ins().vconst(I8X16, constant);
             t.push_vector(value);
         }
+        _ => return seen(t, op),
+    }
+    Done::Silent
+}
+
+fn seen(t: &mut Translator<'_, '_>, op: &Operator<'_>) -> Done {
+    use Operator as O;
+    use types::{F32X4, F64X2, I8, I8X16, I16, I16X8, I32X4, I64X2};
+    match *op {
         O::I8x16Splat => splat(t, I8X16, Some(I8)),
         O::I16x8Splat => splat(t, I16X8, Some(I16)),
         O::I32x4Splat => splat(t, I32X4, None),
@@ -39,9 +49,9 @@ pub(super) fn translate(t: &mut Translator<'_, '_>, op: &Operator<'_>) -> bool {
             let mask = t.builder.func.dfg.immediates.push(lanes[..].into());
             binary(t, I8X16, |ins, a, b| ins.shuffle(a, b, mask));
         }
-        _ => return false,
+        _ => return Done::NotMine,
     }
-    true
+    Done::Seen
 }
 
 /// `narrow` is the lane's type where it is smaller than the scalar's.

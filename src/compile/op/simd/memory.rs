@@ -1,10 +1,22 @@
 //! Vector loads and stores: whole, widened, splatted, zero-filled, by lane.
 
+use crate::compile::op::done::Done;
 use crate::compile::translator::Translator;
 use cranelift_codegen::ir::{InstBuilder, Type, Value, types};
 use wasmparser::{MemArg, Operator};
 
-pub(super) fn translate(t: &mut Translator<'_, '_>, op: &Operator<'_>) -> bool {
+pub(super) fn translate(t: &mut Translator<'_, '_>, op: &Operator<'_>) -> Done {
+    match *op {
+        Operator::V128Load { ref memarg } => {
+            let value = scalar(t, memarg, types::I8X16);
+            t.push_vector(value);
+        }
+        _ => return seen(t, op),
+    }
+    Done::Silent
+}
+
+fn seen(t: &mut Translator<'_, '_>, op: &Operator<'_>) -> Done {
     use Operator as O;
     use types::{I8, I8X16, I16, I16X8, I32, I32X4, I64, I64X2};
 
@@ -18,10 +30,6 @@ pub(super) fn translate(t: &mut Translator<'_, '_>, op: &Operator<'_>) -> bool {
     }
 
     match *op {
-        O::V128Load { ref memarg } => {
-            let value = scalar(t, memarg, I8X16);
-            t.push_vector(value);
-        }
         O::V128Store { ref memarg } => {
             let value = t.pop_vector(I8X16);
             store(t, memarg, value, 16);
@@ -46,9 +54,9 @@ pub(super) fn translate(t: &mut Translator<'_, '_>, op: &Operator<'_>) -> bool {
         O::V128Store16Lane { ref memarg, lane } => store_lane(t, memarg, 2, I16X8, lane),
         O::V128Store32Lane { ref memarg, lane } => store_lane(t, memarg, 4, I32X4, lane),
         O::V128Store64Lane { ref memarg, lane } => store_lane(t, memarg, 8, I64X2, lane),
-        _ => return false,
+        _ => return Done::NotMine,
     }
-    true
+    Done::Seen
 }
 
 fn scalar(t: &mut Translator<'_, '_>, arg: &MemArg, ty: Type) -> Value {

@@ -1,0 +1,49 @@
+//! [`Done`]: what a family of operators says about one of them, and a check of
+//! it, made wherever Cranelift's verifier is on and in debug builds.
+
+use crate::abi::Trap;
+use crate::compile::translator::Translator;
+use cranelift_codegen::ir::{Inst, InstructionData};
+
+/// Whether an operator was the family's own, and whether anything can notice
+/// that it ran.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Done {
+    /// It belongs to another family.
+    NotMine,
+    /// Translated, and nobody can tell that it ran: it writes nothing that
+    /// outlives the function, has one way to go on, and can trap as out of a
+    /// memory's bounds only. A check before it may be made stricter on behalf
+    /// of an access after it.
+    Silent,
+    /// Translated. Always right to say, also of what could be called silent.
+    Seen,
+}
+
+impl Done {
+    /// What the next family says, unless one before it has translated.
+    pub(super) fn or_else(self, next: impl FnOnce() -> Self) -> Self {
+        if self == Self::NotMine { next() } else { self }
+    }
+}
+
+/// Whether nothing that was translated since the function had `before`
+/// instructions breaks the promise of [`Done::Silent`].
+pub(super) fn was_silent(t: &Translator<'_, '_>, before: usize) -> bool {
+    let dfg = &t.builder.func.dfg;
+    let out_of_bounds = t.known_trap_block(Trap::MemoryOutOfBounds);
+    (before..dfg.num_insts()).all(|index| {
+        let data = &dfg.insts[Inst::from_u32(index as u32)];
+        let opcode = data.opcode();
+        match data {
+            InstructionData::Brif { blocks, .. } => {
+                Some(blocks[0].block(&dfg.value_lists)) == out_of_bounds
+            }
+            _ => {
+                let may_trap = opcode.can_trap() && !opcode.can_load();
+                let acts = opcode.can_store() || opcode.other_side_effects();
+                !(may_trap || acts || opcode.is_call() || opcode.is_terminator())
+            }
+        }
+    })
+}
