@@ -195,8 +195,8 @@ fn heading(results: &Results) -> String {
     format!(
         "# Results of the benchmarks\n\n\
          <!-- Written by `./x bench --write-docs`; what is changed here by hand is lost. -->\n\n\
-         How they are measured and what they mean: `performance.md`. Columns and rows are\n\
-         explained there as well.\n\n\
+         [performance.md](performance.md) explains rows and columns, how they are measured and\n\
+         what they mean.\n\n\
          {date}; {cpu}, {cpus} processors, {system}; {rustc}; Kernref at `{commit}`;\n\
          {packages}.\n\n\
          {note}{met} of {count} goals are met.\n",
