@@ -5,7 +5,9 @@
 
 use core::alloc::Layout;
 use core::ptr::NonNull;
-use std_alloc::{boxed::Box, sync::Arc, vec::Vec};
+#[cfg(feature = "std")]
+use std_alloc::sync::Arc;
+use std_alloc::{boxed::Box, vec::Vec};
 
 /// Memory that was asked for could not be had.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -81,6 +83,7 @@ pub fn try_boxed_slice<T>(mut vec: Vec<T>) -> Result<Box<[T]>> {
 /// The standard library has no stable fallible constructor for `Arc`, so room
 /// for it is asked for first; only a competing allocation in between could
 /// still make the real one fail.
+#[cfg(feature = "std")]
 pub fn try_arc<T>(value: T) -> Result<Arc<T>> {
     let layout = Layout::new::<(usize, usize, T)>();
     // SAFETY: the layout has a size; the memory is given back unused.

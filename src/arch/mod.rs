@@ -10,7 +10,7 @@
 //! | `fault.rs` | [`resume_fault`], and what [`entry_facts`] asks, [`WHOLE_STORE_BYTES`] |
 //! | `frame.rs` | [`RETURN_ADDRESS_OFFSET`], [`FRAME_ALIGN`], [`strip_return_address`], [`stack_pointer`] |
 //! | `features.rs` | [`FEATURE_NAMES`], [`cpu_features`], [`missing_required_features`], [`TARGET_TRIPLE`] |
-//! | `signal.rs` | [`signal_registers`], [`set_signal_registers`] (feature `std`, Linux) |
+//! | `signal.rs` | `signal_registers`, `set_signal_registers` (feature `std`, Linux) |
 //! | `sync.rs` | [`synchronize_code`] |
 
 #[cfg(target_arch = "x86_64")]

@@ -1,5 +1,6 @@
-//! From Wasm bytes to an [`Artifact`]: validate, translate each function to
-//! Cranelift IR, emit position-independent code with exact stack maps.
+//! From Wasm bytes to an [`Artifact`](crate::artifact::Artifact): validate,
+//! translate each function to Cranelift IR, emit position-independent code
+//! with exact stack maps.
 //!
 //! ```text
 //! bytes ─ wasmparser ─▶ declare (ModuleInfo) ─┐

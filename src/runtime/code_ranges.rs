@@ -27,7 +27,7 @@ pub(super) struct CodeRanges {
 #[derive(Clone)]
 pub(super) struct Known {
     pub(super) code: Range<usize>,
-    /// [`Engine::id`].
+    /// `Engine::id`.
     pub(super) owner: usize,
 }
 
