@@ -18,7 +18,13 @@ pub fn command(folder: &Path, args: &[&str]) -> Command {
 
 /// Runs it; its messages go to the terminal.
 pub fn run(folder: &Path, args: &[&str]) -> Result<()> {
+    run_with(folder, args, &[])
+}
+
+/// The same with variables.
+pub fn run_with(folder: &Path, args: &[&str], variables: &[(&str, &str)]) -> Result<()> {
     let status = command(folder, args)
+        .envs(variables.iter().copied())
         .stdin(Stdio::null())
         .status()
         .map_err(|error| format!("cargo cannot be started: {error}"))?;
@@ -28,10 +34,11 @@ pub fn run(folder: &Path, args: &[&str]) -> Result<()> {
     }
 }
 
-/// Runs it and gives its standard output, which is also shown; the flag says
-/// whether it succeeded.
-pub fn capture(folder: &Path, args: &[&str]) -> Result<(String, bool)> {
+/// Runs it with variables and gives its standard output, which is also shown;
+/// the flag says whether it succeeded.
+pub fn capture(folder: &Path, args: &[&str], variables: &[(&str, &str)]) -> Result<(String, bool)> {
     let output = command(folder, args)
+        .envs(variables.iter().copied())
         .stdin(Stdio::null())
         .stderr(Stdio::inherit())
         .output()

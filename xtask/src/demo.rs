@@ -1,7 +1,9 @@
 //! `./x run`: one module in the demonstration kernel.
 
 use crate::qemu::{self, Arch, Boot, End};
+use crate::setup::{Policy, Setup};
 use crate::{Result, cargo, paths};
+use clap::ValueEnum;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
@@ -15,15 +17,8 @@ pub struct Args {
     /// Call this export instead of `run` or `_start`.
     #[arg(long, value_name = "NAME")]
     invoke: Option<String>,
-    /// When the runtime counts references: see docs/gc.md.
-    #[arg(long, value_parser = ["zero-count", "clone-on-read"], default_value = "zero-count")]
-    policy: String,
-    /// Collect at every safepoint and check the collector's invariants.
-    #[arg(long)]
-    zeal: bool,
-    /// Leave the bounds of linear memories to the hardware.
-    #[arg(long)]
-    hardware_traps: bool,
+    #[command(flatten)]
+    setup: Setup,
     /// Interrupt the guest after this many seconds.
     #[arg(long, value_name = "SECONDS", default_value_t = 60)]
     timeout: u32,
@@ -60,7 +55,6 @@ pub fn load(path: &Path) -> Result<Vec<u8>> {
 fn hoist(args: &Args) -> Result<(Args, Vec<String>)> {
     let mut hoisted = Args {
         invoke: args.invoke.clone(),
-        policy: args.policy.clone(),
         accel: args.accel.clone(),
         file: args.file.clone(),
         args: Vec::new(),
@@ -79,18 +73,22 @@ fn hoist(args: &Args) -> Result<(Args, Vec<String>)> {
         match flag {
             "--arch" => {
                 let name = operand()?;
-                hoisted.arch = <Arch as clap::ValueEnum>::from_str(&name, false)
+                hoisted.arch = Arch::from_str(&name, false)
                     .map_err(|_| format!("no machine is called `{name}`"))?;
             }
             "--invoke" => hoisted.invoke = Some(operand()?),
-            "--policy" => hoisted.policy = operand()?,
+            "--policy" => {
+                let name = operand()?;
+                hoisted.setup.policy = Policy::from_str(&name, false)
+                    .map_err(|_| format!("no policy is called `{name}`"))?;
+            }
             "--accel" => hoisted.accel = operand()?,
             "--timeout" => {
                 hoisted.timeout =
                     operand()?.parse().map_err(|_| "--timeout wants seconds".to_string())?;
             }
-            "--zeal" => hoisted.zeal = true,
-            "--hardware-traps" => hoisted.hardware_traps = true,
+            "--zeal" => hoisted.setup.zeal = true,
+            "--hardware-traps" => hoisted.setup.hardware_traps = true,
             "--" => rest.extend(words.by_ref().cloned()),
             _ if flag.starts_with("--") => return Err(format!("unknown option {flag}")),
             _ => rest.push(word.clone()),
@@ -105,9 +103,8 @@ pub fn run(args: &Args) -> Result<ExitCode> {
     let file = args.file.clone().unwrap_or_else(bundled);
     let bytes = load(&file)?;
     let kernel = cargo::kernel(args.arch, "demo")?;
-    let mut requests = vec![format!("policy={}", args.policy), format!("timeout={}", args.timeout)];
-    requests.extend(args.zeal.then(|| "zeal=1".to_string()));
-    requests.extend(args.hardware_traps.then(|| "hardware-traps=1".to_string()));
+    let mut requests = args.setup.arguments();
+    requests.push(format!("timeout={}", args.timeout));
     requests.extend(args.invoke.iter().map(|name| format!("invoke={name}")));
     requests.extend(values.iter().map(|value| format!("arg={value}")));
     let name = file.file_name().unwrap_or_default().to_string_lossy().into_owned();

@@ -1,17 +1,20 @@
-//! Counting what passed, failed and was skipped.
+//! Counting what passed, failed and was skipped, and how long each part took.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// The count of a run.
-#[derive(Default)]
 pub struct Tally {
-    passed: u64,
-    failed: u64,
-    failures: Vec<String>,
+    started: Instant,
+    outcomes: Vec<Outcome>,
     skipped: Vec<String>,
 }
 
 impl Tally {
+    /// Nothing has run yet.
+    pub fn start() -> Self {
+        Self { started: Instant::now(), outcomes: Vec::new(), skipped: Vec::new() }
+    }
+
     /// Runs one check; what it returns counts as that many passed and failed.
     pub fn check(&mut self, name: &str, body: impl FnOnce() -> Result<(u64, u64), String>) {
         self.add(Outcome::of(name, body));
@@ -19,11 +22,7 @@ impl Tally {
 
     /// Counts a check that was run elsewhere.
     pub fn add(&mut self, outcome: Outcome) {
-        self.passed += outcome.passed;
-        self.failed += outcome.failed;
-        if outcome.failed > 0 {
-            self.failures.push(outcome.name);
-        }
+        self.outcomes.push(outcome);
     }
 
     /// A check that passes or fails as one.
@@ -39,15 +38,33 @@ impl Tally {
 
     /// Prints the outcome; true if nothing failed.
     pub fn finish(self) -> bool {
+        println!("\n{}", table(&self.outcomes, self.started.elapsed()));
         for skipped in &self.skipped {
             println!("skipped: {skipped}");
         }
-        for failure in &self.failures {
-            println!("failed: {failure}");
-        }
-        println!("{} passed, {} failed", self.passed, self.failed);
-        self.failed == 0
+        let failures = self.outcomes.iter().filter(|outcome| outcome.failed > 0);
+        failures.for_each(|outcome| println!("failed: {}", outcome.name));
+        let passed: u64 = self.outcomes.iter().map(|outcome| outcome.passed).sum();
+        let failed: u64 = self.outcomes.iter().map(|outcome| outcome.failed).sum();
+        println!("{passed} passed, {failed} failed");
+        failed == 0
     }
+}
+
+/// A line for each part. What runs in the two kernels overlaps, so that the
+/// parts can take longer than the whole.
+fn table(outcomes: &[Outcome], whole: Duration) -> String {
+    let row = |name: &str, passed: u64, failed: u64, took: Duration| {
+        format!("{name:<64}{passed:>8}{failed:>8}{:>9.1}\n", took.as_secs_f32())
+    };
+    let mut text = format!("{:<64}{:>8}{:>8}{:>9}\n", "part", "passed", "failed", "seconds");
+    let (mut passed, mut failed) = (0, 0);
+    for outcome in outcomes {
+        text += &row(&outcome.name, outcome.passed, outcome.failed, outcome.took);
+        passed += outcome.passed;
+        failed += outcome.failed;
+    }
+    text + &row("the whole", passed, failed, whole)
 }
 
 /// What one check came to.
@@ -55,6 +72,7 @@ pub struct Outcome {
     name: String,
     passed: u64,
     failed: u64,
+    took: Duration,
 }
 
 impl Outcome {
@@ -66,9 +84,9 @@ impl Outcome {
             println!("{name}: {message}");
             (0, 1)
         });
-        let seconds = started.elapsed().as_secs_f32();
-        println!("<== {name}: {passed} passed, {failed} failed ({seconds:.1} s)");
-        Self { name: name.to_string(), passed, failed }
+        let took = started.elapsed();
+        println!("<== {name}: {passed} passed, {failed} failed ({:.1} s)", took.as_secs_f32());
+        Self { name: name.to_string(), passed, failed, took }
     }
 }
 
@@ -90,10 +108,29 @@ pub fn count(output: &str) -> (u64, u64) {
 
 #[cfg(test)]
 mod tests {
+    use super::{Outcome, count, table};
+    use std::time::Duration;
+
     #[test]
     fn counts_both_kinds_of_summary() {
         let output = "test result: FAILED. 3 passed; 1 failed; 0 ignored; 0 measured; 7 filtered out\n\
                       kernel: 9 passed\n12 passed, 2 failed\n";
-        assert_eq!(super::count(output), (15, 3));
+        assert_eq!(count(output), (15, 3));
+    }
+
+    #[test]
+    fn the_table_adds_up_and_is_no_summary() {
+        let outcome = |name: &str, passed, failed| Outcome {
+            name: name.into(),
+            passed,
+            failed,
+            took: Duration::from_millis(1500),
+        };
+        let text = table(&[outcome("a", 3, 1), outcome("b", 4, 0)], Duration::from_secs(2));
+        let lines: Vec<Vec<&str>> =
+            text.lines().map(|line| line.split_whitespace().collect()).collect();
+        assert_eq!(lines[1], ["a", "3", "1", "1.5"]);
+        assert_eq!(lines[3], ["the", "whole", "7", "1", "2.0"]);
+        assert_eq!(count(&text), (0, 0));
     }
 }

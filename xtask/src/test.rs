@@ -1,13 +1,14 @@
-//! `./x test`: everything that CI runs.
+//! `./x test`: everything that CI runs, and with `--full` what takes too long
+//! for it. The parts in order; what each does is in a module of its own.
 
 use crate::qemu::Arch;
+use crate::setup::{Policy, Setup};
 use crate::tally::{Outcome, Tally, count};
 use crate::wast::{On, Scripts};
 use crate::{
-    Result, bench_kernel, cargo, demo_suite, floors, guests, kernel_suite, layers, miri,
+    Result, bench_kernel, cargo, demo_suite, floors, guests, kernel_suite, layers, lints, miri,
     panic_check, paths, size,
 };
-use std::path::Path;
 use std::process::ExitCode;
 
 /// Arguments of `./x test`.
@@ -16,91 +17,83 @@ pub struct Args {
     /// Leave out what is slow.
     #[arg(long)]
     quick: bool,
+    /// Everything, however long it takes: docs/testing.md says what is added.
+    #[arg(long, conflicts_with = "quick")]
+    full: bool,
 }
 
-/// Workspaces of this repository, for checks that go through all of them.
-const WORKSPACES: [&str; 5] = [".", "tests-qemu", "examples/guests", "benches", "fuzzing/fuzz"];
+/// How much is run.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Extent {
+    /// Before a commit.
+    Quick,
+    /// Before a merge.
+    Usual,
+    /// However long it takes.
+    Full,
+}
+
+impl Args {
+    fn extent(&self) -> Extent {
+        match (self.quick, self.full) {
+            (true, _) => Extent::Quick,
+            (_, true) => Extent::Full,
+            _ => Extent::Usual,
+        }
+    }
+}
+
+/// Setups of the official scripts in each kernel: two that differ in all there
+/// is, since everything is slower there, and the faster one with the hardware's
+/// bounds checks. With `--full` all of them.
+const IN_KERNELS: [Setup; 3] = [
+    Setup::plain(Policy::ZeroCount),
+    Setup::plain(Policy::CloneOnRead).with_zeal(),
+    Setup::plain(Policy::ZeroCount).with_hardware_traps(),
+];
 
 /// Runs the command.
 pub fn run(args: &Args) -> Result<ExitCode> {
-    let mut tally = Tally::default();
-    let root = paths::root();
-    for folder in WORKSPACES {
-        tally.one(&format!("format of {folder}"), || {
-            cargo::run(&root.join(folder), &["fmt", "--all", "--check"])
-        });
-    }
+    let extent = args.extent();
+    let mut tally = Tally::start();
+    lints::formats(&mut tally);
     tally.one("layers", layers::check);
     tally.one("drawing of the floors", floors::check);
-    for arch in Arch::ALL {
-        for features in ["", "compile", "kernel-heap"] {
-            tally.one(&format!("build for {} with features [{features}]", arch.target()), || {
-                let features = ["--no-default-features", "--features", features];
-                let build = ["build", "--locked", "--release", "--package", "kernref"];
-                let target = ["--lib", "--target", arch.target()];
-                cargo::run(root, &[&build[..], &target[..], &features[..]].concat())
-            });
-        }
-    }
+    lints::features(&mut tally);
     tally.one("panic paths of the collector", panic_check::check);
     for arch in Arch::ALL {
         tally.one(&format!("footprint on {}", arch.name()), || size::check(arch));
     }
-    tally.check("host tests", || {
-        let (output, success) = cargo::capture(
-            root,
-            &[
-                "test",
-                "--locked",
-                "--workspace",
-                "--features",
-                cargo::HOST_FEATURES,
-                "--no-fail-fast",
-            ],
-        )?;
-        match (count(&output), success) {
-            ((passed, 0), false) => Ok((passed, 1)),
-            (counts, _) => Ok(counts),
-        }
-    });
-    let (any, accesses) = if args.quick { ("50", "100") } else { ("400", "1000") };
-    for (name, options) in [
-        ("random modules against wasmi", &["--count", any][..]),
-        ("accesses close to a memory's end against wasmi", &["--accesses", "--count", accesses]),
-    ] {
-        tally.check(name, || random_modules(root, options));
-    }
+    tally.check("host tests", || host_tests(&[], extent));
+    random_modules(&mut tally, extent);
     let scripts = encode_scripts(&mut tally);
     if let Some(scripts) = &scripts {
-        on_the_host(&mut tally, scripts);
+        on_the_host(&mut tally, scripts, extent);
     }
-    // QEMU uses one processor: both machines at once. A thread is one machine.
-    std::thread::scope(|scope| {
-        let scripts = scripts.as_ref().filter(|_| !args.quick);
-        let machines = Arch::ALL.map(|arch| scope.spawn(move || in_kernel(arch, scripts)));
-        for (machine, arch) in machines.into_iter().zip(Arch::ALL) {
-            match machine.join() {
-                Ok(outcomes) => outcomes.into_iter().for_each(|outcome| tally.add(outcome)),
-                Err(_) => tally.one(arch.name(), || Err("the checks panicked".into())),
-            }
-        }
-    });
-    if args.quick {
-        tally.skip("scripts and instruction counts in the kernels", "--quick");
-    }
-    match args.quick {
-        true => tally.skip("guests and lints", "--quick"),
-        false => {
-            tally.one("guests build as they stand in the tree", || {
-                guests::build(&["--check".to_string()])
-            });
-            lints(&mut tally);
+    in_the_kernels(&mut tally, scripts.as_ref(), extent);
+    if extent == Extent::Quick {
+        for part in ["scripts and instruction counts in the kernels", "guests and lints", "miri"] {
+            tally.skip(part, "--quick");
         }
     }
-    match (args.quick, miri::available()) {
-        (true, _) => tally.skip("miri", "--quick"),
-        (false, Err(why)) => tally.skip("miri", &why),
-        (false, Ok(())) => tally.one("miri", miri::check),
+    if extent >= Extent::Usual {
+        tally.one("guests build as they stand in the tree", || {
+            guests::build(&["--check".to_string()])
+        });
+        lints::clippy(&mut tally);
+        lints::documentation(&mut tally);
+        match miri::available() {
+            Err(why) => tally.skip("miri", &why),
+            Ok(()) => tally.one("miri", miri::check),
+        }
+    }
+    if extent == Extent::Full {
+        tally.check("host tests, optimized", || host_tests(&["--release"], extent));
+        lints::clippy_of_the_rest(&mut tally);
+        tally.one("benchmarks run", || {
+            let run = ["run", "--locked", "--release", "--", "--quick"];
+            cargo::run(&paths::root().join("benches"), &run)
+        });
     }
     Ok(match tally.finish() {
         true => ExitCode::SUCCESS,
@@ -108,12 +101,38 @@ pub fn run(args: &Args) -> Result<ExitCode> {
     })
 }
 
-fn random_modules(root: &Path, options: &[&str]) -> Result<(u64, u64)> {
-    let run = ["run", "--locked", "--package", "kernref-fuzzing", "--"];
-    let (output, success) = cargo::capture(root, &[&run[..], options].concat())?;
-    match (count(&output), success) {
-        ((passed, 0), false) => Ok((passed, 1)),
-        (counts, _) => Ok(counts),
+/// Passed and failed of a command that counts; if it counts no failure and
+/// fails all the same, that is one.
+fn counted(args: &[&str], variables: &[(&str, &str)]) -> Result<(u64, u64)> {
+    let (output, success) = cargo::capture(paths::root(), args, variables)?;
+    Ok(match (count(&output), success) {
+        ((passed, 0), false) => (passed, 1),
+        (counts, _) => counts,
+    })
+}
+
+/// Variables that have the tests of the crates look at more.
+const FULL: [(&str, &str); 2] = [("PROPTEST_CASES", "20000"), ("LOOM_MAX_PREEMPTIONS", "5")];
+
+fn host_tests(options: &[&str], extent: Extent) -> Result<(u64, u64)> {
+    let test = ["test", "--locked", "--workspace", "--no-fail-fast"];
+    let variables = if extent == Extent::Full { &FULL[..] } else { &[] };
+    let features = ["--features", cargo::HOST_FEATURES];
+    counted(&[&test[..], &features, options].concat(), variables)
+}
+
+fn random_modules(tally: &mut Tally, extent: Extent) {
+    let (any, accesses, seconds) = match extent {
+        Extent::Quick => ("50", "100", "60"),
+        Extent::Usual => ("400", "1000", "60"),
+        Extent::Full => ("20000", "50000", "3600"),
+    };
+    for (name, options) in [
+        ("random modules against wasmi", &["--count", any][..]),
+        ("accesses close to a memory's end against wasmi", &["--accesses", "--count", accesses]),
+    ] {
+        let run = ["run", "--locked", "--package", "kernref-fuzzing", "--", "--seconds", seconds];
+        tally.check(name, || counted(&[&run[..], options].concat(), &[]));
     }
 }
 
@@ -126,65 +145,48 @@ fn encode_scripts(tally: &mut Tally) -> Option<Scripts> {
     scripts
 }
 
-/// Part of a check's name.
-const BY_HARDWARE: &str = ", bounds left to the hardware,";
-
-fn scripts_name(on: &str, policy: &str, zeal: bool) -> String {
-    format!("scripts {on} with {policy}{}", if zeal { " and zeal" } else { "" })
-}
-
-/// The official scripts on the host.
-fn on_the_host(tally: &mut Tally, scripts: &Scripts) {
-    for policy in ["zero-count", "clone-on-read"] {
-        for zeal in [false, true] {
-            let name = scripts_name("on the host", policy, zeal);
-            tally.check(&name, || scripts.check(On::Host, policy, zeal, false));
+/// The official scripts on the host. What guard pages change shows under any
+/// setup: unless everything is run, one with them is enough.
+fn on_the_host(tally: &mut Tally, scripts: &Scripts, extent: Extent) {
+    let usual = Setup::plain(Policy::ZeroCount).with_hardware_traps();
+    for setup in Setup::ALL {
+        if !setup.hardware_traps || setup == usual || extent == Extent::Full {
+            let name = format!("scripts on the host [{setup}]");
+            tally.check(&name, || scripts.check(On::Host, setup));
         }
     }
-    let name = scripts_name(&format!("on the host{BY_HARDWARE}"), "zero-count", false);
-    tally.check(&name, || scripts.check(On::Host, "zero-count", false, true));
 }
 
-/// All that runs in the kernels of one architecture: two setups of the
-/// scripts, which differ in all there is, since everything is slower there, and
-/// the faster one with the hardware's bounds checks.
-/// Without scripts, what is slow is left out.
-fn in_kernel(arch: Arch, scripts: Option<&Scripts>) -> Vec<Outcome> {
+/// QEMU uses one processor: both machines at once, a thread for each.
+fn in_the_kernels(tally: &mut Tally, scripts: Option<&Scripts>, extent: Extent) {
+    std::thread::scope(|scope| {
+        let machines = Arch::ALL.map(|arch| scope.spawn(move || in_kernel(arch, scripts, extent)));
+        for (machine, arch) in machines.into_iter().zip(Arch::ALL) {
+            match machine.join() {
+                Ok(outcomes) => outcomes.into_iter().for_each(|outcome| tally.add(outcome)),
+                Err(_) => tally.one(arch.name(), || Err("the checks panicked".into())),
+            }
+        }
+    });
+}
+
+/// All that runs in the kernels of one architecture.
+fn in_kernel(arch: Arch, scripts: Option<&Scripts>, extent: Extent) -> Vec<Outcome> {
     let suite = format!("suite in the {} kernel", arch.name());
     let demo = format!("./x run on {}", arch.name());
     let mut outcomes = vec![
         Outcome::of(&suite, || kernel_suite::check(arch)),
         Outcome::of(&demo, || demo_suite::run(arch)),
     ];
-    if let Some(scripts) = scripts {
+    if extent >= Extent::Usual {
         let counts = format!("instruction counts in the {} kernel", arch.name());
         outcomes.push(Outcome::of(&counts, || bench_kernel::check(arch)));
-        for (policy, zeal, hardware_traps) in [
-            ("zero-count", false, false),
-            ("clone-on-read", true, false),
-            ("zero-count", false, true),
-        ] {
-            let bounds = if hardware_traps { BY_HARDWARE } else { "" };
-            let on = format!("in the {} kernel{bounds}", arch.name());
-            outcomes.push(Outcome::of(&scripts_name(&on, policy, zeal), || {
-                scripts.check(arch.into(), policy, zeal, hardware_traps)
-            }));
+        let setups = if extent == Extent::Full { &Setup::ALL[..] } else { &IN_KERNELS };
+        for (scripts, setup) in scripts.into_iter().flat_map(|s| setups.iter().map(move |x| (s, x)))
+        {
+            let name = format!("scripts in the {} kernel [{setup}]", arch.name());
+            outcomes.push(Outcome::of(&name, || scripts.check(arch.into(), *setup)));
         }
     }
     outcomes
-}
-
-fn lints(tally: &mut Tally) {
-    let root = paths::root();
-    tally.one("clippy", || {
-        let args = ["clippy", "--locked", "--workspace", "--all-targets"];
-        let features = ["--features", cargo::HOST_FEATURES, "--", "-D", "warnings"];
-        cargo::run(root, &[&args[..], &features[..]].concat())
-    });
-    for arch in Arch::ALL {
-        tally.one(&format!("clippy of the {} kernels", arch.name()), || {
-            let args = ["clippy", "--locked", "--release", "--target", arch.target()];
-            cargo::run(&root.join("tests-qemu"), &[&args[..], &["--", "-D", "warnings"]].concat())
-        });
-    }
 }

@@ -3,7 +3,9 @@
 //! `wast-script/src/report.rs` describes. A file that ends the run, by a
 //! crash or by taking too long, has failed; the files after it are run anew.
 
+use crate::blame::{Blame, Progress};
 use crate::qemu::{self, Arch, Boot, End};
+use crate::setup::Setup;
 use crate::{Result, cargo, paths, process};
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
@@ -22,15 +24,8 @@ pub struct Args {
     /// Where: host, x86_64 or aarch64 (kernels in QEMU).
     #[arg(long, value_enum, default_value = "host")]
     on: On,
-    /// When the runtime counts references: see docs/gc.md.
-    #[arg(long, value_parser = ["zero-count", "clone-on-read"], default_value = "zero-count")]
-    policy: String,
-    /// Collect at every safepoint and check the collector's invariants.
-    #[arg(long)]
-    zeal: bool,
-    /// Leave the bounds of linear memories to the hardware.
-    #[arg(long)]
-    hardware_traps: bool,
+    #[command(flatten)]
+    setup: Setup,
     /// Give a run up after this many seconds: a boot of a kernel with up to 32
     /// files, or the whole on the host.
     #[arg(long, value_name = "SECONDS", default_value_t = DEADLINE.as_secs())]
@@ -62,28 +57,23 @@ impl From<Arch> for On {
 }
 
 /// How scripts run.
-pub struct Setup<'a> {
+struct How {
     /// Where.
-    pub on: On,
-    /// The deferral policy.
-    pub policy: &'a str,
-    /// Collecting at every safepoint.
-    pub zeal: bool,
-    /// Bounds are left to the hardware.
-    pub hardware_traps: bool,
+    on: On,
+    /// Under which setup.
+    setup: Setup,
     /// For one boot, or one run on the host.
-    pub deadline: Duration,
+    deadline: Duration,
     /// Files that pass are not shown.
-    pub terse: bool,
+    terse: bool,
 }
 
 /// Runs the command.
 pub fn run(args: &Args) -> Result<ExitCode> {
     let scripts = Scripts::encode(&args.paths)?;
     let deadline = Duration::from_secs(args.timeout);
-    let Args { on, ref policy, zeal, hardware_traps, .. } = *args;
-    let setup = Setup { on, policy, zeal, hardware_traps, deadline, terse: false };
-    let (passed, failed) = scripts.run(&setup)?;
+    let how = How { on: args.on, setup: args.setup, deadline, terse: false };
+    let (passed, failed) = scripts.run(&how)?;
     println!("{passed} passed, {failed} failed");
     Ok(ExitCode::from(u8::from(failed > 0)))
 }
@@ -93,66 +83,6 @@ pub struct Scripts {
     pack: PathBuf,
     tool: PathBuf,
     files: Vec<(String, Vec<u8>)>,
-}
-
-/// What one run, from some file on, came to.
-#[derive(Default)]
-struct Progress {
-    passed: u64,
-    failed: u64,
-    /// Files that are done.
-    done: usize,
-    /// Whether another file was begun.
-    begun: bool,
-}
-
-impl Progress {
-    /// Takes note of a line. Only the file that is due counts.
-    fn line(&mut self, text: &str, from: usize) {
-        let due = format!("file {} ", from + self.done);
-        let Some((_, outcome)) = text.strip_prefix(&due).and_then(|rest| rest.split_once(" ... "))
-        else {
-            return;
-        };
-        match counts(outcome) {
-            Some((passed, failed)) => {
-                self.passed += passed;
-                self.failed += failed;
-                self.done += 1;
-            }
-            None => self.begun = true,
-        }
-    }
-
-    /// Which file the `end` of a run of `from..to` counts against, where
-    /// `from` is past the files that are done. `None`: none, go on.
-    fn blame(&self, end: End, from: usize, to: usize) -> Option<Blame> {
-        match (end, self.done) {
-            (End::Verdict(0), _) if from == to => None,
-            // It may have been slow only for what came before.
-            (End::Deadline, 1..) if from < to => None,
-            _ if from < to && self.begun => Some(Blame::Within(from)),
-            (_, 0) => Some(Blame::Before(from)),
-            _ => Some(Blame::After(from - 1)),
-        }
-    }
-}
-
-/// The file that a run's bad end counts against.
-#[derive(Debug, PartialEq, Eq)]
-enum Blame {
-    /// It was running.
-    Within(usize),
-    /// It was to come first, and nothing got done.
-    Before(usize),
-    /// It was done, and what it left behind ended the run.
-    After(usize),
-}
-
-/// `P passed, F failed`.
-fn counts(text: &str) -> Option<(u64, u64)> {
-    let (passed, failed) = text.strip_suffix(" failed")?.split_once(" passed, ")?;
-    Some((passed.parse().ok()?, failed.parse().ok()?))
 }
 
 impl Scripts {
@@ -175,19 +105,13 @@ impl Scripts {
     }
 
     /// Runs them as `./x test` does.
-    pub fn check(
-        &self,
-        on: On,
-        policy: &str,
-        zeal: bool,
-        hardware_traps: bool,
-    ) -> Result<(u64, u64)> {
-        self.run(&Setup { on, policy, zeal, hardware_traps, deadline: DEADLINE, terse: true })
+    pub fn check(&self, on: On, setup: Setup) -> Result<(u64, u64)> {
+        self.run(&How { on, setup, deadline: DEADLINE, terse: true })
     }
 
     /// Runs them; gives passed and failed.
-    pub fn run(&self, setup: &Setup<'_>) -> Result<(u64, u64)> {
-        let kernel = match setup.on {
+    fn run(&self, how: &How) -> Result<(u64, u64)> {
+        let kernel = match how.on {
             On::Host => None,
             On::X86_64 => Some((Arch::X86_64, cargo::kernel(Arch::X86_64, "wast")?)),
             On::Aarch64 => Some((Arch::Aarch64, cargo::kernel(Arch::Aarch64, "wast")?)),
@@ -198,16 +122,14 @@ impl Scripts {
             let mut progress = Progress::default();
             let line = |text: &str| {
                 progress.line(text, from);
-                if !(setup.terse
-                    && text.ends_with(" passed, 0 failed")
-                    && text.starts_with("file "))
+                if !(how.terse && text.ends_with(" passed, 0 failed") && text.starts_with("file "))
                 {
                     qemu::show(text);
                 }
             };
             let (end, to) = match &kernel {
-                Some((arch, kernel)) => self.boot(*arch, kernel, setup, from, line)?,
-                None => self.spawn(setup, from, line)?,
+                Some((arch, kernel)) => self.boot(*arch, kernel, how, from, line)?,
+                None => self.spawn(how, from, line)?,
             };
             passed += progress.passed;
             failed += progress.failed;
@@ -247,20 +169,19 @@ impl Scripts {
         &self,
         arch: Arch,
         kernel: &Path,
-        setup: &Setup<'_>,
+        how: &How,
         from: usize,
         line: impl FnMut(&str),
     ) -> Result<(End, usize)> {
         let to = self.files.len().min(from + BATCH_FILES);
-        let mut args = vec![format!("first={from}"), format!("policy={}", setup.policy)];
-        args.extend(setup.zeal.then(|| "zeal=1".to_string()));
-        args.extend(setup.hardware_traps.then(|| "hardware-traps=1".to_string()));
+        let mut args = vec![format!("first={from}")];
+        args.extend(how.setup.arguments());
         let boot = Boot {
             arch,
             kernel,
             args: &args,
             files: &self.files[from..to],
-            deadline: setup.deadline,
+            deadline: how.deadline,
             accel: "tcg",
             extra: &[],
         };
@@ -268,17 +189,13 @@ impl Scripts {
     }
 
     /// Runs the rest in a process.
-    fn spawn(
-        &self,
-        setup: &Setup<'_>,
-        from: usize,
-        line: impl FnMut(&str),
-    ) -> Result<(End, usize)> {
+    fn spawn(&self, how: &How, from: usize, line: impl FnMut(&str)) -> Result<(End, usize)> {
+        let Setup { policy, zeal, hardware_traps } = how.setup;
         let mut command = Command::new(&self.tool);
-        command.arg("run").arg(&self.pack).arg(from.to_string()).arg(setup.policy);
-        command.args(setup.zeal.then_some("zeal"));
-        command.args(setup.hardware_traps.then_some("hardware-traps"));
-        let end = match process::watch(command, setup.deadline, line)? {
+        command.arg("run").arg(&self.pack).arg(from.to_string()).arg(policy.name());
+        command.args(zeal.then_some("zeal"));
+        command.args(hardware_traps.then_some("hardware-traps"));
+        let end = match process::watch(command, how.deadline, line)? {
             None => End::Deadline,
             Some(status) => match status.code().and_then(|code| u8::try_from(code).ok()) {
                 Some(code) => End::Verdict(code),
@@ -312,39 +229,4 @@ fn read(path: &Path) -> Result<Vec<(String, Vec<u8>)>> {
         files.push((String::from_utf8(name).map_err(|_| cut())?, script));
     }
     Ok(files)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn only_the_file_that_is_due_counts() {
-        let mut progress = Progress::default();
-        progress.line("file 4 a.wast ... 9 passed, 9 failed", 5);
-        progress.line("file 5 a.wast ... 3 passed, 1 failed", 5);
-        progress.line("  a.wast:3: file 6 x ... 1 passed, 0 failed", 5);
-        assert_eq!((progress.passed, progress.failed, progress.done), (3, 1, 1));
-        assert!(!progress.begun);
-        progress.line("file 6 b.wast ... kernel panic: no", 5);
-        assert!(progress.begun && progress.done == 1);
-    }
-
-    #[test]
-    fn a_bad_end_counts_against_the_file_that_caused_it() {
-        let blame = |end, done, begun, to| {
-            Progress { done, begun, ..Progress::default() }.blame(end, 5 + done, to)
-        };
-        let crash = End::Verdict(3);
-        assert_eq!(blame(End::Verdict(0), 3, false, 8), None);
-        assert_eq!(blame(crash, 2, true, 8), Some(Blame::Within(7)));
-        assert_eq!(blame(crash, 0, false, 8), Some(Blame::Before(5)));
-        // Not file 8, which is in the next batch, and not file 7.
-        assert_eq!(blame(crash, 3, false, 8), Some(Blame::After(7)));
-        assert_eq!(blame(crash, 2, false, 8), Some(Blame::After(6)));
-        assert_eq!(blame(End::Verdict(0), 2, false, 8), Some(Blame::After(6)));
-        assert_eq!(blame(End::Deadline, 2, true, 8), None);
-        assert_eq!(blame(End::Deadline, 0, false, 8), Some(Blame::Before(5)));
-        assert_eq!(blame(End::Deadline, 3, false, 8), Some(Blame::After(7)));
-    }
 }

@@ -50,10 +50,11 @@ fn counter() -> Arc<AtomicUsize> {
     Arc::new(AtomicUsize::new(0))
 }
 
-/// Every interleaving with up to three preemptions.
+/// Every interleaving with up to three preemptions, or as many as
+/// `LOOM_MAX_PREEMPTIONS` says.
 fn model(body: impl Fn() + Send + Sync + 'static) {
     let mut builder = loom::model::Builder::new();
-    builder.preemption_bound = Some(3);
+    builder.preemption_bound = builder.preemption_bound.or(Some(3));
     builder.check(body);
 }
 

@@ -174,7 +174,8 @@ impl Run {
 
 proptest! {
     #![proptest_config(ProptestConfig {
-        cases: if cfg!(miri) { 2 } else { 512 },
+        // `PROPTEST_CASES` can ask for more: `./x test --full` does.
+        cases: if cfg!(miri) { 2 } else { ProptestConfig::default().cases.max(512) },
         failure_persistence: None,
         ..ProptestConfig::default()
     })]

@@ -1,0 +1,111 @@
+//! Checks of the source as it stands: its format, that each combination of
+//! features compiles, lints, documentation without warnings.
+
+use crate::qemu::Arch;
+use crate::tally::Tally;
+use crate::{Result, cargo, paths};
+
+/// The workspaces of this repository, each with a lock file of its own.
+pub const WORKSPACES: [&str; 5] = [".", "tests-qemu", "examples/guests", "benches", "fuzzing/fuzz"];
+
+/// Runs clippy in a workspace.
+fn clippy_in(folder: &str, args: &[&str]) -> Result<()> {
+    let (clippy, deny) = (["clippy", "--quiet", "--locked"], ["--", "-D", "warnings"]);
+    cargo::run(&paths::root().join(folder), &[&clippy[..], args, &deny].concat())
+}
+
+/// All code is as rustfmt leaves it.
+pub fn formats(tally: &mut Tally) {
+    for folder in WORKSPACES {
+        tally.one(&format!("format of {folder}"), || {
+            cargo::run(&paths::root().join(folder), &["fmt", "--all", "--check"])
+        });
+    }
+}
+
+/// The crate alone compiles without warnings under each combination of its
+/// features, on the host and on the bare targets, where there is no `std`.
+/// (Hardware traps are a setting, not a feature: tests run with and without.)
+pub fn features(tally: &mut Tally) {
+    for (on, names, options) in [
+        ("the host", &["compile", "std", "log"][..], &[][..]),
+        (Arch::X86_64.target(), &["compile", "kernel-heap", "log"], &bare(Arch::X86_64)),
+        (Arch::Aarch64.target(), &["compile", "kernel-heap", "log"], &bare(Arch::Aarch64)),
+    ] {
+        for chosen in subsets(names) {
+            tally.one(&format!("features [{chosen}] on {on}"), || {
+                let features = ["--no-default-features", "--features", &chosen];
+                let package = ["--package", "kernref", "--lib"];
+                clippy_in(".", &[&package[..], &features, options].concat())
+            });
+        }
+    }
+}
+
+/// As the workspace of the kernels builds: it shares the dependencies then.
+fn bare(arch: Arch) -> [&'static str; 5] {
+    ["--release", "--config", "profile.release.panic=\"abort\"", "--target", arch.target()]
+}
+
+/// Each choice of these, comma-separated.
+fn subsets(names: &[&str]) -> Vec<String> {
+    let chosen = |bits: usize| {
+        let chosen = names.iter().enumerate().filter(move |(at, _)| bits >> at & 1 == 1);
+        chosen.map(|(_, name)| *name).collect::<Vec<_>>().join(",")
+    };
+    (0..1 << names.len()).map(chosen).collect()
+}
+
+/// Lints of the main workspace and of the kernels.
+pub fn clippy(tally: &mut Tally) {
+    tally.one("clippy", || {
+        let features = ["--features", cargo::HOST_FEATURES];
+        clippy_in(".", &[&["--workspace", "--all-targets"][..], &features].concat())
+    });
+    for arch in Arch::ALL {
+        tally.one(&format!("clippy of the {} kernels", arch.name()), || {
+            // Without the panic check, which needs a flag of its own.
+            let packages = ["--package", "kernref-qemu", "--package", "kernref-footprint"];
+            let target = ["--release", "--target", arch.target()];
+            clippy_in("tests-qemu", &[&packages[..], &target].concat())
+        });
+    }
+}
+
+/// Lints of the workspaces that take long to build.
+pub fn clippy_of_the_rest(tally: &mut Tally) {
+    for (folder, options) in [
+        ("examples/guests", &["--workspace", "--exclude", "guest-rust-objects"][..]),
+        ("benches", &["--all-targets"]),
+        ("fuzzing/fuzz", &["--all-targets", "--features", "wasmtime"]),
+    ] {
+        tally.one(&format!("clippy of {folder}"), || clippy_in(folder, options));
+    }
+}
+
+/// Documentation has no warnings, with few features and with many, and what
+/// is private is documented as well.
+pub fn documentation(tally: &mut Tally) {
+    for (what, options) in [
+        ("without features", &["--package", "kernref"][..]),
+        ("with features", &["--package", "kernref", "--features", "compile,std,log"]),
+        (
+            "of private items",
+            &["--package", "kernref", "--features", "compile,std,log", "--document-private-items"],
+        ),
+    ] {
+        tally.one(&format!("documentation {what}"), || {
+            let doc = ["doc", "--locked", "--no-deps"];
+            let variables = [("RUSTDOCFLAGS", "-D warnings")];
+            cargo::run_with(paths::root(), &[&doc[..], options].concat(), &variables)
+        });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn subsets_are_all_and_once() {
+        assert_eq!(super::subsets(&["a", "b"]), ["", "a", "b", "a,b"]);
+    }
+}
