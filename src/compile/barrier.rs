@@ -1,6 +1,7 @@
 //! Reference counting in compiled code: the read barrier of `CloneOnRead` and
 //! the write barrier of both policies. They keep G1 and G3 (`gc/mod.rs`) for
-//! what Wasm code does.
+//! what Wasm code does. `gc/barrier.rs` does the same in Rust: both work on the
+//! counts and flags of [`Slot`] and must agree on them.
 //!
 //! Null needs no test: slot 0 is a slot like any other to the barriers, is
 //! always in the table, and is never released.

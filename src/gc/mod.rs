@@ -34,6 +34,7 @@
 //!   never shorter.
 
 mod arena;
+mod barrier;
 mod collect;
 mod drop_queue;
 mod externref;

@@ -5,7 +5,7 @@
 use super::store::{AsContext, AsContextMut, StoreId, StoreOpaque};
 use super::value::Val;
 use super::vmctx::RawBox;
-use crate::abi::{NULL_SLOT, ValRaw, VmGlobal};
+use crate::abi::{ValRaw, VmGlobal};
 use crate::artifact::{GlobalType, ValType};
 use crate::error::{Misuse, Result};
 use core::ptr::NonNull;
@@ -121,14 +121,13 @@ pub(super) fn write_cell(
     ty: ValType,
     cell: ValRaw,
 ) {
-    let is_counted = ty.is_counted();
-    if is_counted && cell.u32() != NULL_SLOT {
-        store.heap.increment(cell.u32());
-    }
-    // SAFETY: alive; generated code is not running.
-    let old = unsafe { core::mem::replace(&mut (*place.as_ptr()).0, cell) };
-    if is_counted && old.u32() != NULL_SLOT {
-        store.heap.decrement(old.u32());
+    // SAFETY: alive; generated code is not running. A slot number lies in the
+    // low bytes of its cell, the others of which stay zero.
+    unsafe {
+        match ty.is_counted() {
+            true => store.heap.replace(place.cast().as_mut(), cell.u32()),
+            false => place.write(VmGlobal(cell)),
+        }
     }
 }
 

@@ -172,22 +172,14 @@ pub(in crate::runtime) fn table_at(tables: &[TableData], index: u32) -> Result<&
 
 /// Writes `value` to an element that is known to exist.
 fn set(store: &mut StoreOpaque, table: u32, index: u64, value: RawElement) -> Result<()> {
-    let table = table_at(&store.tables, table)?;
+    let StoreOpaque { tables, heap, .. } = store;
+    let table = table_at(tables, table)?;
     // SAFETY: the element exists. Generated code that is on the stack reads
     // elements anew after each call.
     unsafe {
         match table.ty.element.form() {
             RefForm::FuncRef => table.element::<*mut VmFuncRef>(index).write(func_ref(value)),
-            RefForm::Slot => {
-                let new = value as u32;
-                if new != NULL_SLOT {
-                    store.heap.increment(new);
-                }
-                let old = table.element::<u32>(index).replace(new);
-                if old != NULL_SLOT {
-                    store.heap.decrement(old);
-                }
-            }
+            RefForm::Slot => heap.replace(&mut *table.element::<u32>(index), value as u32),
         }
     }
     Ok(())
