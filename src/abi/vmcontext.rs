@@ -122,6 +122,11 @@ pub struct VmMemory {
     pub len: usize,
 }
 
+impl VmMemory {
+    /// No memory yet.
+    pub const EMPTY: Self = Self { base: core::ptr::null_mut(), len: 0 };
+}
+
 /// A table: `u32` slot numbers for externref, `*mut VmFuncRef` for funcref.
 #[derive(Clone, Copy, Debug)]
 #[repr(C)]
@@ -130,6 +135,11 @@ pub struct VmTable {
     pub base: *mut u8,
     /// Current number of elements.
     pub len: usize,
+}
+
+impl VmTable {
+    /// No table yet.
+    pub const EMPTY: Self = Self { base: core::ptr::null_mut(), len: 0 };
 }
 
 /// A global's value.

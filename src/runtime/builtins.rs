@@ -1,14 +1,14 @@
 //! What generated code calls: one thin `extern "C"` shim per entry of
 //! [`crate::abi::VmBuiltins`], and the encoding of failures. The work is done
-//! in [`super::memory`], [`super::table`], [`super::segments`] and `gc`.
+//! in [`super::memory_ops`], [`super::table_ops`], [`super::segments`] and `gc`.
 //!
 //! Arguments are guest numbers unless the compiler made them; both are checked.
 
 use super::catch::catch;
-use super::memory;
+use super::memory_ops;
 use super::segments;
 use super::store::{StoreFunctions, StoreOpaque, StorePtr};
-use super::table;
+use super::table_ops;
 use crate::abi::{
     DataIndex, ElemIndex, MemoryIndex, TableIndex, Trap, VmBuiltins, VmContext, VmStoreContext,
 };
@@ -102,7 +102,7 @@ unsafe extern "C" fn memory_grow(context: *mut VmContext, memory: u32, delta: u6
     unsafe {
         infallible(context, |store, instance| {
             let index = store.instances.get(instance as usize)?.memory(MemoryIndex(memory)).ok()?;
-            memory::grow(store, index, delta).ok()?.try_into().ok()
+            memory_ops::grow(store, index, delta).ok()?.try_into().ok()
         })
     }
 }
@@ -155,7 +155,7 @@ unsafe extern "C" fn table_grow(context: *mut VmContext, table: u32, delta: u64,
     unsafe {
         infallible(context, |store, instance| {
             let index = store.instances.get(instance as usize)?.table(TableIndex(table)).ok()?;
-            table::grow(store, index, delta, init).ok()?.try_into().ok()
+            table_ops::grow(store, index, delta, init).ok()?.try_into().ok()
         })
     }
 }
@@ -171,7 +171,7 @@ unsafe extern "C" fn table_fill(
     unsafe {
         fallible(context, |store, instance| {
             let table = store_table(store, instance, table)?;
-            table::fill(store, table, dst, value, len)
+            table_ops::fill(store, table, dst, value, len)
         })
     }
 }
@@ -189,7 +189,7 @@ unsafe extern "C" fn table_copy(
         fallible(context, |store, instance| {
             let to = (store_table(store, instance, dst_table)?, dst);
             let from = (store_table(store, instance, src_table)?, src);
-            table::copy(store, to, from, len)
+            table_ops::copy(store, to, from, len)
         })
     }
 }

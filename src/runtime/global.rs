@@ -1,13 +1,12 @@
-//! [`Global`]: globals, made by the host or by instances.
-//!
-//! Invariant: an externref global counts the slot it holds.
+//! [`Global`]: the handle to a global, made by the host or by an instance.
 
+use super::global_data;
+use super::raw_box::RawBox;
 use super::store::{AsContext, AsContextMut, StoreId, StoreOpaque};
 use super::value::Val;
-use super::vmctx::RawBox;
 use crate::abi::{ValRaw, VmGlobal};
-use crate::artifact::{GlobalType, ValType};
-use crate::error::{Misuse, Result};
+use crate::artifact::GlobalType;
+use crate::error::{Error, Misuse, Result};
 use core::ptr::NonNull;
 
 /// A global of a store. A handle: copying it costs nothing, and using it with
@@ -30,19 +29,25 @@ impl Global {
     /// A global that the host makes.
     ///
     /// # Errors
-    /// [`Misuse::WrongType`], [`crate::Error::OutOfMemory`]; a trap when the
+    /// [`Misuse::WrongType`], [`Error::OutOfMemory`]; a trap when the
     /// reference arena is full.
     pub fn new(mut store: impl AsContextMut, ty: GlobalType, value: Val) -> Result<Self> {
         let mut store = store.as_context_mut();
         let store = store.opaque_mut();
         value.check(ty.content, store)?;
-        if ty.content.is_counted() {
-            store.add_counted_places(1)?;
-        }
+        let places = u64::from(ty.content.is_counted());
+        let mut claim = store.claim_counted_places(places)?;
         let cell = RawBox::new(VmGlobal(ValRaw::default()))?;
-        let global = Self { store: store.id, place: cell.as_non_null(), ty };
-        StoreOpaque::push(&mut store.global_cells, cell)?;
-        global.write(store, value)?;
+        // Before the cell counts anything.
+        claim
+            .global_cells
+            .try_reserve(1)
+            .map_err(|_| Error::OutOfMemory { bytes: size_of::<RawBox<VmGlobal>>() })?;
+        let global = Self { store: claim.id, place: cell.as_non_null(), ty };
+        global.write(&mut claim, value)?;
+        claim.global_cells.push(cell);
+        claim.keep();
+        store.call_returned();
         Ok(global)
     }
 
@@ -99,7 +104,9 @@ impl Global {
             return Err(Misuse::ImmutableGlobal.into());
         }
         value.check(self.ty.content, store)?;
-        self.write(store, value)
+        self.write(store, value)?;
+        store.call_returned();
+        Ok(())
     }
 
     /// Writes a checked value.
@@ -108,26 +115,9 @@ impl Global {
             store.reserve_references(1)?;
         }
         let cell = value.lower(store)?;
-        write_cell(store, self.place, self.ty.content, cell);
-        store.call_returned();
+        // SAFETY: alive, and of this store; generated code is not running.
+        unsafe { global_data::write(&mut store.heap, self.place, self.ty.content, cell) };
         Ok(())
-    }
-}
-
-/// Writes a cell of type `ty` to a live global, counting references.
-pub(super) fn write_cell(
-    store: &mut StoreOpaque,
-    place: NonNull<VmGlobal>,
-    ty: ValType,
-    cell: ValRaw,
-) {
-    // SAFETY: alive; generated code is not running. A slot number lies in the
-    // low bytes of its cell, the others of which stay zero.
-    unsafe {
-        match ty.is_counted() {
-            true => store.heap.replace(place.cast().as_mut(), cell.u32()),
-            false => place.write(VmGlobal(cell)),
-        }
     }
 }
 

@@ -6,8 +6,8 @@
 
 use super::engine::Engine;
 use super::limits;
+use super::raw_box::RawBox;
 use super::shared::Shared;
-use super::vmctx::RawBox;
 use crate::abi::{HOST_CONTEXT_MAGIC, ValRaw, VmContext, VmFuncRef, VmHostContext, VmStoreContext};
 use crate::artifact::FuncType;
 use crate::error::Result;

@@ -8,16 +8,19 @@
 use super::bits::Bits;
 use super::call;
 use super::const_expr;
-use super::global;
+use super::global_data;
 use super::host_def::{HostContext, HostDef};
 use super::instance_data::InstanceData;
 use super::limits;
-use super::memory::{self, MemoryData};
+use super::memory_data;
+use super::memory_ops;
 use super::module::Module;
+use super::raw_box::VmPlace;
 use super::segments;
 use super::shared::Shared;
 use super::store::{StoreOpaque, StorePtr};
-use super::table::{self, TableData};
+use super::table_data;
+use super::table_ops;
 use super::vmctx::ContextBox;
 use crate::abi::{
     ContextCounts, DataIndex, ElemIndex, FuncIndex, GlobalIndex, MemoryIndex, TableIndex, ValRaw,
@@ -131,11 +134,15 @@ impl Mark {
             if global.ty.content.is_counted()
                 && let Ok(place) = instance.view().defined_global(at as u32 - imported)
             {
-                global::write_cell(store, place, global.ty.content, ValRaw::null());
+                // SAFETY: in the context of an instance of this store.
+                unsafe {
+                    let null = ValRaw::null();
+                    global_data::write(&mut store.heap, place, global.ty.content, null);
+                }
             }
         }
         for table in self.tables..store.tables.len() {
-            table::clear(store, table as u32);
+            table_ops::clear(store, table as u32);
         }
         store.tables.truncate(self.tables);
         while store.memories.len() > self.memories {
@@ -211,12 +218,15 @@ fn build(
     for (defined, ty) in
         info.memories.iter().skip(info.counts.imported_memories as usize).enumerate()
     {
-        let place = instance.view().defined_memory(defined as u32)?;
-        MemoryData::create(store, *ty, Some(place))?;
+        // SAFETY: contexts live as long as their store, or as long as what is
+        // made for them.
+        let place = unsafe { VmPlace::in_context(instance.view().defined_memory(defined as u32)?) };
+        memory_ops::create(store, *ty, place)?;
     }
     for (defined, ty) in info.tables.iter().skip(info.counts.imported_tables as usize).enumerate() {
-        let place = instance.view().defined_table(defined as u32)?;
-        TableData::create(store, *ty, Some(place))?;
+        // SAFETY: as above.
+        let place = unsafe { VmPlace::in_context(instance.view().defined_table(defined as u32)?) };
+        table_ops::create(store, *ty, place)?;
     }
     fill_func_refs(instance, &module)?;
     for (at, global) in info.globals.iter().enumerate().skip(info.counts.imported_globals as usize)
@@ -224,10 +234,11 @@ fn build(
         let init = global.init.as_ref().ok_or(Error::Bug("global without a value"))?;
         let value = const_expr::eval(init, &module, instance.view())?;
         if global.ty.content.is_counted() {
-            store.add_counted_places(1)?;
+            store.claim_counted_places(1)?.keep();
         }
         let place = instance.view().global(GlobalIndex(at as u32))?;
-        global::write_cell(store, place, global.ty.content, value);
+        // SAFETY: in the context of this instance, which is of the store.
+        unsafe { global_data::write(&mut store.heap, place, global.ty.content, value) };
     }
     for (defined, init) in info.table_inits.iter().enumerate() {
         if let [ConstOp::RefNull(_)] = *init.ops {
@@ -238,7 +249,7 @@ fn build(
         let ty =
             info.tables.get(table.index()).ok_or(Error::Bug("initial value without a table"))?;
         let element = ty.element.element_from_cell(value);
-        table::fill(store, instance.table(table)?, 0, element, ty.minimum)?;
+        table_ops::fill(store, instance.table(table)?, 0, element, ty.minimum)?;
     }
     Ok(())
 }
@@ -252,12 +263,12 @@ fn import_places(
     let counts = &instance.module.info().counts;
     let view = instance.view();
     for table in (0..counts.imported_tables).map(TableIndex) {
-        let vm = table::table_at(&store.tables, instance.table(table)?)?.vm();
+        let vm = table_data::table_at(&store.tables, instance.table(table)?)?.vm();
         // SAFETY: a place inside the context.
         unsafe { view.table_import(table)?.write(vm.as_ptr()) };
     }
     for memory in (0..counts.imported_memories).map(MemoryIndex) {
-        let vm = memory::memory_at(&store.memories, instance.memory(memory)?)?.vm();
+        let vm = memory_data::memory_at(&store.memories, instance.memory(memory)?)?.vm();
         // SAFETY: a place inside the context.
         unsafe { view.memory_import(memory)?.write(vm.as_ptr()) };
     }

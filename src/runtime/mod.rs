@@ -15,7 +15,7 @@
 //! | `call` | the only way into generated code |
 //! | `func`, `func_calls` | functions, and calling them |
 //! | `host_def`, `host_func`, `into_func`, `caller`, `catch` | the way back into Rust |
-//! | `rooted`, `roots` | references that are lent, and kept for the host |
+//! | `rooted`, `roots`, `rooting` | references that are lent, and kept for the host |
 //! | `convert`, `value` | values between cells and Rust |
 //! | `builtins`, `segments` | what generated code calls |
 //! | `linker`, `definitions`, `instance_pre` | what imports are taken from |
@@ -35,6 +35,7 @@ mod code_ranges;
 mod config;
 mod const_expr;
 mod convert;
+mod counted_places;
 mod definitions;
 mod engine;
 mod external;
@@ -42,6 +43,7 @@ pub mod fault;
 mod func;
 mod func_calls;
 mod global;
+mod global_data;
 mod host_def;
 #[cfg(feature = "std")]
 mod host_faults;
@@ -58,14 +60,20 @@ pub mod limits;
 mod link;
 mod linker;
 mod memory;
+mod memory_data;
+mod memory_ops;
 mod module;
+mod raw_box;
 mod registry;
 mod rooted;
+mod rooting;
 mod roots;
 mod segments;
 mod shared;
 mod store;
 mod table;
+mod table_data;
+mod table_ops;
 mod value;
 mod vmctx;
 

@@ -1,4 +1,5 @@
 //! [`Roots`]: which slots the host keeps counted, and what handles name them.
+//! What else a store does when one comes or goes is in `rooting.rs`.
 //!
 //! Invariants: an entry in use counts its slot once, as a table element does.
 //! Its serial number is that of no other entry and of no host frame that the
@@ -6,8 +7,10 @@
 //! the very root it was made for and nothing after it. Collecting leaves the
 //! entries alone.
 
-use super::store::StoreOpaque;
-use crate::error::{Misuse, Result};
+use crate::alloc;
+use crate::error::Result;
+#[cfg(not(kernref_panic_check))]
+use crate::gc::RefHeap;
 use std_alloc::vec::Vec;
 
 /// Stands for no entry: there are never so many.
@@ -38,63 +41,50 @@ impl Roots {
         self.entries.get(at as usize).is_some_and(|root| root.serial == serial)
     }
 
-    /// Frees an entry that is in use.
-    fn remove(&mut self, at: u32) {
-        if let Some(root) = self.entries.get_mut(at as usize) {
-            *root = Root { serial: FREE, slot: self.free };
-            self.free = at;
-        }
-    }
-}
-
-impl StoreOpaque {
-    /// Makes room for one more root, so that [`Self::add_root`] cannot fail.
-    pub(super) fn reserve_root(&mut self) -> Result<()> {
-        if self.roots.free != NO_ROOT {
-            return Ok(());
-        }
-        let at = Self::push(&mut self.roots.entries, Root { serial: FREE, slot: NO_ROOT })?;
-        // Entries are reused: there are never more places than entries.
-        let outcome = self.add_counted_places(1);
-        match outcome {
-            Ok(()) => self.roots.free = at,
-            Err(_) => drop(self.roots.entries.pop()),
-        }
-        outcome
+    /// Whether there is an entry for one more root.
+    pub(super) fn has_room(&self) -> bool {
+        self.free != NO_ROOT
     }
 
-    /// Enters a slot whose count the root takes over. Gives the entry and its
-    /// serial number.
-    pub(super) fn add_root(&mut self, slot: u32) -> Result<(u32, u64)> {
-        let at = self.roots.free;
-        let Some(root) = self.roots.entries.get_mut(at as usize) else {
-            return Err(crate::Error::Bug("no room was made for a root"));
-        };
-        self.serial += 1;
-        self.roots.free = root.slot;
-        *root = Root { serial: self.serial, slot };
-        Ok((at, self.serial))
-    }
-
-    /// Ends a root: its slot is counted once less.
-    pub(super) fn end_root(&mut self, at: u32, serial: u64) -> Result<()> {
-        let slot = match self.roots.entries.get(at as usize) {
-            Some(root) if root.serial == serial => root.slot,
-            _ => return Err(Misuse::StaleReference.into()),
-        };
-        self.roots.remove(at);
-        self.heap.decrement(slot);
-        // Gone at once if there is no frame that could hold it.
-        self.call_returned();
+    /// Makes an entry for one more root, when there is none.
+    ///
+    /// # Errors
+    /// [`crate::Error::OutOfMemory`].
+    pub(super) fn grow(&mut self) -> Result<()> {
+        let at = self.entries.len() as u32;
+        alloc::try_push(&mut self.entries, Root { serial: FREE, slot: self.free })?;
+        self.free = at;
         Ok(())
     }
 
+    /// Enters a slot whose count the root takes over, under a new serial
+    /// number. `None` if there is no room.
+    pub(super) fn add(&mut self, slot: u32, serial: u64) -> Option<u32> {
+        let at = self.free;
+        let root = self.entries.get_mut(at as usize)?;
+        self.free = root.slot;
+        *root = Root { serial, slot };
+        Some(at)
+    }
+
+    /// Frees entry `at` if it is the root with this serial number, and gives
+    /// its slot, which nobody has uncounted yet.
+    pub(super) fn remove(&mut self, at: u32, serial: u64) -> Option<u32> {
+        let root = self.entries.get_mut(at as usize).filter(|root| root.serial == serial)?;
+        let slot = root.slot;
+        *root = Root { serial: FREE, slot: self.free };
+        self.free = at;
+        Some(slot)
+    }
+
     /// Zeal: every root's slot is live and counted.
+    ///
+    /// # Panics
+    /// If one is not.
     #[cfg(not(kernref_panic_check))]
-    pub(super) fn verify_roots(&mut self) {
-        for root in self.roots.entries.iter().filter(|root| root.serial != FREE) {
-            let is_counted = self.heap.is_counted(root.slot);
-            assert!(is_counted, "G1: a root's slot is not counted");
+    pub(super) fn verify(&self, heap: &mut RefHeap) {
+        for root in self.entries.iter().filter(|root| root.serial != FREE) {
+            assert!(heap.is_counted(root.slot), "G1: a root's slot is not counted");
         }
     }
 }

@@ -8,7 +8,7 @@ use super::const_expr;
 use super::instance_data::InstanceData;
 use super::module::Module;
 use super::store::StoreOpaque;
-use super::table;
+use super::table_ops;
 use super::vmctx::ContextView;
 use crate::abi::{DataIndex, ElemIndex, MemoryIndex, TableIndex, Trap, VmMemory};
 use crate::artifact::ElemItems;
@@ -95,7 +95,7 @@ pub(super) fn table_init(
         ElemItems::Funcs(funcs) => {
             let funcs = segment_range(if is_dropped { &[] } else { funcs }, src, len, trap)?;
             let mut funcs = funcs.iter();
-            table::init(store, table, dst, len, |_| {
+            table_ops::init(store, table, dst, len, |_| {
                 let func = funcs.next().ok_or(trap)?;
                 let func_ref = const_expr::func_ref(*func, &module, view)?;
                 Ok(func_ref.as_ptr().expose_provenance() as u64)
@@ -104,7 +104,7 @@ pub(super) fn table_init(
         ElemItems::Exprs(exprs) => {
             let exprs = segment_range(if is_dropped { &[] } else { exprs }, src, len, trap)?;
             let mut exprs = exprs.iter();
-            table::init(store, table, dst, len, |_| {
+            table_ops::init(store, table, dst, len, |_| {
                 let value = const_expr::eval(exprs.next().ok_or(trap)?, &module, view)?;
                 Ok(elem.element.element_from_cell(value))
             })

@@ -6,13 +6,13 @@
 //! code keeps pointers to it. A reference into it lasts for one expression.
 
 use super::host_def::HostContext;
+use super::raw_box::RawBox;
 use crate::abi::{
     FuncIndex, GlobalIndex, INSTANCE_CONTEXT_MAGIC, MemoryIndex, TableIndex, VmContext, VmFuncRef,
     VmFunctionImport, VmGlobal, VmMemory, VmOffsets, VmStoreContext, VmTable,
 };
 use crate::error::{Error, Result};
 use core::alloc::Layout;
-use core::marker::PhantomData;
 use core::ptr::NonNull;
 
 /// What a [`VmStoreContext`] pointer points into.
@@ -21,62 +21,6 @@ pub(crate) struct VmBlock {
     pub(crate) vm: VmStoreContext,
     /// The store that owns the block; its type is for `StorePtr` to know.
     pub(crate) owner: NonNull<()>,
-}
-
-/// An allocation that is freed when this is dropped, and nothing more.
-pub(crate) struct RawBox<V> {
-    pointer: NonNull<V>,
-    layout: Layout,
-    _owns: PhantomData<V>,
-}
-
-impl<V> RawBox<V> {
-    /// Allocates `layout`, zeroed. Its size must not be zero.
-    pub(crate) fn zeroed(layout: Layout) -> Result<Self> {
-        Self::allocate(layout, std_alloc::alloc::alloc_zeroed)
-    }
-
-    /// Allocates `layout`, whatever is in it: what is large and used bit by bit
-    /// costs nothing then. Its size must not be zero.
-    pub(crate) fn uninit(layout: Layout) -> Result<Self> {
-        Self::allocate(layout, std_alloc::alloc::alloc)
-    }
-
-    fn allocate(layout: Layout, allocate: unsafe fn(Layout) -> *mut u8) -> Result<Self> {
-        let refused = Error::OutOfMemory { bytes: layout.size() };
-        if layout.size() == 0 {
-            return Err(Error::Bug("allocation of nothing"));
-        }
-        // SAFETY: the size is not zero.
-        let pointer = unsafe { allocate(layout) };
-        let pointer = NonNull::new(pointer.cast::<V>()).ok_or(refused)?;
-        Ok(Self { pointer, layout, _owns: PhantomData })
-    }
-
-    /// Allocates room for `value` and moves it there. It is not dropped there.
-    pub(crate) fn new(value: V) -> Result<Self> {
-        let layout = Layout::new::<V>();
-        let cell = Self::zeroed(layout)?;
-        // SAFETY: freshly allocated for a `V`.
-        unsafe { cell.pointer.write(value) };
-        Ok(cell)
-    }
-
-    pub(crate) fn as_non_null(&self) -> NonNull<V> {
-        self.pointer
-    }
-
-    /// Size of the allocation.
-    pub(crate) fn len_bytes(&self) -> usize {
-        self.layout.size()
-    }
-}
-
-impl<V> Drop for RawBox<V> {
-    fn drop(&mut self) {
-        // SAFETY: allocated with this layout, by `allocate` only.
-        unsafe { std_alloc::alloc::dealloc(self.pointer.as_ptr().cast(), self.layout) };
-    }
 }
 
 /// A borrowed view of an instance context: where its parts lie.

@@ -8,7 +8,7 @@ use crate::runtime::code_map::CodeMap;
 use crate::runtime::host_def::StoreHostFunc;
 use crate::runtime::index_table::IndexTable;
 use crate::runtime::module::Module;
-use crate::runtime::vmctx::RawBox;
+use crate::runtime::raw_box::RawBox;
 use std_alloc::vec::Vec;
 
 /// One stub per type, the first that was found.

@@ -30,13 +30,13 @@ use crate::runtime::engine::Engine;
 use crate::runtime::host_def::StoreHostFunc;
 use crate::runtime::instance_data::InstanceData;
 use crate::runtime::limiter::ResourceLimiter;
-use crate::runtime::limits;
-use crate::runtime::memory::MemoryData;
+use crate::runtime::memory_data::MemoryData;
 use crate::runtime::module::Module;
+use crate::runtime::raw_box::RawBox;
 use crate::runtime::roots::Roots;
-use crate::runtime::table::TableData;
+use crate::runtime::table_data::TableData;
 use crate::runtime::value::Val;
-use crate::runtime::vmctx::{RawBox, VmBlock};
+use crate::runtime::vmctx::VmBlock;
 use core::mem::MaybeUninit;
 use core::ptr::NonNull;
 use std_alloc::vec::Vec;
@@ -230,16 +230,8 @@ impl StoreOpaque {
         self.heap.collect(&self.code)?;
         #[cfg(not(kernref_panic_check))]
         if self.heap.is_zealous() {
-            self.verify_roots();
+            self.roots.verify(&mut self.heap);
         }
-        Ok(())
-    }
-
-    /// Counts `places` more places that can hold references.
-    pub(crate) fn add_counted_places(&mut self, places: u64) -> Result<()> {
-        let wanted = self.counted_places.saturating_add(places);
-        limits::COUNTED_PLACES_PER_STORE.check(wanted)?;
-        self.counted_places = wanted;
         Ok(())
     }
 

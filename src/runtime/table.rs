@@ -1,14 +1,12 @@
 //! [`Table`]: the handle to a table of function or host references. What it
-//! names is in [`data`].
+//! names is in `table_data.rs`.
 
-mod data;
-
-pub(crate) use data::{RawElement, TableData};
-pub(super) use data::{clear, copy, fill, grow, init, table_at};
-
+use super::raw_box::VmPlace;
 use super::store::{AsContext, AsContextMut, StoreId, StoreOpaque};
+use super::table_data::{self, RawElement, TableData};
+use super::table_ops;
 use super::value::Val;
-use crate::abi::Trap;
+use crate::abi::{Trap, VmTable};
 use crate::artifact::{RefType, TableType, ValType};
 use crate::error::{Error, Misuse, Result};
 
@@ -32,9 +30,11 @@ impl Table {
             return Err(Misuse::WrongType.into());
         }
         let init = element_from(store, init, ty.element)?;
-        let created = TableData::create(store, ty, None).and_then(|index| {
+        let place = VmPlace::cell(VmTable::EMPTY);
+        let created = place.and_then(|place| {
+            let index = table_ops::create(store, ty, place)?;
             if init != 0 {
-                fill(store, index, 0, init, ty.minimum)?;
+                table_ops::fill(store, index, 0, init, ty.minimum)?;
             }
             Ok(Self { store: store.id, index })
         });
@@ -48,7 +48,7 @@ impl Table {
 
     pub(super) fn data_in<'s>(&self, store: &'s StoreOpaque) -> Result<&'s TableData> {
         self.check_store(store)?;
-        data::table_at(&store.tables, self.index)
+        table_data::table_at(&store.tables, self.index)
     }
 
     pub(super) fn ty_in(&self, store: &StoreOpaque) -> Result<TableType> {
@@ -112,7 +112,7 @@ impl Table {
         let table = self.data_in(store)?;
         table.check_range(start, len).map_err(|_| Misuse::OutOfBounds)?;
         let element = element_from(store, value, table.ty().element)?;
-        let outcome = fill(store, self.index, start, element, len);
+        let outcome = table_ops::fill(store, self.index, start, element, len);
         store.call_returned();
         outcome
     }
@@ -127,7 +127,7 @@ impl Table {
         let store = store.opaque_mut();
         let element = self.data_in(store)?.ty().element;
         let element = element_from(store, init, element)?;
-        let old = grow(store, self.index, delta, element);
+        let old = table_ops::grow(store, self.index, delta, element);
         store.call_returned();
         old
     }
@@ -151,7 +151,7 @@ impl Table {
             return Err(Misuse::WrongType.into());
         }
         let from = (src_table.index, src_index);
-        let outcome = copy(store, (dst_table.index, dst_index), from, len);
+        let outcome = table_ops::copy(store, (dst_table.index, dst_index), from, len);
         store.call_returned();
         match outcome {
             Err(Error::Trap(Trap::TableOutOfBounds)) => Err(Misuse::OutOfBounds.into()),
