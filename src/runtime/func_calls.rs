@@ -6,7 +6,7 @@
 //! [`StoreOpaque::call_returned`], after its results were read.
 
 use super::call::{self, Cells, InlineCells};
-use super::convert::{OpaqueStore, WasmParams, WasmResults};
+use super::convert::{WasmParams, WasmResults};
 use super::func::Func;
 use super::limits::INLINE_CELLS;
 use super::store::{AsContext, AsContextMut, StoreOpaque, StorePtr};
@@ -147,7 +147,7 @@ impl<P: WasmParams, R: WasmResults> TypedFunc<P, R> {
         let func_ref = unsafe {
             let store = store.get();
             let func_ref = self.func.func_ref(store)?;
-            params.lower_all(OpaqueStore::from_mut(store), cells)?;
+            params.lower_all(store, cells)?;
             func_ref
         };
         // SAFETY: the function is of this store and of the types whose cells
@@ -155,12 +155,12 @@ impl<P: WasmParams, R: WasmResults> TypedFunc<P, R> {
         let outcome = unsafe { call::invoke(store, func_ref, cells) };
         // SAFETY: generated code has ended.
         let store = unsafe { store.get() };
-        // An outcome that both ways share would be copied through memory, and
-        // wait there for its own parts.
+        // Two returns, because a shared outcome would be built in memory and
+        // then copied.
         match outcome {
             Ok(()) => {
                 // SAFETY: the function has written its results.
-                let results = unsafe { R::lift_all(OpaqueStore::from_ref(store), cells) };
+                let results = unsafe { R::lift_all(store, cells) };
                 store.call_returned();
                 results
             }

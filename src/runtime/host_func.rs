@@ -6,14 +6,14 @@
 
 use super::caller::Caller;
 use super::catch::catch;
-use super::convert::{HostArgs, OpaqueStore, WasmParams};
+use super::convert::{HostArgs, WasmParams};
 use super::engine::Engine;
 use super::func::Func;
 use super::host_def::{Closure, HostCall, HostContext, HostDef, StoreHostFunc};
 use super::into_func::IntoFunc;
 use super::raw_box::RawBox;
 use super::shared::Shared;
-use super::store::{AsContextMut, StoreOpaque, StorePtr};
+use super::store::{AsContextMut, StoreContextMut, StoreOpaque, StorePtr};
 use super::value::{self, Val};
 use crate::abi::{HostFrame, STATUS_OK, ValRaw, VmHostContext, VmStoreContext};
 use crate::alloc;
@@ -93,7 +93,7 @@ pub(super) fn wrapped_def<T, Params, Results>(
     func: impl IntoFunc<T, Params, Results>,
 ) -> Result<Shared<HostDef>> {
     let parts = func.into_parts()?;
-    // SAFETY: the parts belong together.
+    // SAFETY: the trait's contract is the constructor's.
     unsafe { HostDef::new(engine, &parts.ty, parts.call, parts.closure) }
 }
 
@@ -103,10 +103,56 @@ struct FrameLink {
     previous: *mut HostFrame,
 }
 
+impl FrameLink {
+    /// Gives the frame its serial number and links it.
+    ///
+    /// # Safety
+    /// `vm` is the context of `store`, nothing of which is in use. The frame
+    /// and its values stay where they are until the link is dropped.
+    #[inline(always)]
+    unsafe fn new(store: StorePtr, vm: *mut VmStoreContext, frame: *mut HostFrame) -> Self {
+        // SAFETY: by this function's contract.
+        unsafe {
+            let serial = &mut store.get().serial;
+            *serial += 1;
+            (*frame).serial = *serial;
+            let previous = (*vm).host_frames;
+            (*frame).previous = previous;
+            (*vm).host_frames = frame;
+            Self { vm, previous }
+        }
+    }
+}
+
 impl Drop for FrameLink {
     fn drop(&mut self) {
         // SAFETY: the context outlives every call on its store.
         unsafe { (*self.vm).host_frames = self.previous };
+    }
+}
+
+/// A frame for the parameters in `cells`, not linked yet.
+#[inline(always)]
+fn frame_of<A: HostArgs>(cells: *const ValRaw) -> HostFrame {
+    HostFrame {
+        previous: core::ptr::null_mut(),
+        values: cells,
+        len: A::ROOTED.len(),
+        is_externref: A::ROOTED.as_ptr(),
+        serial: 0,
+    }
+}
+
+/// What generated code is told of how a host call ended.
+///
+/// # Safety
+/// Nothing of the store is in use.
+#[inline(always)]
+unsafe fn status_of(store: StorePtr, outcome: Result<()>) -> u64 {
+    match outcome {
+        Ok(()) => STATUS_OK,
+        // SAFETY: passed on to the caller.
+        Err(error) => unsafe { store.get() }.record_failure(error) as u64,
     }
 }
 
@@ -130,36 +176,20 @@ pub(crate) unsafe fn run<T: 'static, A: HostArgs, R: WasmParams>(
     let outcome = catch(store, move || {
         // SAFETY: nothing else of the store is in use.
         unsafe { store.get() }.host_called();
-        let mut frame = HostFrame {
-            previous: core::ptr::null_mut(),
-            values: cells,
-            len: A::ROOTED.len(),
-            is_externref: A::ROOTED.as_ptr(),
-            serial: 0,
-        };
+        let mut frame = frame_of::<A>(cells);
         let mut _link = None;
         if A::ANY_ROOTED {
-            // SAFETY: nothing else of the store is in use; the frame stays
-            // where it is until the link is dropped.
-            unsafe {
-                let serial = &mut store.get().serial;
-                *serial += 1;
-                frame.serial = *serial;
-                frame.previous = (*vm).host_frames;
-                _link = Some(FrameLink { vm, previous: frame.previous });
-                (*vm).host_frames = &raw mut frame;
-            }
+            // SAFETY: as above. The frame stays here, and so do the cells, until
+            // the link is dropped.
+            _link = Some(unsafe { FrameLink::new(store, vm, &raw mut frame) });
         }
         // SAFETY: the store is free to be used, and its data is a `T`.
         let results = body(closure, unsafe { Caller::new(store, caller, frame.serial) })?;
         // SAFETY: the caller is gone; room is this function's precondition.
-        unsafe { results.lower_all(OpaqueStore::from_mut(store.get()), cells) }
+        unsafe { results.lower_all(store.get(), cells) }
     });
-    match outcome {
-        Ok(()) => STATUS_OK,
-        // SAFETY: nothing else of the store is in use.
-        Err(error) => unsafe { store.get() }.record_failure(error) as u64,
-    }
+    // SAFETY: the call is over.
+    unsafe { status_of(store, outcome) }
 }
 
 /// Results that [`dynamic`] has written itself.
@@ -170,7 +200,7 @@ unsafe impl WasmParams for Written {
     const TYPES: &'static [ValType] = &[];
 
     #[inline]
-    unsafe fn lower_all(self, _: &mut OpaqueStore, _: *mut ValRaw) -> Result<()> {
+    unsafe fn lower_all(self, _: &mut StoreOpaque, _: *mut ValRaw) -> Result<()> {
         Ok(())
     }
 }
@@ -192,11 +222,12 @@ where
         let def = (*context.cast::<HostContext>()).def().clone();
         run::<T, (), Written>(context, cells, |closure, mut caller| {
             let store = caller.as_context_mut().ptr();
-            let mut values = core::mem::take(&mut store.get().spare_values);
+            // Taken out while it is used: calls nest.
+            let mut values = core::mem::take(caller.as_context_mut().spare_values());
             let outcome =
                 call_dynamic::<T, F>(&*closure.cast(), caller, def.ty(), cells, &mut values);
             values.clear();
-            store.get().spare_values = values;
+            *StoreContextMut::<T>::from_ptr(store).spare_values() = values;
             outcome.map(|()| Written)
         })
     }

@@ -2,7 +2,7 @@
 //! types taken from their parameters and results.
 
 use super::caller::Caller;
-use super::convert::{HostArg, HostArgs, OpaqueStore, WasmParams, for_each_arity};
+use super::convert::{HostArg, HostArgs, WasmParams, for_each_arity};
 use super::host_def::{Closure, HostCall};
 use super::host_func;
 use super::store::{AsContextMut, StorePtr};
@@ -23,7 +23,7 @@ pub unsafe trait HostReturn {
     fn into_values(self) -> Result<Self::Values>;
 }
 
-// SAFETY: itself.
+// SAFETY: the function returns these values as they are.
 unsafe impl<V: WasmParams> HostReturn for V {
     type Values = V;
 
@@ -33,7 +33,7 @@ unsafe impl<V: WasmParams> HostReturn for V {
     }
 }
 
-// SAFETY: itself.
+// SAFETY: the function returns these values, or nothing.
 unsafe impl<V: WasmParams> HostReturn for Result<V> {
     type Values = V;
 
@@ -55,7 +55,8 @@ pub struct HostParts {
 /// a leading [`Caller`]. Implemented for all that qualify.
 ///
 /// # Safety
-/// The parts belong together.
+/// The shim in the parts runs closures of the type that the parts have, and
+/// reads and writes the cells of a function of their function type.
 pub unsafe trait IntoFunc<T, Params, Results>: Send + Sync + 'static {
     #[doc(hidden)]
     fn into_parts(self) -> Result<HostParts>;
@@ -104,7 +105,7 @@ macro_rules! functions {
                             |closure, mut $caller| {
                                 let store = store_of(&mut $caller);
                                 let args = <($($name,)*) as HostArgs>::lift(
-                                    OpaqueStore::from_ref(store.get()),
+                                    store.get(),
                                     cells,
                                     $caller.serial(),
                                 )?;

@@ -1,10 +1,11 @@
 //! Lists of values: parameters and results of a call as a single value or a
 //! tuple of up to 16.
 
-use super::{FromWasm, HostArg, OpaqueStore, ToWasm};
+use super::{FromWasm, HostArg, ToWasm};
 use crate::abi::ValRaw;
 use crate::artifact::ValType;
 use crate::error::Result;
+use crate::runtime::store::StoreOpaque;
 
 /// What can be passed to Wasm at once: a single value, or a tuple of up to 16.
 ///
@@ -19,7 +20,7 @@ pub unsafe trait WasmParams {
     /// # Safety
     /// `cells` has room for as many cells as there are types.
     #[doc(hidden)]
-    unsafe fn lower_all(self, store: &mut OpaqueStore, cells: *mut ValRaw) -> Result<()>;
+    unsafe fn lower_all(self, store: &mut StoreOpaque, cells: *mut ValRaw) -> Result<()>;
 }
 
 /// What Wasm can return to the host at once: a value, or a tuple of up to 16.
@@ -33,7 +34,7 @@ pub unsafe trait WasmResults: Sized {
     /// # Safety
     /// `cells` holds values of these types.
     #[doc(hidden)]
-    unsafe fn lift_all(store: &OpaqueStore, cells: *const ValRaw) -> Result<Self>;
+    unsafe fn lift_all(store: &StoreOpaque, cells: *const ValRaw) -> Result<Self>;
 }
 
 // SAFETY: one cell.
@@ -41,7 +42,7 @@ unsafe impl<V: ToWasm> WasmParams for V {
     const TYPES: &'static [ValType] = &[V::TYPE];
 
     #[inline]
-    unsafe fn lower_all(self, store: &mut OpaqueStore, cells: *mut ValRaw) -> Result<()> {
+    unsafe fn lower_all(self, store: &mut StoreOpaque, cells: *mut ValRaw) -> Result<()> {
         // SAFETY: passed on to the caller.
         unsafe { (self,).lower_all(store, cells) }
     }
@@ -52,7 +53,7 @@ unsafe impl<V: FromWasm> WasmResults for V {
     const TYPES: &'static [ValType] = &[V::TYPE];
 
     #[inline]
-    unsafe fn lift_all(store: &OpaqueStore, cells: *const ValRaw) -> Result<Self> {
+    unsafe fn lift_all(store: &StoreOpaque, cells: *const ValRaw) -> Result<Self> {
         // SAFETY: passed on to the caller.
         V::lift(unsafe { *cells }, store)
     }
@@ -71,7 +72,7 @@ pub unsafe trait HostArgs: Sized {
 
     /// # Safety
     /// `cells` holds values of these types.
-    unsafe fn lift(store: &OpaqueStore, cells: *const ValRaw, serial: u64) -> Result<Self>;
+    unsafe fn lift(store: &StoreOpaque, cells: *const ValRaw, serial: u64) -> Result<Self>;
 }
 
 macro_rules! lists {
@@ -86,7 +87,7 @@ macro_rules! lists {
             #[allow(unused_variables, reason = "the empty tuple uses nothing")]
             #[allow(clippy::unused_unit, reason = "the empty tuple is one")]
             unsafe fn lift(
-                store: &OpaqueStore,
+                store: &StoreOpaque,
                 cells: *const ValRaw,
                 serial: u64,
             ) -> Result<Self> {
@@ -101,11 +102,11 @@ macro_rules! lists {
 
             #[inline]
             #[allow(unused_variables, reason = "the empty tuple uses nothing")]
-            unsafe fn lower_all(self, store: &mut OpaqueStore, cells: *mut ValRaw) -> Result<()> {
+            unsafe fn lower_all(self, store: &mut StoreOpaque, cells: *mut ValRaw) -> Result<()> {
                 $(self.$index.check(store)?;)*
                 let slots = 0 $(+ self.$index.slots())*;
                 if slots > 0 {
-                    store.0.reserve_references(slots)?;
+                    store.reserve_references(slots)?;
                 }
                 // SAFETY: room is the caller's promise.
                 $(unsafe { cells.add($index).write(self.$index.lower(store)?) };)*
@@ -120,7 +121,7 @@ macro_rules! lists {
             #[inline]
             #[allow(unused_variables, reason = "the empty tuple uses nothing")]
             #[allow(clippy::unused_unit, reason = "the empty tuple is one")]
-            unsafe fn lift_all(store: &OpaqueStore, cells: *const ValRaw) -> Result<Self> {
+            unsafe fn lift_all(store: &StoreOpaque, cells: *const ValRaw) -> Result<Self> {
                 // SAFETY: the values are the caller's promise.
                 Ok(($($name::lift(unsafe { *cells.add($index) }, store)?,)*))
             }

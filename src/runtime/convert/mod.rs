@@ -34,12 +34,12 @@ pub unsafe trait ToWasm: Sized {
 
     #[doc(hidden)]
     #[inline]
-    fn check(&self, _store: &OpaqueStore) -> Result<()> {
+    fn check(&self, _store: &StoreOpaque) -> Result<()> {
         Ok(())
     }
 
     #[doc(hidden)]
-    fn lower(self, store: &mut OpaqueStore) -> Result<ValRaw>;
+    fn lower(self, store: &mut StoreOpaque) -> Result<ValRaw>;
 }
 
 /// A type that Wasm can return to the host.
@@ -51,7 +51,7 @@ pub unsafe trait FromWasm: Sized {
     const TYPE: ValType;
 
     #[doc(hidden)]
-    fn lift(cell: ValRaw, store: &OpaqueStore) -> Result<Self>;
+    fn lift(cell: ValRaw, store: &StoreOpaque) -> Result<Self>;
 }
 
 /// A type that a host function can have as a parameter.
@@ -66,26 +66,7 @@ pub unsafe trait HostArg: Sized {
     const ROOTED: bool = false;
 
     #[doc(hidden)]
-    fn lift_arg(cell: ValRaw, store: &OpaqueStore, serial: u64) -> Result<Self>;
-}
-
-/// A store as conversions see it. Not nameable outside.
-#[doc(hidden)]
-#[repr(transparent)]
-pub struct OpaqueStore(pub(super) StoreOpaque);
-
-impl OpaqueStore {
-    #[inline]
-    pub(super) fn from_ref(store: &StoreOpaque) -> &Self {
-        // SAFETY: a transparent wrapper.
-        unsafe { &*core::ptr::from_ref(store).cast() }
-    }
-
-    #[inline]
-    pub(super) fn from_mut(store: &mut StoreOpaque) -> &mut Self {
-        // SAFETY: a transparent wrapper.
-        unsafe { &mut *core::ptr::from_mut(store).cast() }
-    }
+    fn lift_arg(cell: ValRaw, store: &StoreOpaque, serial: u64) -> Result<Self>;
 }
 
 /// Implements all three traits for a type that crosses as plain bits.
@@ -96,7 +77,7 @@ macro_rules! plain {
         unsafe impl ToWasm for $ty {
             const TYPE: ValType = ValType::$wasm;
             #[inline]
-            fn lower(self, _: &mut OpaqueStore) -> Result<ValRaw> {
+            fn lower(self, _: &mut StoreOpaque) -> Result<ValRaw> {
                 let $value = self;
                 Ok($lower)
             }
@@ -105,7 +86,7 @@ macro_rules! plain {
         unsafe impl FromWasm for $ty {
             const TYPE: ValType = ValType::$wasm;
             #[inline]
-            fn lift($cell: ValRaw, _: &OpaqueStore) -> Result<Self> {
+            fn lift($cell: ValRaw, _: &StoreOpaque) -> Result<Self> {
                 Ok($lift)
             }
         }
@@ -119,7 +100,7 @@ macro_rules! host_arg_from_wasm {
         unsafe impl HostArg for $ty {
             const TYPE: ValType = <$ty as FromWasm>::TYPE;
             #[inline]
-            fn lift_arg(cell: ValRaw, store: &OpaqueStore, _: u64) -> Result<Self> {
+            fn lift_arg(cell: ValRaw, store: &StoreOpaque, _: u64) -> Result<Self> {
                 <$ty as FromWasm>::lift(cell, store)
             }
         }

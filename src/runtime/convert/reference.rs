@@ -1,6 +1,6 @@
 //! References: owned, rooted, and to functions.
 
-use super::{FromWasm, HostArg, OpaqueStore, ToWasm};
+use super::{FromWasm, HostArg, ToWasm};
 use crate::abi::{NULL_SLOT, Trap, ValRaw};
 use crate::artifact::ValType;
 use crate::error::Result;
@@ -8,6 +8,7 @@ use crate::gc::ExternRef;
 use crate::runtime::func::Func;
 use crate::runtime::rooted::Rooted;
 use crate::runtime::roots::NO_ROOT;
+use crate::runtime::store::StoreOpaque;
 use crate::runtime::value;
 
 // SAFETY: a fresh slot that owns the reference; one slot.
@@ -20,8 +21,8 @@ unsafe impl ToWasm for ExternRef {
     }
 
     #[inline]
-    fn lower(self, store: &mut OpaqueStore) -> Result<ValRaw> {
-        Ok(ValRaw::from_u32(store.0.heap.intern_reserved(self)?))
+    fn lower(self, store: &mut StoreOpaque) -> Result<ValRaw> {
+        Ok(ValRaw::from_u32(store.heap.intern_reserved(self)?))
     }
 }
 
@@ -35,7 +36,7 @@ unsafe impl ToWasm for Option<ExternRef> {
     }
 
     #[inline]
-    fn lower(self, store: &mut OpaqueStore) -> Result<ValRaw> {
+    fn lower(self, store: &mut StoreOpaque) -> Result<ValRaw> {
         match self {
             Some(reference) => reference.lower(store),
             None => Ok(ValRaw::from_u32(NULL_SLOT)),
@@ -48,8 +49,8 @@ unsafe impl FromWasm for Option<ExternRef> {
     const TYPE: ValType = ValType::EXTERNREF;
 
     #[inline]
-    fn lift(cell: ValRaw, store: &OpaqueStore) -> Result<Self> {
-        value::clone_reference(&store.0, cell.u32())
+    fn lift(cell: ValRaw, store: &StoreOpaque) -> Result<Self> {
+        value::clone_reference(store, cell.u32())
     }
 }
 
@@ -58,8 +59,8 @@ unsafe impl FromWasm for ExternRef {
     const TYPE: ValType = ValType::EXTERNREF;
 
     #[inline]
-    fn lift(cell: ValRaw, store: &OpaqueStore) -> Result<Self> {
-        value::clone_reference(&store.0, cell.u32())?.ok_or(Trap::NullReference.into())
+    fn lift(cell: ValRaw, store: &StoreOpaque) -> Result<Self> {
+        value::clone_reference(store, cell.u32())?.ok_or(Trap::NullReference.into())
     }
 }
 
@@ -72,7 +73,7 @@ unsafe impl HostArg for Rooted {
     const ROOTED: bool = true;
 
     #[inline]
-    fn lift_arg(cell: ValRaw, store: &OpaqueStore, serial: u64) -> Result<Self> {
+    fn lift_arg(cell: ValRaw, store: &StoreOpaque, serial: u64) -> Result<Self> {
         Option::<Rooted>::lift_arg(cell, store, serial)?.ok_or(Trap::NullReference.into())
     }
 }
@@ -83,9 +84,9 @@ unsafe impl HostArg for Option<Rooted> {
     const ROOTED: bool = true;
 
     #[inline]
-    fn lift_arg(cell: ValRaw, store: &OpaqueStore, serial: u64) -> Result<Self> {
+    fn lift_arg(cell: ValRaw, store: &StoreOpaque, serial: u64) -> Result<Self> {
         let slot = cell.u32();
-        Ok((slot != NULL_SLOT).then_some(Rooted { slot, root: NO_ROOT, serial, store: store.0.id }))
+        Ok((slot != NULL_SLOT).then_some(Rooted { slot, root: NO_ROOT, serial, store: store.id }))
     }
 }
 
@@ -97,13 +98,13 @@ unsafe impl ToWasm for Rooted {
     const TYPE: ValType = ValType::EXTERNREF;
 
     #[inline]
-    fn check(&self, store: &OpaqueStore) -> Result<()> {
-        Rooted::check(self, &store.0)
+    fn check(&self, store: &StoreOpaque) -> Result<()> {
+        Rooted::check(self, store)
     }
 
     #[inline]
-    fn lower(self, store: &mut OpaqueStore) -> Result<ValRaw> {
-        store.0.heap.note_read(self.slot);
+    fn lower(self, store: &mut StoreOpaque) -> Result<ValRaw> {
+        store.heap.note_read(self.slot);
         Ok(ValRaw::from_u32(self.slot))
     }
 }
@@ -113,12 +114,12 @@ unsafe impl ToWasm for Option<Rooted> {
     const TYPE: ValType = ValType::EXTERNREF;
 
     #[inline]
-    fn check(&self, store: &OpaqueStore) -> Result<()> {
+    fn check(&self, store: &StoreOpaque) -> Result<()> {
         self.as_ref().map_or(Ok(()), |rooted| ToWasm::check(rooted, store))
     }
 
     #[inline]
-    fn lower(self, store: &mut OpaqueStore) -> Result<ValRaw> {
+    fn lower(self, store: &mut StoreOpaque) -> Result<ValRaw> {
         match self {
             Some(rooted) => rooted.lower(store),
             None => Ok(ValRaw::from_u32(NULL_SLOT)),
@@ -131,12 +132,12 @@ unsafe impl ToWasm for Func {
     const TYPE: ValType = ValType::FUNCREF;
 
     #[inline]
-    fn check(&self, store: &OpaqueStore) -> Result<()> {
-        self.check_store(&store.0)
+    fn check(&self, store: &StoreOpaque) -> Result<()> {
+        self.check_store(store)
     }
 
     #[inline]
-    fn lower(self, _: &mut OpaqueStore) -> Result<ValRaw> {
+    fn lower(self, _: &mut StoreOpaque) -> Result<ValRaw> {
         Ok(ValRaw::from_func_ref(Func::to_raw(Some(self))))
     }
 }
@@ -146,12 +147,12 @@ unsafe impl ToWasm for Option<Func> {
     const TYPE: ValType = ValType::FUNCREF;
 
     #[inline]
-    fn check(&self, store: &OpaqueStore) -> Result<()> {
-        self.as_ref().map_or(Ok(()), |func| func.check_store(&store.0))
+    fn check(&self, store: &StoreOpaque) -> Result<()> {
+        self.as_ref().map_or(Ok(()), |func| func.check_store(store))
     }
 
     #[inline]
-    fn lower(self, _: &mut OpaqueStore) -> Result<ValRaw> {
+    fn lower(self, _: &mut StoreOpaque) -> Result<ValRaw> {
         Ok(ValRaw::from_func_ref(Func::to_raw(self)))
     }
 }
@@ -161,8 +162,8 @@ unsafe impl FromWasm for Option<Func> {
     const TYPE: ValType = ValType::FUNCREF;
 
     #[inline]
-    fn lift(cell: ValRaw, store: &OpaqueStore) -> Result<Self> {
-        Ok(Func::from_raw(store.0.id, cell.func_ref()))
+    fn lift(cell: ValRaw, store: &StoreOpaque) -> Result<Self> {
+        Ok(Func::from_raw(store.id, cell.func_ref()))
     }
 }
 
@@ -171,8 +172,8 @@ unsafe impl FromWasm for Func {
     const TYPE: ValType = ValType::FUNCREF;
 
     #[inline]
-    fn lift(cell: ValRaw, store: &OpaqueStore) -> Result<Self> {
-        Func::from_raw(store.0.id, cell.func_ref()).ok_or(Trap::NullReference.into())
+    fn lift(cell: ValRaw, store: &StoreOpaque) -> Result<Self> {
+        Func::from_raw(store.id, cell.func_ref()).ok_or(Trap::NullReference.into())
     }
 }
 

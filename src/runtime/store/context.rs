@@ -7,8 +7,10 @@ use crate::error::{Misuse, Result};
 use crate::gc::{GcStats, StepProgress};
 use crate::runtime::backtrace::WasmBacktrace;
 use crate::runtime::engine::Engine;
+use crate::runtime::value::Val;
 use core::marker::PhantomData;
 use core::ptr::NonNull;
+use std_alloc::vec::Vec;
 
 /// A shared borrow of a store.
 pub struct StoreContext<'a, T: 'static> {
@@ -282,6 +284,13 @@ impl<'a, T: 'static> StoreContextMut<'a, T> {
         unsafe { &mut (*self.inner.as_ptr()).opaque }
     }
 
+    /// A vector that is empty while nobody uses it.
+    #[inline]
+    pub(crate) fn spare_values(&mut self) -> &mut Vec<Val> {
+        &mut self.inner_mut().spare_values
+    }
+
+    #[inline]
     pub(super) fn inner_mut(&mut self) -> &mut StoreInner<T> {
         // SAFETY: exclusively borrowed for as long as the result is used.
         unsafe { &mut *self.inner.as_ptr() }

@@ -27,6 +27,7 @@ pub(crate) use opaque::{StoreOpaque, StorePtr};
 use super::backtrace::WasmBacktrace;
 use super::builtins;
 use super::engine::Engine;
+use super::value::Val;
 use crate::alloc;
 use crate::error::Result;
 use crate::gc::{GcStats, StepProgress};
@@ -35,7 +36,7 @@ use core::num::NonZeroU64;
 use core::ptr::NonNull;
 use core::sync::atomic::{AtomicU64, Ordering};
 use hooks::{EpochFn, LimiterFn};
-use std_alloc::boxed::Box;
+use std_alloc::{boxed::Box, vec::Vec};
 
 pub use hooks::UpdateDeadline;
 
@@ -63,6 +64,8 @@ pub(crate) struct StoreInner<T: 'static> {
     opaque: StoreOpaque,
     limiter: Option<LimiterFn<T>>,
     epoch_callback: Option<EpochFn<T>>,
+    /// Kept between dynamically typed host calls, so that they need not allocate.
+    spare_values: Vec<Val>,
     data: T,
 }
 
@@ -103,7 +106,8 @@ impl<T: 'static> Store<T> {
         region: Option<NonNull<[MaybeUninit<u8>]>>,
     ) -> Result<Self> {
         let opaque = StoreOpaque::new(engine, region, builtins::FUNCTIONS)?;
-        let inner = StoreInner { opaque, limiter: None, epoch_callback: None, data };
+        let (limiter, epoch_callback, spare_values) = (None, None, Vec::new());
+        let inner = StoreInner { opaque, limiter, epoch_callback, spare_values, data };
         let inner = NonNull::from(Box::leak(alloc::try_box(inner)?));
         // SAFETY: just leaked, and nobody else knows it.
         unsafe {

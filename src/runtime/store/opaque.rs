@@ -35,7 +35,6 @@ use crate::runtime::module::Module;
 use crate::runtime::raw_box::RawBox;
 use crate::runtime::roots::Roots;
 use crate::runtime::table_data::TableData;
-use crate::runtime::value::Val;
 use crate::runtime::vmctx::VmBlock;
 use core::mem::MaybeUninit;
 use core::ptr::NonNull;
@@ -93,7 +92,10 @@ pub(crate) type EpochAccess = unsafe fn(StorePtr) -> Result<()>;
 #[cfg(feature = "std")]
 pub(crate) type PanicPayload = std_alloc::boxed::Box<dyn core::any::Any + Send>;
 
-pub(crate) struct StoreOpaque {
+/// All of a store but the embedder's data and what has its type. Public so that
+/// the traits of conversion can name it; nobody outside can.
+#[doc(hidden)]
+pub struct StoreOpaque {
     // What the way in and out of Wasm touches comes first.
     pub(crate) id: StoreId,
     vm: RawBox<VmBlock>,
@@ -126,8 +128,6 @@ pub(crate) struct StoreOpaque {
     pub(crate) backtrace: RawBacktrace,
     pub(crate) limiter: Option<LimiterAccess>,
     pub(crate) epoch_callback: Option<EpochAccess>,
-    /// Kept between dynamically typed host calls, so that they need not allocate.
-    pub(crate) spare_values: Vec<Val>,
     pub(crate) engine: Engine,
 }
 
@@ -164,7 +164,6 @@ impl StoreOpaque {
             backtrace: RawBacktrace::default(),
             limiter: None,
             epoch_callback: None,
-            spare_values: Vec::new(),
             engine: engine.clone(),
         })
     }
