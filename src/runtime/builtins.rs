@@ -13,6 +13,7 @@ use crate::abi::{
     DataIndex, ElemIndex, MemoryIndex, TableIndex, Trap, VmBuiltins, VmContext, VmStoreContext,
 };
 use crate::error::{Error, Result};
+use core::ptr::{with_exposed_provenance, with_exposed_provenance_mut};
 
 /// All functions that a store's context names.
 pub(super) const FUNCTIONS: StoreFunctions =
@@ -50,11 +51,12 @@ unsafe fn caller(context: *mut VmContext) -> (StorePtr, u32) {
     unsafe { (StorePtr::from_vm((*context).store), (*context).instance) }
 }
 
-/// Runs the body of an infallible builtin.
+/// Runs the body of a builtin that does not trap: its result, or
+/// [`NO_GROWTH`].
 ///
 /// # Safety
 /// As for [`caller`]; nothing of the store is in use.
-unsafe fn infallible(
+unsafe fn never_trapping(
     context: *mut VmContext,
     body: impl FnOnce(&mut StoreOpaque, u32) -> Option<i64>,
 ) -> i64 {
@@ -65,11 +67,11 @@ unsafe fn infallible(
     }
 }
 
-/// Runs the body of a fallible builtin without a result.
+/// Runs the body of a builtin that may trap and has no result.
 ///
 /// # Safety
 /// As for [`caller`]; nothing of the store is in use.
-unsafe fn fallible(
+unsafe fn trapping(
     context: *mut VmContext,
     body: impl FnOnce(&mut StoreOpaque, u32) -> Result<()>,
 ) -> i64 {
@@ -94,13 +96,13 @@ fn failure(store: &mut StoreOpaque, error: Error) -> i64 {
 unsafe extern "C" fn raise_trap(context: *mut VmContext, code: u32) -> i64 {
     let trap = Trap::from_code(u64::from(code)).ok_or(Error::Bug("unknown trap code"));
     // SAFETY: generated code passes its own context and has left the store alone.
-    unsafe { fallible(context, |_, _| Err(trap.map_or_else(|bug| bug, Error::Trap))) }
+    unsafe { trapping(context, |_, _| Err(trap.map_or_else(|bug| bug, Error::Trap))) }
 }
 
 unsafe extern "C" fn memory_grow(context: *mut VmContext, memory: u32, delta: u64) -> i64 {
     // SAFETY: generated code passes its own context and has left the store alone.
     unsafe {
-        infallible(context, |store, instance| {
+        never_trapping(context, |store, instance| {
             let index = store.instances.get(instance as usize)?.memory(MemoryIndex(memory)).ok()?;
             memory_ops::grow(store, index, delta).ok()?.try_into().ok()
         })
@@ -108,17 +110,26 @@ unsafe extern "C" fn memory_grow(context: *mut VmContext, memory: u32, delta: u6
 }
 
 /// Not through the store: nothing of it is touched.
+///
+/// # Safety
+/// Generated code has checked both ranges against memories of its store, which
+/// nobody else uses meanwhile; they may overlap.
 unsafe extern "C" fn copy_bytes(_: *mut VmContext, dst: u64, src: u64, len: u64) -> i64 {
-    let (src, dst) = (src as usize as *const u8, dst as usize as *mut u8);
-    // SAFETY: generated code has checked both ranges against memories of its
-    // store, which nobody else uses meanwhile; they may overlap.
+    let src = with_exposed_provenance::<u8>(src as usize);
+    let dst = with_exposed_provenance_mut::<u8>(dst as usize);
+    // SAFETY: by this function's contract.
     unsafe { core::ptr::copy(src, dst, len as usize) };
     0
 }
 
+/// Not through the store: nothing of it is touched.
+///
+/// # Safety
+/// As for [`copy_bytes`].
 unsafe extern "C" fn fill_bytes(_: *mut VmContext, dst: u64, value: u32, len: u64) -> i64 {
-    // SAFETY: as for `copy_bytes`.
-    unsafe { (dst as usize as *mut u8).write_bytes(value as u8, len as usize) };
+    let dst = with_exposed_provenance_mut::<u8>(dst as usize);
+    // SAFETY: by this function's contract.
+    unsafe { dst.write_bytes(value as u8, len as usize) };
     0
 }
 
@@ -134,7 +145,7 @@ unsafe extern "C" fn memory_init(
     let (src, len) = (u64::from(src), u64::from(len));
     // SAFETY: generated code passes its own context and has left the store alone.
     unsafe {
-        fallible(context, |store, instance| {
+        trapping(context, |store, instance| {
             segments::memory_init(store, instance, memory, segment, dst, src, len)
         })
     }
@@ -143,7 +154,7 @@ unsafe extern "C" fn memory_init(
 unsafe extern "C" fn data_drop(context: *mut VmContext, segment: u32) -> i64 {
     // SAFETY: generated code passes its own context and has left the store alone.
     unsafe {
-        infallible(context, |store, instance| {
+        never_trapping(context, |store, instance| {
             segments::data_drop(store, instance, DataIndex(segment));
             Some(0)
         })
@@ -153,7 +164,7 @@ unsafe extern "C" fn data_drop(context: *mut VmContext, segment: u32) -> i64 {
 unsafe extern "C" fn table_grow(context: *mut VmContext, table: u32, delta: u64, init: u64) -> i64 {
     // SAFETY: generated code passes its own context and has left the store alone.
     unsafe {
-        infallible(context, |store, instance| {
+        never_trapping(context, |store, instance| {
             let index = store.instances.get(instance as usize)?.table(TableIndex(table)).ok()?;
             table_ops::grow(store, index, delta, init).ok()?.try_into().ok()
         })
@@ -169,7 +180,7 @@ unsafe extern "C" fn table_fill(
 ) -> i64 {
     // SAFETY: generated code passes its own context and has left the store alone.
     unsafe {
-        fallible(context, |store, instance| {
+        trapping(context, |store, instance| {
             let table = store_table(store, instance, table)?;
             table_ops::fill(store, table, dst, value, len)
         })
@@ -186,7 +197,7 @@ unsafe extern "C" fn table_copy(
 ) -> i64 {
     // SAFETY: generated code passes its own context and has left the store alone.
     unsafe {
-        fallible(context, |store, instance| {
+        trapping(context, |store, instance| {
             let to = (store_table(store, instance, dst_table)?, dst);
             let from = (store_table(store, instance, src_table)?, src);
             table_ops::copy(store, to, from, len)
@@ -212,7 +223,7 @@ unsafe extern "C" fn table_init(
     let (src, len) = (u64::from(src), u64::from(len));
     // SAFETY: generated code passes its own context and has left the store alone.
     unsafe {
-        fallible(context, |store, instance| {
+        trapping(context, |store, instance| {
             segments::table_init(store, instance, table, segment, dst, src, len)
         })
     }
@@ -221,7 +232,7 @@ unsafe extern "C" fn table_init(
 unsafe extern "C" fn elem_drop(context: *mut VmContext, segment: u32) -> i64 {
     // SAFETY: generated code passes its own context and has left the store alone.
     unsafe {
-        infallible(context, |store, instance| {
+        never_trapping(context, |store, instance| {
             segments::elem_drop(store, instance, ElemIndex(segment));
             Some(0)
         })
@@ -231,13 +242,13 @@ unsafe extern "C" fn elem_drop(context: *mut VmContext, segment: u32) -> i64 {
 unsafe extern "C" fn read_barrier_slow(context: *mut VmContext) -> i64 {
     // No destructors here: this is inside a barrier.
     // SAFETY: generated code passes its own context and has left the store alone.
-    unsafe { fallible(context, |store, _| store.collect_undrained()) }
+    unsafe { trapping(context, |store, _| store.collect_undrained()) }
 }
 
 unsafe extern "C" fn write_barrier_zero(context: *mut VmContext, slot: u32) -> i64 {
     // SAFETY: generated code passes its own context and has left the store alone.
     unsafe {
-        fallible(context, |store, _| {
+        trapping(context, |store, _| {
             store.heap.decremented_to_zero(slot);
             Ok(())
         })
@@ -265,14 +276,14 @@ unsafe extern "C" fn epoch_reached(context: *mut VmContext) -> i64 {
 
 unsafe extern "C" fn fuel_exhausted(context: *mut VmContext) -> i64 {
     // SAFETY: generated code passes its own context and has left the store alone.
-    unsafe { fallible(context, |_, _| Err(Trap::OutOfFuel.into())) }
+    unsafe { trapping(context, |_, _| Err(Trap::OutOfFuel.into())) }
 }
 
 unsafe extern "C" fn zeal_safepoint(context: *mut VmContext) -> i64 {
     // No destructors here: generated code may be between a load and its use.
     // SAFETY: generated code passes its own context and has left the store alone.
     unsafe {
-        fallible(context, |store, _| {
+        trapping(context, |store, _| {
             if store.heap.zeal_is_due() || store.heap.wants_collection() {
                 store.collect_undrained()?;
             }

@@ -59,26 +59,28 @@ impl<'a, T: 'static> Caller<'a, T> {
         Some(Instance::from_index(self.opaque().id, index))
     }
 
-    /// Collects; see [`StoreContextMut::gc`].
+    /// Collects: releases every reference that neither a frame of Wasm or
+    /// host code nor a table, global or the host holds.
     ///
     /// # Errors
-    /// See there.
+    /// A [`crate::Trap`] when a frame could not be accounted for; nothing is
+    /// released then.
     pub fn gc(&mut self) -> Result<()> {
         self.store.gc()
     }
 
-    /// Fuel left; see [`StoreContext::get_fuel`].
+    /// Fuel left.
     ///
     /// # Errors
-    /// See there.
+    /// [`crate::Misuse::InvalidConfig`] unless the engine consumes fuel.
     pub fn get_fuel(&self) -> Result<u64> {
         self.store.get_fuel()
     }
 
-    /// Sets the fuel left; see [`StoreContextMut::set_fuel`].
+    /// Sets the fuel that is left.
     ///
     /// # Errors
-    /// See there.
+    /// [`crate::Misuse::InvalidConfig`] unless the engine consumes fuel.
     pub fn set_fuel(&mut self, fuel: u64) -> Result<()> {
         self.store.set_fuel(fuel)
     }

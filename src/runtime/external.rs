@@ -3,7 +3,7 @@
 use super::func::Func;
 use super::global::Global;
 use super::memory::Memory;
-use super::store::{AsContext, StoreOpaque};
+use super::store::{AsContext, StoreId, StoreOpaque};
 use super::table::Table;
 use crate::artifact::ExternType;
 use crate::error::Result;
@@ -63,12 +63,13 @@ impl Extern {
         })
     }
 
-    pub(super) fn check_store(&self, store: &StoreOpaque) -> Result<()> {
+    /// The store that it is of.
+    pub(super) fn store(&self) -> StoreId {
         match self {
-            Extern::Func(func) => func.check_store(store),
-            Extern::Table(table) => table.check_store(store),
-            Extern::Memory(memory) => memory.check_store(store),
-            Extern::Global(global) => global.check_store(store),
+            Extern::Func(func) => func.store,
+            Extern::Table(table) => table.store,
+            Extern::Memory(memory) => memory.store,
+            Extern::Global(global) => global.store,
         }
     }
 }

@@ -5,14 +5,14 @@ use super::shared::Shared;
 use super::store::{AsContext, StoreId, StoreOpaque};
 use crate::abi::VmFuncRef;
 use crate::artifact::FuncType;
-use crate::error::{Misuse, Result};
+use crate::error::Result;
 use core::ptr::NonNull;
 
 /// A function of a store. A handle: copying it costs nothing, and using it
 /// with another store is an error.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Func {
-    store: StoreId,
+    pub(super) store: StoreId,
     /// Alive as long as the store with that id.
     func_ref: NonNull<VmFuncRef>,
 }
@@ -41,15 +41,10 @@ impl Func {
         func.map_or(core::ptr::null_mut(), |func| func.func_ref.as_ptr())
     }
 
-    #[inline]
-    pub(super) fn check_store(&self, store: &StoreOpaque) -> Result<()> {
-        if self.store == store.id { Ok(()) } else { Err(Misuse::WrongStore.into()) }
-    }
-
     /// The func ref, checked to be of this store and thus alive.
     #[inline]
     pub(super) fn func_ref(&self, store: &StoreOpaque) -> Result<NonNull<VmFuncRef>> {
-        self.check_store(store)?;
+        self.store.check(store)?;
         Ok(self.func_ref)
     }
 

@@ -13,7 +13,7 @@ use core::ptr::NonNull;
 /// another store is an error.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Global {
-    store: StoreId,
+    pub(super) store: StoreId,
     /// Alive as long as the store with that id.
     place: NonNull<VmGlobal>,
     ty: GlobalType,
@@ -56,18 +56,14 @@ impl Global {
         Self { store, place, ty }
     }
 
-    pub(super) fn check_store(&self, store: &StoreOpaque) -> Result<()> {
-        if self.store == store.id { Ok(()) } else { Err(Misuse::WrongStore.into()) }
-    }
-
     pub(super) fn ty_in(&self, store: &StoreOpaque) -> Result<GlobalType> {
-        self.check_store(store)?;
+        self.store.check(store)?;
         Ok(self.ty)
     }
 
     /// Where the value lies, checked to be of this store and thus alive.
     pub(super) fn place(&self, store: &StoreOpaque) -> Result<NonNull<VmGlobal>> {
-        self.check_store(store)?;
+        self.store.check(store)?;
         Ok(self.place)
     }
 
@@ -99,7 +95,7 @@ impl Global {
     pub fn set(&self, mut store: impl AsContextMut, value: Val) -> Result<()> {
         let mut store = store.as_context_mut();
         let store = store.opaque_mut();
-        self.check_store(store)?;
+        self.store.check(store)?;
         if !self.ty.mutable {
             return Err(Misuse::ImmutableGlobal.into());
         }

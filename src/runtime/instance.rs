@@ -69,9 +69,7 @@ impl Instance {
     }
 
     pub(super) fn data_in<'s>(&self, store: &'s StoreOpaque) -> Result<&'s InstanceData> {
-        if self.store != store.id {
-            return Err(Misuse::WrongStore.into());
-        }
+        self.store.check(store)?;
         store
             .instances
             .get(self.index as usize)

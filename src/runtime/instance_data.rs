@@ -4,9 +4,9 @@
 
 use super::bits::Bits;
 use super::module::Module;
-use super::vmctx::{ContextBox, ContextView};
+use super::vmctx::{BAD_INDEX, ContextBox, ContextView};
 use crate::abi::{MemoryIndex, TableIndex};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use std_alloc::boxed::Box;
 
 /// An instance as its store knows it.
@@ -21,8 +21,6 @@ pub(crate) struct InstanceData {
     /// Which element segments, then which data segments, have been dropped.
     pub(super) dropped: Bits,
 }
-
-const BAD_INDEX: Error = Error::Bug("index outside an instance's index space");
 
 impl InstanceData {
     pub(super) fn view(&self) -> ContextView<'_> {

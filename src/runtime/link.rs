@@ -41,7 +41,7 @@ pub(super) fn resolve(
     for (at, import) in info.imports.iter().enumerate() {
         let Some(definition) = imports(at) else { return Err(unknown(import)) };
         if let Definition::Extern(found) = definition {
-            found.check_store(store)?;
+            found.store().check(store)?;
         }
         if !resolve_one(store, module, definition, import.kind, &mut resolved)? {
             return Err(incompatible(module, at, type_of(store, definition)));

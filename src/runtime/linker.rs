@@ -69,7 +69,7 @@ impl<T: 'static> Linker<T> {
         item: impl Into<Extern>,
     ) -> Result<&mut Self> {
         let item = item.into();
-        item.check_store(store.as_context().opaque())?;
+        item.store().check(store.as_context().opaque())?;
         self.insert(module, name, Item::Extern(item))
     }
 

@@ -33,12 +33,8 @@ impl Memory {
         Ok(Self { store: store.id, index })
     }
 
-    pub(super) fn check_store(&self, store: &StoreOpaque) -> Result<()> {
-        if self.store == store.id { Ok(()) } else { Err(Misuse::WrongStore.into()) }
-    }
-
     pub(super) fn data_in<'s>(&self, store: &'s StoreOpaque) -> Result<&'s MemoryData> {
-        self.check_store(store)?;
+        self.store.check(store)?;
         memory_data::memory_at(&store.memories, self.index)
     }
 

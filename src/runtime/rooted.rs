@@ -66,9 +66,7 @@ impl Rooted {
     /// that what returns a root need not save registers for it.
     #[inline(never)]
     fn check_frames(&self, store: &StoreOpaque) -> Result<()> {
-        if self.store != store.id {
-            return Err(Misuse::WrongStore.into());
-        }
+        self.store.check(store)?;
         // SAFETY: the context is alive.
         let mut frame: *const HostFrame = unsafe { (*store.vm().as_ptr()).host_frames };
         // Roots and frames share no serial number, so a root that is gone is

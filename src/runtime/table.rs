@@ -42,12 +42,8 @@ impl Table {
         created
     }
 
-    pub(super) fn check_store(&self, store: &StoreOpaque) -> Result<()> {
-        if self.store == store.id { Ok(()) } else { Err(Misuse::WrongStore.into()) }
-    }
-
     pub(super) fn data_in<'s>(&self, store: &'s StoreOpaque) -> Result<&'s TableData> {
-        self.check_store(store)?;
+        self.store.check(store)?;
         table_data::table_at(&store.tables, self.index)
     }
 

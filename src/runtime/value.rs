@@ -121,7 +121,7 @@ impl Val {
             return Err(Misuse::WrongType.into());
         }
         match self {
-            Val::FuncRef(Some(func)) => func.check_store(store),
+            Val::FuncRef(Some(func)) => func.store.check(store),
             _ => Ok(()),
         }
     }

@@ -33,8 +33,8 @@ pub(crate) struct ContextView<'m> {
     offsets: &'m VmOffsets,
 }
 
-/// Shorthand for the error that a bad index is.
-const BAD_INDEX: Error = Error::Bug("index outside an instance's index space");
+/// The error that a bad index is.
+pub(super) const BAD_INDEX: Error = Error::Bug("index outside an instance's index space");
 
 impl<'m> ContextView<'m> {
     /// # Safety

@@ -133,7 +133,7 @@ unsafe impl ToWasm for Func {
 
     #[inline]
     fn check(&self, store: &StoreOpaque) -> Result<()> {
-        self.check_store(store)
+        self.store.check(store)
     }
 
     #[inline]
@@ -148,7 +148,7 @@ unsafe impl ToWasm for Option<Func> {
 
     #[inline]
     fn check(&self, store: &StoreOpaque) -> Result<()> {
-        self.as_ref().map_or(Ok(()), |func| func.check_store(store))
+        self.as_ref().map_or(Ok(()), |func| func.store.check(store))
     }
 
     #[inline]

@@ -22,7 +22,7 @@ pub use context::{AsContext, AsContextMut, StoreContext, StoreContextMut};
 pub(crate) use layout::StoreFunctions;
 #[cfg(feature = "std")]
 pub(crate) use opaque::PanicPayload;
-pub(crate) use opaque::{StoreOpaque, StorePtr};
+pub(crate) use opaque::{StoreId, StoreOpaque, StorePtr};
 
 use super::backtrace::WasmBacktrace;
 use super::builtins;
@@ -32,26 +32,11 @@ use crate::alloc;
 use crate::error::Result;
 use crate::gc::{GcStats, StepProgress};
 use core::mem::MaybeUninit;
-use core::num::NonZeroU64;
 use core::ptr::NonNull;
-use core::sync::atomic::{AtomicU64, Ordering};
 use hooks::{EpochFn, LimiterFn};
 use std_alloc::{boxed::Box, vec::Vec};
 
 pub use hooks::UpdateDeadline;
-
-/// Tells the handles of one store from those of every other store ever made.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct StoreId(NonZeroU64);
-
-impl StoreId {
-    fn next() -> Self {
-        static NEXT: AtomicU64 = AtomicU64::new(1);
-        let id = NEXT.fetch_add(1, Ordering::Relaxed);
-        // A counter of 64 bits does not come round.
-        Self(NonZeroU64::new(id).unwrap_or(NonZeroU64::MAX))
-    }
-}
 
 /// Holds instances and everything they consist of, and `T`, which is yours.
 pub struct Store<T: 'static> {
@@ -142,28 +127,33 @@ impl<T: 'static> Store<T> {
         self.as_context().engine()
     }
 
-    /// See [`StoreContextMut::gc`].
+    /// Collects: releases every reference that neither a frame of Wasm or
+    /// host code nor a table, global or the host holds.
     ///
     /// # Errors
-    /// See there.
+    /// A [`crate::Trap`] when a frame could not be accounted for; nothing is
+    /// released then.
     pub fn gc(&mut self) -> Result<()> {
         self.as_context_mut().gc()
     }
 
-    /// See [`StoreContextMut::gc_step`].
+    /// Does part of a collection: about `budget` table entries.
     ///
     /// # Errors
-    /// See there.
+    /// As for [`Self::gc`].
     pub fn gc_step(&mut self, budget: u32) -> Result<StepProgress> {
         self.as_context_mut().gc_step(budget)
     }
 
-    /// See [`StoreContextMut::drain_released`].
+    /// Runs up to `budget` destructors of released references. Returns how
+    /// many it ran.
     pub fn drain_released(&mut self, budget: usize) -> usize {
         self.as_context_mut().drain_released(budget)
     }
 
-    /// See [`StoreContextMut::set_auto_drain`].
+    /// Whether destructors of released references run by themselves when a
+    /// call returns or a host function is called. On by default; off, they
+    /// wait for [`Self::drain_released`].
     pub fn set_auto_drain(&mut self, enable: bool) {
         self.as_context_mut().set_auto_drain(enable);
     }
@@ -173,24 +163,25 @@ impl<T: 'static> Store<T> {
         self.as_context().gc_stats()
     }
 
-    /// See [`StoreContextMut::set_epoch_deadline`]. Without one, Wasm is
-    /// never interrupted.
+    /// Lets Wasm run until the engine's epoch has advanced `ticks` times.
+    /// Without a deadline, Wasm is never interrupted.
     pub fn set_epoch_deadline(&mut self, ticks: u64) {
         self.as_context_mut().set_epoch_deadline(ticks);
     }
 
-    /// See [`StoreContextMut::set_fuel`]. A new store has none.
+    /// Sets the fuel that is left, in units of about one instruction of Wasm.
+    /// A new store has none.
     ///
     /// # Errors
-    /// See there.
+    /// [`crate::Misuse::InvalidConfig`] unless the engine consumes fuel.
     pub fn set_fuel(&mut self, fuel: u64) -> Result<()> {
         self.as_context_mut().set_fuel(fuel)
     }
 
-    /// See [`StoreContext::get_fuel`].
+    /// Fuel left.
     ///
     /// # Errors
-    /// See there.
+    /// [`crate::Misuse::InvalidConfig`] unless the engine consumes fuel.
     pub fn get_fuel(&self) -> Result<u64> {
         self.as_context().get_fuel()
     }

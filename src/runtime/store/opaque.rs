@@ -17,12 +17,11 @@
 //! - **V6** What a handle names lives as long as its store. A handle is checked
 //!   to be of the store at hand before it is followed.
 
-use super::StoreId;
 use super::exit_stubs::ExitStubs;
 use super::layout::{Region, StoreFunctions};
 use crate::abi::{Trap, VmStoreContext};
 use crate::alloc;
-use crate::error::{Error, Result};
+use crate::error::{Error, Misuse, Result};
 use crate::gc::RefHeap;
 use crate::runtime::backtrace::RawBacktrace;
 use crate::runtime::code_map::CodeMap;
@@ -37,8 +36,31 @@ use crate::runtime::roots::Roots;
 use crate::runtime::table_data::TableData;
 use crate::runtime::vmctx::VmBlock;
 use core::mem::MaybeUninit;
+use core::num::NonZeroU64;
 use core::ptr::NonNull;
+use core::sync::atomic::{AtomicU64, Ordering};
 use std_alloc::vec::Vec;
+
+/// Tells the handles of one store from those of every other store ever made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct StoreId(NonZeroU64);
+
+impl StoreId {
+    fn next() -> Self {
+        static NEXT: AtomicU64 = AtomicU64::new(1);
+        let id = NEXT.fetch_add(1, Ordering::Relaxed);
+        // A counter of 64 bits does not come round.
+        Self(NonZeroU64::new(id).unwrap_or(NonZeroU64::MAX))
+    }
+    /// Whether a handle of the store with this id is one of `store`.
+    ///
+    /// # Errors
+    /// [`Misuse::WrongStore`].
+    #[inline]
+    pub(crate) fn check(self, store: &StoreOpaque) -> Result<()> {
+        if self == store.id { Ok(()) } else { Err(Misuse::WrongStore.into()) }
+    }
+}
 
 /// The root pointer of a store. Copies share its provenance, which covers the
 /// embedder's data as well.
