@@ -46,6 +46,11 @@ macro_rules! builtins {
         /// Function pointers for generated code, in the order of
         /// [`Builtin::ALL`]. All take the calling instance's context first and
         /// return an `i64`.
+        ///
+        /// # Safety
+        /// Of each function: generated code calls it through its module's stub,
+        /// which has recorded the exit, with its own context. That is the
+        /// context of an instance of a live store of which nothing is in use.
         #[derive(Clone, Copy)]
         #[repr(C)]
         pub struct VmBuiltins {

@@ -41,7 +41,7 @@ pub const STACK_MARGIN_BYTES: u32 = 4096;
 /// this is left to the guard of its memory; what reaches further is checked.
 pub const GUARDED_REACH_BYTES: u64 = 2 << 30;
 
-/// With hardware traps, [`crate::alloc::LinearMemory::guarded_bytes`] that a
+/// With hardware traps, the guarded bytes (`LinearMemory::guarded_bytes`) that a
 /// memory with 32-bit addresses must have: 4 GiB that an index can name, the
 /// [`GUARDED_REACH_BYTES`] beyond it, and a Wasm page to spare.
 pub const MEMORY32_GUARDED_BYTES: usize = (4 << 30) + GUARDED_REACH_BYTES as usize + (64 << 10);
