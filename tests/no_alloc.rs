@@ -19,20 +19,20 @@ fn count() {
     ALLOCATIONS.with(|n| n.set(n.get() + 1));
 }
 
-// SAFETY: hands on to the system's allocator.
+// SAFETY: passes on to the system's allocator.
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         count();
-        // SAFETY: handed on.
+        // SAFETY: passed on.
         unsafe { System.alloc(layout) }
     }
     unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, size: usize) -> *mut u8 {
         count();
-        // SAFETY: handed on.
+        // SAFETY: passed on.
         unsafe { System.realloc(pointer, layout, size) }
     }
     unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
-        // SAFETY: handed on.
+        // SAFETY: passed on.
         unsafe { System.dealloc(pointer, layout) }
     }
 }

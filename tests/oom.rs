@@ -65,7 +65,7 @@ fn due(kind: usize, bytes: usize) -> Result<()> {
 /// A source whose every request may fail.
 struct Unreliable<S>(S);
 
-// SAFETY: hands on to a source that keeps the contract, or refuses.
+// SAFETY: passes on to a source that keeps the contract, or refuses.
 unsafe impl<S: MemorySource> MemorySource for Unreliable<S> {
     fn reserve(&self, minimum_bytes: usize, maximum_bytes: usize) -> Result<LinearMemory> {
         due(RESERVE, minimum_bytes)?;
@@ -79,7 +79,7 @@ unsafe impl<S: MemorySource> MemorySource for Unreliable<S> {
     }
     unsafe fn release(&self, memory: LinearMemory) {
         HELD.set(HELD.get() - 1);
-        // SAFETY: handed on.
+        // SAFETY: passed on.
         unsafe { self.0.release(memory) };
     }
     fn capacity_for(&self, minimum_bytes: usize, maximum_bytes: usize) -> usize {
@@ -92,7 +92,7 @@ unsafe impl<S: MemorySource> MemorySource for Unreliable<S> {
         resident_bytes: usize,
     ) -> Result<()> {
         due(RESET, new_committed_bytes)?;
-        // SAFETY: handed on.
+        // SAFETY: passed on.
         unsafe { self.0.reset(memory, new_committed_bytes, resident_bytes) }
     }
 }
@@ -111,7 +111,7 @@ unsafe impl<S: CodeMemory> CodeMemory for Unreliable<S> {
     }
     unsafe fn release(&self, region: CodeRegion) {
         HELD.set(HELD.get() - 1);
-        // SAFETY: handed on.
+        // SAFETY: passed on.
         unsafe { self.0.release(region) };
     }
 }
@@ -128,19 +128,19 @@ fn refuses() -> bool {
     refuses
 }
 
-// SAFETY: hands on to the system's allocator, or refuses.
+// SAFETY: passes on to the system's allocator, or refuses.
 unsafe impl GlobalAlloc for Failing {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         if refuses() {
             return std::ptr::null_mut();
         }
         LIVE.set(LIVE.get() + layout.size() as i64);
-        // SAFETY: handed on.
+        // SAFETY: passed on.
         unsafe { System.alloc(layout) }
     }
     unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
         LIVE.set(LIVE.get() - layout.size() as i64);
-        // SAFETY: handed on.
+        // SAFETY: passed on.
         unsafe { System.dealloc(pointer, layout) }
     }
 }

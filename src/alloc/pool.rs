@@ -318,7 +318,7 @@ unsafe impl<S: MemorySource> MemorySource for PoolingMemorySource<S> {
     unsafe fn release(&self, mut memory: LinearMemory) {
         let size = Size::of(&memory);
         if !self.find_place(size) {
-            // SAFETY: handed on.
+            // SAFETY: passed on.
             return unsafe { self.source.release(memory) };
         }
         // SAFETY: by this method's contract nobody uses the memory.
@@ -333,7 +333,7 @@ unsafe impl<S: MemorySource> MemorySource for PoolingMemorySource<S> {
         }
         state.uncount(size);
         drop(state);
-        // SAFETY: handed on.
+        // SAFETY: passed on.
         unsafe { self.source.release(memory) };
     }
 
@@ -347,7 +347,7 @@ unsafe impl<S: MemorySource> MemorySource for PoolingMemorySource<S> {
         new_committed_bytes: usize,
         resident_bytes: usize,
     ) -> Result<()> {
-        // SAFETY: handed on.
+        // SAFETY: passed on.
         unsafe { self.source.reset(memory, new_committed_bytes, resident_bytes) }
     }
 }

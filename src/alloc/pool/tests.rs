@@ -40,7 +40,7 @@ impl Source {
     }
 }
 
-// SAFETY: hands on to a source that keeps the contract, or refuses.
+// SAFETY: passes on to a source that keeps the contract, or refuses.
 unsafe impl MemorySource for &Source {
     fn reserve(&self, minimum_bytes: usize, maximum_bytes: usize) -> Result<LinearMemory> {
         self.request()?;
@@ -58,7 +58,7 @@ unsafe impl MemorySource for &Source {
     }
     unsafe fn release(&self, memory: LinearMemory) {
         self.held.fetch_sub(1, Relaxed);
-        // SAFETY: handed on.
+        // SAFETY: passed on.
         unsafe { self.heap.release(memory) };
     }
     fn capacity_for(&self, minimum_bytes: usize, maximum_bytes: usize) -> usize {
@@ -72,7 +72,7 @@ unsafe impl MemorySource for &Source {
     ) -> Result<()> {
         self.request()?;
         self.resets.fetch_add(1, Relaxed);
-        // SAFETY: handed on.
+        // SAFETY: passed on.
         unsafe { self.heap.reset(memory, new_committed_bytes, resident_bytes) }
     }
 }
@@ -278,7 +278,7 @@ fn each_request_of_the_source_may_fail() {
 /// A source that can neither decommit nor do anything else but what it must.
 struct Plain(HeapMemorySource);
 
-// SAFETY: hands on to a source that keeps the contract.
+// SAFETY: passes on to a source that keeps the contract.
 unsafe impl MemorySource for Plain {
     fn reserve(&self, minimum_bytes: usize, maximum_bytes: usize) -> Result<LinearMemory> {
         self.0.reserve(minimum_bytes, maximum_bytes)
@@ -287,7 +287,7 @@ unsafe impl MemorySource for Plain {
         self.0.commit(memory, new_committed_bytes)
     }
     unsafe fn release(&self, memory: LinearMemory) {
-        // SAFETY: handed on.
+        // SAFETY: passed on.
         unsafe { self.0.release(memory) };
     }
 }
