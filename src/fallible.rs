@@ -4,10 +4,11 @@
 //! It knows no other error, so that the making of errors can allocate by it.
 
 use core::alloc::Layout;
+use core::fmt::{self, Display, Write};
 use core::ptr::NonNull;
 #[cfg(feature = "std")]
 use std_alloc::sync::Arc;
-use std_alloc::{boxed::Box, vec::Vec};
+use std_alloc::{boxed::Box, string::String, vec::Vec};
 
 /// Memory that was asked for could not be had.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -101,9 +102,38 @@ pub fn try_arc<T>(value: T) -> Result<Arc<T>> {
 ///
 /// # Errors
 /// [`OutOfMemory`].
-pub fn try_string(text: &str) -> Result<std_alloc::string::String> {
-    let mut copy = std_alloc::string::String::new();
+pub fn try_string(text: &str) -> Result<String> {
+    let mut copy = String::new();
     copy.try_reserve_exact(text.len()).map_err(|_| refused(text.len()))?;
     copy.push_str(text);
     Ok(copy)
+}
+
+/// A string whose growth can fail.
+struct Text {
+    text: String,
+    refused_bytes: usize,
+}
+
+impl Write for Text {
+    fn write_str(&mut self, more: &str) -> fmt::Result {
+        if self.text.try_reserve(more.len()).is_err() {
+            self.refused_bytes = more.len();
+            return Err(fmt::Error);
+        }
+        self.text.push_str(more);
+        Ok(())
+    }
+}
+
+/// What `value` displays.
+///
+/// # Errors
+/// [`OutOfMemory`].
+pub fn try_to_string(value: &impl Display) -> Result<String> {
+    let mut text = Text { text: String::new(), refused_bytes: 0 };
+    match write!(text, "{value}") {
+        Ok(()) => Ok(text.text),
+        Err(fmt::Error) => Err(refused(text.refused_bytes)),
+    }
 }

@@ -17,7 +17,7 @@ mod pool;
 #[cfg(feature = "std")]
 pub(crate) use crate::fallible::try_arc;
 pub(crate) use crate::fallible::{
-    try_box, try_boxed_slice, try_push, try_string, try_vec_with_capacity,
+    try_box, try_boxed_slice, try_push, try_string, try_to_string, try_vec_with_capacity,
 };
 pub use code_memory::PublishedCode;
 pub use embedder::{CodeMemory, CodeRegion, LinearMemory, MemorySource};

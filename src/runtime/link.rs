@@ -11,8 +11,6 @@ use crate::abi::TypeIndex;
 use crate::alloc;
 use crate::artifact::{ExternType, Import, ImportKind};
 use crate::error::{Error, LinkError, LinkReason, Result};
-use core::fmt::{self, Write};
-use std_alloc::string::String;
 
 /// What an import is satisfied with.
 #[derive(Clone, Copy)]
@@ -120,32 +118,6 @@ fn resolve_one(
     Ok(true)
 }
 
-/// A string whose growth can fail.
-struct Text {
-    text: String,
-    refused_bytes: usize,
-}
-
-impl Write for Text {
-    fn write_str(&mut self, more: &str) -> fmt::Result {
-        if self.text.try_reserve(more.len()).is_err() {
-            self.refused_bytes = more.len();
-            return Err(fmt::Error);
-        }
-        self.text.push_str(more);
-        Ok(())
-    }
-}
-
-/// The text form of a type.
-fn text_of(ty: &ExternType) -> Result<String> {
-    let mut text = Text { text: String::new(), refused_bytes: 0 };
-    match write!(text, "{ty}") {
-        Ok(()) => Ok(text.text),
-        Err(fmt::Error) => Err(Error::OutOfMemory { bytes: text.refused_bytes }),
-    }
-}
-
 /// The error for a name, or that there is no memory to say so.
 pub(super) fn link_error(module: &str, name: &str, reason: LinkReason) -> Error {
     let make = || -> Result<Error> {
@@ -172,8 +144,8 @@ fn type_of(store: &StoreOpaque, found: Definition<'_>) -> Result<ExternType> {
 fn incompatible(module: &Module, at: usize, found: Result<ExternType>) -> Error {
     let make = || -> Result<Error> {
         let import = module.imports().nth(at).ok_or(Error::Bug("import vanished"))?;
-        let expected = text_of(&import.ty()?)?;
-        let found = text_of(&found?)?;
+        let expected = alloc::try_to_string(&import.ty()?)?;
+        let found = alloc::try_to_string(&found?)?;
         let reason = LinkReason::IncompatibleType { expected, found };
         Ok(link_error(import.module(), import.name(), reason))
     };

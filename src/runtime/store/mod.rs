@@ -169,7 +169,7 @@ impl<T: 'static> Store<T> {
         self.as_context_mut().set_epoch_deadline(ticks);
     }
 
-    /// Sets the fuel that is left, in units of about one instruction of Wasm.
+    /// Sets the fuel that is left, one unit per operator of Wasm.
     /// A new store has none.
     ///
     /// # Errors
