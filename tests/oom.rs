@@ -12,9 +12,11 @@ use kernref::alloc::{
 };
 use kernref::artifact::Artifact;
 use kernref::compile::{CompileSettings, compile};
+use kernref::runtime::limits::{COUNTED_PLACES_PER_STORE, TABLE_ELEMENTS};
 use kernref::{
-    AsContextMut, Caller, Config, DeferralPolicy, Engine, Error, ExternRef, InstancePre, Linker,
-    Module, OwnedRooted, Result, Store,
+    AsContextMut, Caller, Config, DeferralPolicy, Engine, Error, ExternRef, Global, GlobalType,
+    InstancePre, Linker, Module, OwnedRooted, RefType, Result, Store, Table, TableType, Val,
+    ValType,
 };
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
@@ -137,6 +139,14 @@ unsafe impl GlobalAlloc for Failing {
         LIVE.set(LIVE.get() + layout.size() as i64);
         // SAFETY: passed on.
         unsafe { System.alloc(layout) }
+    }
+    unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
+        if refuses() {
+            return std::ptr::null_mut();
+        }
+        LIVE.set(LIVE.get() + layout.size() as i64);
+        // SAFETY: passed on. Large blocks are fresh pages that nobody touches.
+        unsafe { System.alloc_zeroed(layout) }
     }
     unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
         LIVE.set(LIVE.get() - layout.size() as i64);
@@ -309,4 +319,71 @@ fn every_nth_request_may_fail_when_memories_are_kept() {
         },
         true,
     );
+}
+
+/// A table of null references.
+fn make_table(store: &mut Store<()>, elements: u64) -> Result<()> {
+    let element = RefType::EXTERNREF;
+    let ty = TableType { element, minimum: elements, maximum: None, table64: false };
+    Table::new(store, ty, Val::null_ref(element)).map(drop)
+}
+
+fn make_global(store: &mut Store<()>, value: Option<ExternRef>) -> Result<()> {
+    let ty = GlobalType { content: ValType::EXTERNREF, mutable: true };
+    Global::new(store, ty, value.into()).map(drop)
+}
+
+/// A store that has used up its counted places but for one. The tables that
+/// fill it are never touched, so they take addresses and no memory.
+fn store_with_one_place_left(reference_quota: Option<u32>) -> Store<()> {
+    let mut config = Config::new();
+    config.reference_slots(1).reference_quota(reference_quota);
+    let mut store = Store::new(&Engine::new(&config).unwrap(), ()).unwrap();
+    let mut rest = COUNTED_PLACES_PER_STORE.most - 1;
+    while rest > 0 {
+        let elements = rest.min(TABLE_ELEMENTS.most);
+        make_table(&mut store, elements).unwrap();
+        rest -= elements;
+    }
+    store
+}
+
+#[test]
+fn what_fails_to_be_made_takes_no_counted_place() {
+    type Make = fn(&mut Store<()>) -> Result<()>;
+    let makes: [Make; 4] = [
+        |store| make_table(store, 1),
+        |store| make_global(store, None),
+        |store| make_global(store, Some(ExternRef::new(1)?)),
+        // A root is not undone by dropping its handle.
+        |store| OwnedRooted::new(store, ExternRef::new(1)?).map(drop),
+    ];
+    for (at, make) in makes.iter().enumerate() {
+        let mut store = store_with_one_place_left(None);
+        let mut refused = 0;
+        loop {
+            MODE.set(Mode::After(refused, false));
+            let outcome = make(&mut store);
+            MODE.set(Mode::Never);
+            match outcome {
+                Ok(()) => break,
+                Err(Error::OutOfMemory { .. }) => refused += 1,
+                Err(other) => panic!("{at}, request {refused}: {other:?}"),
+            }
+        }
+        assert!(refused > 0, "{at}: asks for no memory");
+        // The one that came to be has taken the last place.
+        let outcome = make_global(&mut store, None);
+        assert!(matches!(outcome, Err(Error::Limit(_))), "{at}: {outcome:?}");
+    }
+}
+
+#[test]
+fn a_global_whose_value_gets_no_slot_takes_no_counted_place() {
+    let mut store = store_with_one_place_left(Some(0));
+    let outcome = make_global(&mut store, Some(ExternRef::new(1).unwrap()));
+    assert!(matches!(outcome, Err(Error::Limit(_))), "{outcome:?}");
+    make_global(&mut store, None).unwrap();
+    let outcome = make_global(&mut store, None);
+    assert!(matches!(outcome, Err(Error::Limit(_))), "{outcome:?}");
 }
