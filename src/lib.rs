@@ -3,7 +3,8 @@
 //! works inside.
 //!
 //! Layers, each using only what stands left of it:
-//! `abi → fallible → error → arch → alloc → stack → gc → artifact → compile → runtime`.
+//! `abi → fallible → error → arch → alloc → stack → gc → artifact → compile → engine → vm →
+//! runtime`.
 #![no_std]
 #![deny(unsafe_code)]
 
@@ -20,15 +21,19 @@ pub mod arch;
 pub mod artifact;
 #[cfg(feature = "compile")]
 pub mod compile;
+#[expect(unsafe_code, reason = "shared boxes, and what the handler of faults reads")]
+mod engine;
 pub mod error;
 #[expect(unsafe_code, reason = "the allocator's own interface")]
 mod fallible;
 #[expect(unsafe_code, reason = "slots, tables and frames are raw memory")]
 pub mod gc;
-#[expect(unsafe_code, reason = "contexts and calls into generated code")]
+#[expect(unsafe_code, reason = "stores borrowed by raw pointers, and cells")]
 pub mod runtime;
 #[expect(unsafe_code, reason = "walks native frames")]
 pub mod stack;
+#[expect(unsafe_code, reason = "contexts and calls into generated code")]
+mod vm;
 
 pub use abi::{DeferralPolicy, Trap};
 pub use artifact::{
@@ -36,9 +41,9 @@ pub use artifact::{
 };
 #[cfg(feature = "compile")]
 pub use compile::{OptLevel, WasmFeatures};
+pub use engine::fault;
 pub use error::{Error, FlavorMismatch, LimitError, LinkError, LinkReason, Misuse, Result};
 pub use gc::{ExternRef, GcStats, StepProgress};
-pub use runtime::fault;
 pub use runtime::{
     AsContext, AsContextMut, Caller, Config, Engine, Extern, Func, Global, Instance, InstancePre,
     IntoFunc, Linker, Memory, Module, OwnedRooted, ResourceLimiter, Rooted, Store, StoreContext,

@@ -1,34 +1,9 @@
-//! [`WasmBacktrace`]: where Wasm was when it last trapped. Captured as raw
-//! addresses into a fixed buffer, because a trap must not allocate; resolved
-//! to functions and names only when someone looks.
+//! [`WasmBacktrace`]: where Wasm was when it last trapped. Addresses are
+//! resolved to functions and names only when someone looks.
 
-use super::limits::BACKTRACE_FRAMES;
-use super::module::Module;
-use super::store::StoreOpaque;
-use crate::abi::VmStoreContext;
-use core::ptr::NonNull;
-
-/// Return addresses of the frames, innermost first.
-#[derive(Default)]
-pub(crate) struct RawBacktrace {
-    addresses: [usize; BACKTRACE_FRAMES],
-    len: usize,
-}
-
-impl RawBacktrace {
-    pub(crate) fn clear(&mut self) {
-        self.len = 0;
-    }
-
-    /// Captures the Wasm frames that are on the stack now.
-    pub(crate) fn capture(&mut self, vm: NonNull<VmStoreContext>) {
-        // SAFETY: the context is alive. Wasm has left for the host through a
-        // stub that recorded where, or is not running at all; so the walk
-        // starts at a frame that exists.
-        let found = unsafe { crate::stack::backtrace(vm.as_ptr(), &mut self.addresses) };
-        self.len = found.min(BACKTRACE_FRAMES);
-    }
-}
+use crate::engine::Module;
+use crate::engine::limits::BACKTRACE_FRAMES;
+use crate::vm::store::StoreOpaque;
 
 /// The Wasm frames that were on the stack when Wasm last trapped.
 #[derive(Clone, Copy)]
@@ -38,14 +13,14 @@ pub struct WasmBacktrace<'s> {
 
 impl<'s> WasmBacktrace<'s> {
     pub(crate) fn new(store: &'s StoreOpaque) -> Option<Self> {
-        (store.backtrace.len > 0).then_some(Self { store })
+        (!store.backtrace.addresses().is_empty()).then_some(Self { store })
     }
 
     /// The frames, innermost first; at most
-    /// [`super::limits::BACKTRACE_FRAMES`].
+    /// [`crate::engine::limits::BACKTRACE_FRAMES`].
     pub fn frames(&self) -> impl Iterator<Item = FrameInfo<'s>> + use<'s> {
         let store = self.store;
-        store.backtrace.addresses[..store.backtrace.len].iter().filter_map(|address| {
+        store.backtrace.addresses().iter().filter_map(|address| {
             // A call may be the last instruction of a function; the byte
             // before the return address still belongs to it.
             let (module, offset) = store.code.lookup(*address)?;
@@ -56,7 +31,7 @@ impl<'s> WasmBacktrace<'s> {
 
     /// Whether there may have been more frames than are kept.
     pub fn is_truncated(&self) -> bool {
-        self.store.backtrace.len == BACKTRACE_FRAMES
+        self.store.backtrace.addresses().len() == BACKTRACE_FRAMES
     }
 }
 

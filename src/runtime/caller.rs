@@ -1,11 +1,12 @@
 //! [`Caller`]: what a host function sees of whoever called it.
 
-use super::engine::Engine;
 use super::external::Extern;
 use super::instance::Instance;
-use super::store::{AsContext, AsContextMut, StoreContext, StoreContextMut, StoreOpaque, StorePtr};
+use super::store::{AsContext, AsContextMut, StoreContext, StoreContextMut};
 use crate::abi::VmContext;
+use crate::engine::Engine;
 use crate::error::Result;
+use crate::vm::store::{StoreOpaque, StorePtr};
 
 /// The store in which a host function runs, and the instance that called it.
 pub struct Caller<'a, T: 'static> {

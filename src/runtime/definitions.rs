@@ -2,12 +2,12 @@
 //! nothing of the type of a store's data, so that it is compiled once.
 
 use super::external::Extern;
-use super::host_def::HostDef;
-use super::index_table::IndexTable;
 use super::link::{self, Definition};
-use super::shared::Shared;
 use crate::alloc;
+use crate::engine::index_table::IndexTable;
+use crate::engine::shared::Shared;
 use crate::error::{LinkReason, Result};
+use crate::vm::host_def::HostDef;
 use core::hash::BuildHasher;
 use hashbrown::DefaultHashBuilder;
 use std_alloc::string::String;

@@ -3,10 +3,11 @@
 use super::func::Func;
 use super::global::Global;
 use super::memory::Memory;
-use super::store::{AsContext, StoreId, StoreOpaque};
+use super::store::AsContext;
 use super::table::Table;
 use crate::artifact::ExternType;
 use crate::error::Result;
+use crate::vm::store::{StoreId, StoreOpaque};
 
 /// A function, table, memory or global of a store.
 #[derive(Clone, Copy, Debug)]

@@ -1,11 +1,12 @@
 //! [`Func`]: the handle to a function, Wasm or host.
 
-use super::host_def::{self, HostDef};
-use super::shared::Shared;
-use super::store::{AsContext, StoreId, StoreOpaque};
+use super::store::AsContext;
 use crate::abi::VmFuncRef;
 use crate::artifact::FuncType;
+use crate::engine::shared::Shared;
 use crate::error::Result;
+use crate::vm::host_def::{self, HostDef};
+use crate::vm::store::{StoreId, StoreOpaque};
 use core::ptr::NonNull;
 
 /// A function of a store. A handle: copying it costs nothing, and using it

@@ -5,15 +5,16 @@
 //! cell is written; each call of generated code is followed by
 //! [`StoreOpaque::call_returned`], after its results were read.
 
-use super::call::{self, Cells, InlineCells};
 use super::convert::{WasmParams, WasmResults};
 use super::func::Func;
-use super::limits::INLINE_CELLS;
-use super::store::{AsContext, AsContextMut, StoreOpaque, StorePtr};
+use super::store::{AsContext, AsContextMut};
 use super::value::{self, Val};
 use crate::abi::ValRaw;
 use crate::artifact::ValType;
+use crate::engine::limits::INLINE_CELLS;
 use crate::error::{Misuse, Result};
+use crate::vm::call::{self, Cells, InlineCells};
+use crate::vm::store::{StoreOpaque, StorePtr};
 use core::marker::PhantomData;
 use core::mem::MaybeUninit;
 use std_alloc::vec::Vec;

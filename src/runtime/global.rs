@@ -1,12 +1,13 @@
 //! [`Global`]: the handle to a global, made by the host or by an instance.
 
-use super::global_data;
-use super::raw_box::RawBox;
-use super::store::{AsContext, AsContextMut, StoreId, StoreOpaque};
+use super::store::{AsContext, AsContextMut};
 use super::value::Val;
 use crate::abi::{ValRaw, VmGlobal};
 use crate::artifact::GlobalType;
 use crate::error::{Error, Misuse, Result};
+use crate::vm::global;
+use crate::vm::raw_box::RawBox;
+use crate::vm::store::{StoreId, StoreOpaque};
 use core::ptr::NonNull;
 
 /// A global of a store. A handle: copying it costs nothing, and using it with
@@ -112,7 +113,7 @@ impl Global {
         }
         let cell = value.lower(store)?;
         // SAFETY: alive, and of this store; generated code is not running.
-        unsafe { global_data::write(&mut store.heap, self.place, self.ty.content, cell) };
+        unsafe { global::write(&mut store.heap, self.place, self.ty.content, cell) };
         Ok(())
     }
 }

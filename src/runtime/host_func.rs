@@ -5,20 +5,21 @@
 //! with borrowed reference arguments runs, they are roots.
 
 use super::caller::Caller;
-use super::catch::catch;
 use super::convert::{HostArgs, WasmParams};
-use super::engine::Engine;
 use super::func::Func;
-use super::host_def::{Closure, HostCall, HostContext, HostDef, StoreHostFunc};
 use super::into_func::IntoFunc;
-use super::raw_box::RawBox;
-use super::shared::Shared;
-use super::store::{AsContextMut, StoreContextMut, StoreOpaque, StorePtr};
+use super::store::{AsContextMut, StoreContextMut};
 use super::value::{self, Val};
 use crate::abi::{HostFrame, STATUS_OK, ValRaw, VmHostContext, VmStoreContext};
 use crate::alloc;
 use crate::artifact::{FuncType, ValType};
+use crate::engine::Engine;
+use crate::engine::shared::Shared;
 use crate::error::{Error, Result};
+use crate::vm::catch::catch;
+use crate::vm::host_def::{Closure, HostCall, HostContext, HostDef, StoreHostFunc};
+use crate::vm::raw_box::RawBox;
+use crate::vm::store::{StoreOpaque, StorePtr};
 use std_alloc::vec::Vec;
 
 impl Func {

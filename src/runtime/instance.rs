@@ -1,20 +1,21 @@
 //! [`Instance`]: the handle to an instance of a module.
 
-use super::const_expr;
 use super::convert::{WasmParams, WasmResults};
 use super::external::Extern;
 use super::func::Func;
 use super::func_calls::TypedFunc;
 use super::global::Global;
-use super::instance_data::InstanceData;
-use super::instantiate;
 use super::link::{self, Definition, Imports};
 use super::memory::Memory;
-use super::module::Module;
-use super::store::{AsContextMut, StoreId, StoreOpaque, StorePtr};
+use super::store::AsContextMut;
 use super::table::Table;
 use crate::artifact::{Export, ExportKind};
+use crate::engine::Module;
 use crate::error::{Error, LinkReason, Misuse, Result};
+use crate::vm::const_expr;
+use crate::vm::instance::InstanceData;
+use crate::vm::instantiate;
+use crate::vm::store::{StoreId, StoreOpaque, StorePtr};
 
 /// An instance of a module in a store. A handle: copying it costs nothing, and
 /// using it with another store is an error.

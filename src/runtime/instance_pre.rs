@@ -7,9 +7,9 @@
 use super::definitions::Item;
 use super::instance::Instance;
 use super::link;
-use super::module::Module;
-use super::shared::Shared;
 use super::store::AsContextMut;
+use crate::engine::Module;
+use crate::engine::shared::Shared;
 use crate::error::Result;
 use core::marker::PhantomData;
 use std_alloc::boxed::Box;

@@ -3,12 +3,13 @@
 
 use super::caller::Caller;
 use super::convert::{HostArg, HostArgs, WasmParams, for_each_arity};
-use super::host_def::{Closure, HostCall};
 use super::host_func;
-use super::store::{AsContextMut, StorePtr};
+use super::store::AsContextMut;
 use crate::abi::{ValRaw, VmHostContext};
 use crate::artifact::FuncType;
 use crate::error::Result;
+use crate::vm::host_def::{Closure, HostCall};
+use crate::vm::store::StorePtr;
 
 /// What a host function may return: nothing, a value, a tuple of values, or a
 /// [`Result`] of one of these.

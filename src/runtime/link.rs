@@ -2,15 +2,15 @@
 //! form what does not match.
 
 use super::external::Extern;
-use super::host_def::HostDef;
-use super::instantiate::{FuncImport, ResolvedImports};
-use super::module::Module;
-use super::shared::Shared;
-use super::store::StoreOpaque;
 use crate::abi::TypeIndex;
 use crate::alloc;
 use crate::artifact::{ExternType, Import, ImportKind};
+use crate::engine::Module;
+use crate::engine::shared::Shared;
 use crate::error::{Error, LinkError, LinkReason, Result};
+use crate::vm::host_def::HostDef;
+use crate::vm::instantiate::{FuncImport, ResolvedImports};
+use crate::vm::store::StoreOpaque;
 
 /// What an import is satisfied with.
 #[derive(Clone, Copy)]

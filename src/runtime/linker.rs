@@ -5,7 +5,6 @@
 
 use super::caller::Caller;
 use super::definitions::{Definitions, Item};
-use super::engine::Engine;
 use super::external::Extern;
 use super::func::Func;
 use super::host_func;
@@ -13,11 +12,12 @@ use super::instance::Instance;
 use super::instance_pre::InstancePre;
 use super::into_func::IntoFunc;
 use super::link;
-use super::module::Module;
 use super::store::{AsContext, AsContextMut};
 use super::value::Val;
 use crate::alloc;
 use crate::artifact::{ExternType, FuncType};
+use crate::engine::Engine;
+use crate::engine::Module;
 use crate::error::Result;
 use core::marker::PhantomData;
 use std_alloc::vec::Vec;

@@ -1,13 +1,14 @@
 //! [`Memory`]: the handle to a linear memory. What it names is in
-//! `memory_data.rs`.
+//! `vm/memory.rs`.
 
-use super::memory_data::{self, MemoryData};
-use super::memory_ops;
-use super::raw_box::VmPlace;
-use super::store::{AsContext, AsContextMut, StoreContext, StoreContextMut, StoreId, StoreOpaque};
+use super::store::{AsContext, AsContextMut, StoreContext, StoreContextMut};
 use crate::abi::VmMemory;
 use crate::artifact::MemoryType;
 use crate::error::{Misuse, Result};
+use crate::vm::memory::{self, MemoryData};
+use crate::vm::memory_ops;
+use crate::vm::raw_box::VmPlace;
+use crate::vm::store::{StoreId, StoreOpaque};
 
 /// A linear memory of a store. A handle: copying it costs nothing, and using
 /// it with another store is an error.
@@ -35,7 +36,7 @@ impl Memory {
 
     pub(super) fn data_in<'s>(&self, store: &'s StoreOpaque) -> Result<&'s MemoryData> {
         self.store.check(store)?;
-        memory_data::memory_at(&store.memories, self.index)
+        memory::memory_at(&store.memories, self.index)
     }
 
     pub(super) fn ty_in(&self, store: &StoreOpaque) -> Result<MemoryType> {

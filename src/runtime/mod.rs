@@ -10,81 +10,58 @@
 //! Entities live as long as their store. A handle of one store used with
 //! another is an error, never undefined behaviour.
 //!
-//! | file | concern |
+//! What is below is raw: here it gets its types. A handle is followed only after
+//! it was found to be of the store at hand (V6); what is lent to the embedder
+//! borrows the store.
+//!
+//! | file | owns |
 //! |---|---|
-//! | `call` | the only way into generated code |
-//! | `func`, `func_calls` | functions, and calling them |
-//! | `host_def`, `host_func`, `into_func`, `caller`, `catch` | the way back into Rust |
-//! | `rooted`, `roots`, `rooting` | references that are lent, and kept for the host |
-//! | `convert`, `value` | values between cells and Rust |
-//! | `builtins`, `segments` | what generated code calls |
-//! | `linker`, `definitions`, `instance_pre` | what imports are taken from |
-//! | `instance`, `instance_data`, `instantiate`, `link`, `const_expr` | making instances |
-//! | `fault`, `code_ranges`, `known_code`, `host_faults` | accesses that the processor stops |
-//! | `index_table`, `bits` | finding things by hash, and sets of numbers |
-//! | `vmctx` | the only raw views of contexts |
+//! | `store/mod` | [`Store`]: the owner of a guest, and the embedder's data |
+//! | `store/context` | a store borrowed, and the traits by which functions take one |
+//! | `store/hooks` | the embedder's limiter and epoch callback |
+//! | `func`, `func_calls` | the handle to a function; calling it |
+//! | `memory`, `table`, `global`, `instance` | the other handles, and what they do |
+//! | `external` | any of the four that can be imported |
+//! | `value` | values whose types are known when the program runs |
+//! | `convert/mod`, `convert/list`, `convert/reference` | values between cells and Rust types; lists of them; references |
+//! | `rooted` | references that are lent, and kept for the host |
+//! | `host_func`, `into_func` | making and running host functions; closures that can be one |
+//! | `caller` | what a host function sees of whoever called it |
+//! | `link` | resolving imports |
+//! | `linker`, `definitions` | definitions by name |
+//! | `instance_pre` | a module with its imports found |
+//! | `backtrace` | the frames of the last trap |
 
 mod backtrace;
-mod bits;
-mod builtins;
-mod call;
 mod caller;
-mod catch;
-mod code_map;
-mod code_ranges;
-mod config;
-mod const_expr;
 mod convert;
-mod counted_places;
 mod definitions;
-mod engine;
 mod external;
-pub mod fault;
 mod func;
 mod func_calls;
 mod global;
-mod global_data;
-mod host_def;
-#[cfg(feature = "std")]
-mod host_faults;
 mod host_func;
-mod index_table;
 mod instance;
-mod instance_data;
 mod instance_pre;
-mod instantiate;
 mod into_func;
-mod known_code;
-mod limiter;
-pub mod limits;
 mod link;
 mod linker;
 mod memory;
-mod memory_data;
-mod memory_ops;
-mod module;
-mod raw_box;
-mod registry;
 mod rooted;
-mod rooting;
-mod roots;
-mod segments;
-mod shared;
 mod store;
 mod table;
-mod table_data;
-mod table_ops;
 mod value;
-mod vmctx;
 
+pub use crate::engine::{
+    Config, Engine, ExportType, ImportType, Module, ResourceLimiter, StoreLimits,
+    StoreLimitsBuilder, limits,
+};
 #[cfg(kernref_panic_check)]
-pub use builtins::collector_builtins;
+pub use crate::vm::collector_builtins;
 
 pub use backtrace::{FrameInfo, WasmBacktrace};
 pub use caller::Caller;
-pub use config::Config;
 pub use convert::{FromWasm, HostArg, ToWasm, WasmParams, WasmResults};
-pub use engine::Engine;
 pub use external::Extern;
 pub use func::Func;
 pub use func_calls::TypedFunc;
@@ -92,10 +69,8 @@ pub use global::Global;
 pub use instance::{Instance, InstanceExports};
 pub use instance_pre::InstancePre;
 pub use into_func::{HostReturn, IntoFunc};
-pub use limiter::{ResourceLimiter, StoreLimits, StoreLimitsBuilder};
 pub use linker::Linker;
 pub use memory::Memory;
-pub use module::{ExportType, ImportType, Module};
 pub use rooted::{OwnedRooted, Rooted};
 pub use store::{AsContext, AsContextMut, Store, StoreContext, StoreContextMut, UpdateDeadline};
 pub use table::Table;

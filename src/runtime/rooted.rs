@@ -5,11 +5,12 @@
 //! the collector keeps the slot; after that, every use fails. Using one costs
 //! no atomic operation and no slot.
 
-use super::roots::NO_ROOT;
-use super::store::{AsContext, AsContextMut, StoreId, StoreOpaque};
+use super::store::{AsContext, AsContextMut};
 use crate::abi::HostFrame;
 use crate::error::{Error, Misuse, Result};
 use crate::gc::ExternRef;
+use crate::vm::roots::NO_ROOT;
+use crate::vm::store::{StoreId, StoreOpaque};
 
 /// A reference that a store holds for the host: an argument that Wasm passed to
 /// the running host call, good for the duration of that call; or what an
@@ -149,4 +150,4 @@ impl OwnedRooted {
 }
 
 // Where no root is said to be, none is ever found.
-const _: () = assert!(NO_ROOT as u64 > super::limits::COUNTED_PLACES_PER_STORE.most);
+const _: () = assert!(NO_ROOT as u64 > crate::engine::limits::COUNTED_PLACES_PER_STORE.most);

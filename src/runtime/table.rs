@@ -1,14 +1,15 @@
 //! [`Table`]: the handle to a table of function or host references. What it
-//! names is in `table_data.rs`.
+//! names is in `vm/table.rs`.
 
-use super::raw_box::VmPlace;
-use super::store::{AsContext, AsContextMut, StoreId, StoreOpaque};
-use super::table_data::{self, RawElement, TableData};
-use super::table_ops;
+use super::store::{AsContext, AsContextMut};
 use super::value::Val;
 use crate::abi::{Trap, VmTable};
 use crate::artifact::{RefType, TableType, ValType};
 use crate::error::{Error, Misuse, Result};
+use crate::vm::raw_box::VmPlace;
+use crate::vm::store::{StoreId, StoreOpaque};
+use crate::vm::table::{self, RawElement, TableData};
+use crate::vm::table_ops;
 
 /// A table of a store. A handle: copying it costs nothing, and using it with
 /// another store is an error.
@@ -44,7 +45,7 @@ impl Table {
 
     pub(super) fn data_in<'s>(&self, store: &'s StoreOpaque) -> Result<&'s TableData> {
         self.store.check(store)?;
-        table_data::table_at(&store.tables, self.index)
+        table::table_at(&store.tables, self.index)
     }
 
     pub(super) fn ty_in(&self, store: &StoreOpaque) -> Result<TableType> {

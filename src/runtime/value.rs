@@ -2,11 +2,11 @@
 //! of them in cells.
 
 use super::func::Func;
-use super::store::StoreOpaque;
 use crate::abi::{NULL_SLOT, ValRaw};
 use crate::artifact::{FuncType, HeapType, RefType, ValType};
 use crate::error::{Error, Misuse, Result};
 use crate::gc::ExternRef;
+use crate::vm::store::StoreOpaque;
 use std_alloc::vec::Vec;
 
 /// A WebAssembly value. Floats are carried as bits.

@@ -5,7 +5,7 @@ use super::{FromWasm, HostArg, ToWasm};
 use crate::abi::ValRaw;
 use crate::artifact::ValType;
 use crate::error::Result;
-use crate::runtime::store::StoreOpaque;
+use crate::vm::store::StoreOpaque;
 
 /// What can be passed to Wasm at once: a single value, or a tuple of up to 16.
 ///

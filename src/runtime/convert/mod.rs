@@ -11,10 +11,10 @@ mod reference;
 pub(super) use list::for_each_arity;
 pub use list::{HostArgs, WasmParams, WasmResults};
 
-use super::store::StoreOpaque;
 use crate::abi::ValRaw;
 use crate::artifact::ValType;
 use crate::error::Result;
+use crate::vm::store::StoreOpaque;
 
 /// A type that can be passed to Wasm: as an argument of a Wasm function or as
 /// a result of a host function.

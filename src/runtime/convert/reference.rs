@@ -7,9 +7,9 @@ use crate::error::Result;
 use crate::gc::ExternRef;
 use crate::runtime::func::Func;
 use crate::runtime::rooted::Rooted;
-use crate::runtime::roots::NO_ROOT;
-use crate::runtime::store::StoreOpaque;
 use crate::runtime::value;
+use crate::vm::roots::NO_ROOT;
+use crate::vm::store::StoreOpaque;
 
 // SAFETY: a fresh slot that owns the reference; one slot.
 unsafe impl ToWasm for ExternRef {

@@ -1,13 +1,13 @@
 //! [`StoreContext`] and [`StoreContextMut`]: a store borrowed, and the traits
 //! by which every function that needs a store takes one.
 
-use super::opaque::{StoreOpaque, StorePtr};
 use super::{Store, StoreInner};
+use crate::engine::Engine;
 use crate::error::{Misuse, Result};
 use crate::gc::{GcStats, StepProgress};
 use crate::runtime::backtrace::WasmBacktrace;
-use crate::runtime::engine::Engine;
 use crate::runtime::value::Val;
+use crate::vm::store::{StoreOpaque, StorePtr};
 use core::marker::PhantomData;
 use core::ptr::NonNull;
 use std_alloc::vec::Vec;
@@ -270,7 +270,7 @@ impl<'a, T: 'static> StoreContextMut<'a, T> {
 
     #[inline]
     pub(crate) fn ptr(&mut self) -> StorePtr {
-        StorePtr(self.inner.cast())
+        StorePtr::new(self.inner.cast())
     }
 
     pub(crate) fn opaque(&self) -> &StoreOpaque {

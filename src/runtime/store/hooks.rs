@@ -2,12 +2,12 @@
 //! The store's opaque part calls them through functions made for the data type.
 
 use super::context::{AsContextMut, StoreContextMut};
-use super::opaque::StorePtr;
 use super::{Store, StoreInner};
 use crate::abi::Trap;
 use crate::alloc;
+use crate::engine::ResourceLimiter;
 use crate::error::Result;
-use crate::runtime::limiter::ResourceLimiter;
+use crate::vm::store::StorePtr;
 use std_alloc::boxed::Box;
 
 pub(super) type LimiterFn<T> =

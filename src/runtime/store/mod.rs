@@ -13,24 +13,17 @@
 //! in progress without any reference being invalidated.
 
 mod context;
-mod exit_stubs;
 mod hooks;
-mod layout;
-mod opaque;
 
 pub use context::{AsContext, AsContextMut, StoreContext, StoreContextMut};
-pub(crate) use layout::StoreFunctions;
-#[cfg(feature = "std")]
-pub(crate) use opaque::PanicPayload;
-pub(crate) use opaque::{StoreId, StoreOpaque, StorePtr};
 
 use super::backtrace::WasmBacktrace;
-use super::builtins;
-use super::engine::Engine;
 use super::value::Val;
 use crate::alloc;
+use crate::engine::Engine;
 use crate::error::Result;
 use crate::gc::{GcStats, StepProgress};
+use crate::vm::store::StoreOpaque;
 use core::mem::MaybeUninit;
 use core::ptr::NonNull;
 use hooks::{EpochFn, LimiterFn};
@@ -90,7 +83,7 @@ impl<T: 'static> Store<T> {
         data: T,
         region: Option<NonNull<[MaybeUninit<u8>]>>,
     ) -> Result<Self> {
-        let opaque = StoreOpaque::new(engine, region, builtins::FUNCTIONS)?;
+        let opaque = StoreOpaque::new(engine, region, crate::vm::FUNCTIONS)?;
         let (limiter, epoch_callback, spare_values) = (None, None, Vec::new());
         let inner = StoreInner { opaque, limiter, epoch_callback, spare_values, data };
         let inner = NonNull::from(Box::leak(alloc::try_box(inner)?));
@@ -188,7 +181,7 @@ impl<T: 'static> Store<T> {
 
     /// Lets Wasm use the native stack down to `address` instead of a number
     /// of bytes below the outermost call; `None`: back to
-    /// [`super::config::Config::max_wasm_stack`]. Takes effect with the next
+    /// [`crate::engine::Config::max_wasm_stack`]. Takes effect with the next
     /// outermost call.
     pub fn set_stack_limit(&mut self, address: Option<usize>) {
         self.as_context_mut().opaque_mut().fixed_stack_limit = address.unwrap_or(0);

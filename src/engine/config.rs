@@ -1,0 +1,177 @@
+//! [`Config`]: the embedder's choices, made once per engine.
+
+use crate::abi::DeferralPolicy;
+use crate::alloc::{CodeMemory, MemorySource};
+use crate::artifact::CodeFlavor;
+#[cfg(feature = "compile")]
+use crate::compile::{OptLevel, WasmFeatures};
+use core::num::NonZeroU32;
+use std_alloc::sync::Arc;
+
+/// How an engine works. Defaults are named at each switch.
+#[derive(Clone)]
+#[must_use]
+pub struct Config {
+    #[cfg(feature = "compile")]
+    pub(crate) features: WasmFeatures,
+    #[cfg(feature = "compile")]
+    pub(crate) optimize: OptLevel,
+    #[cfg(feature = "compile")]
+    pub(crate) verify: bool,
+    pub(crate) policy: DeferralPolicy,
+    pub(crate) zeal: Option<NonZeroU32>,
+    pub(crate) epoch_interruption: bool,
+    pub(crate) consume_fuel: bool,
+    pub(crate) hardware_traps: bool,
+    pub(crate) max_wasm_stack_bytes: usize,
+    pub(crate) reference_slots: u32,
+    pub(crate) gc_threshold: Option<u32>,
+    pub(crate) reference_quota: Option<u32>,
+    pub(crate) memory_source: Option<Arc<dyn MemorySource>>,
+    pub(crate) code_memory: Option<Arc<dyn CodeMemory>>,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            #[cfg(feature = "compile")]
+            features: WasmFeatures::default(),
+            #[cfg(feature = "compile")]
+            optimize: OptLevel::default(),
+            #[cfg(feature = "compile")]
+            verify: false,
+            policy: DeferralPolicy::default(),
+            zeal: None,
+            epoch_interruption: false,
+            consume_fuel: false,
+            hardware_traps: false,
+            max_wasm_stack_bytes: 128 << 10,
+            reference_slots: 1 << 14,
+            gc_threshold: None,
+            reference_quota: None,
+            memory_source: None,
+            code_memory: None,
+        }
+    }
+}
+
+impl Config {
+    /// What code must be like to run in an engine of this configuration.
+    pub(crate) fn flavor(&self) -> CodeFlavor {
+        CodeFlavor {
+            zeal: self.zeal.is_some(),
+            epoch_interruption: self.epoch_interruption,
+            consume_fuel: self.consume_fuel,
+            hardware_traps: self.hardware_traps,
+            ..CodeFlavor::of_this_processor(self.policy)
+        }
+    }
+
+    /// The defaults.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// How the references that Wasm code holds are tracked.
+    pub fn deferral_policy(&mut self, policy: DeferralPolicy) -> &mut Self {
+        self.policy = policy;
+        self
+    }
+
+    /// Collects at every `n`-th safepoint, with all checks on: finds bugs,
+    /// costs much time. Off by default.
+    pub fn gc_zeal(&mut self, every: Option<NonZeroU32>) -> &mut Self {
+        self.zeal = every;
+        self
+    }
+
+    /// Native stack that Wasm code may use below the frame of the outermost
+    /// call into it. 128 KiB by default. Host functions that Wasm calls need
+    /// room below that.
+    pub fn max_wasm_stack(&mut self, bytes: usize) -> &mut Self {
+        self.max_wasm_stack_bytes = bytes;
+        self
+    }
+
+    /// Compiles checks of the engine's epoch into loops and function entries.
+    /// Off by default.
+    pub fn epoch_interruption(&mut self, enable: bool) -> &mut Self {
+        self.epoch_interruption = enable;
+        self
+    }
+
+    /// Compiles the counting of fuel into all code. Off by default.
+    pub fn consume_fuel(&mut self, enable: bool) -> &mut Self {
+        self.consume_fuel = enable;
+        self
+    }
+
+    /// Leaves the bounds of linear memories with 32-bit addresses to the
+    /// processor: generated code accesses them without a check, accesses
+    /// outside run into a guard, and the handler of the page fault or data
+    /// abort hands them to [`Engine::handle_fault`](super::Engine::handle_fault).
+    /// Other checks stay as they are. Off by default.
+    ///
+    /// Each such memory must have [`crate::fault::MEMORY32_GUARDED_BYTES`]
+    /// of guard: see [`MemorySource::reserve_guarded`]. With the feature `std`,
+    /// on Linux, a signal handler is installed when the first such engine is
+    /// made, and the default memory source has guards.
+    ///
+    /// # Safety of the embedder's part
+    /// A handler that is missing turns a guest's stray access into a fault of
+    /// the kernel's. Leave room for the handler, besides that for host
+    /// functions, below the stack limit, unless it has a stack of its own.
+    #[doc(alias = "signals_based_traps")]
+    pub fn hardware_traps(&mut self, enable: bool) -> &mut Self {
+        self.hardware_traps = enable;
+        self
+    }
+
+    /// How many distinct references Wasm code of one store can hold at a time;
+    /// the arena for them is reserved when the store is made. 16 384 by default.
+    pub fn reference_slots(&mut self, slots: u32) -> &mut Self {
+        self.reference_slots = slots;
+        self
+    }
+
+    /// How many entries the activations table may have before a collection.
+    /// Chosen from the number of slots by default.
+    pub fn gc_threshold(&mut self, entries: Option<u32>) -> &mut Self {
+        self.gc_threshold = entries;
+        self
+    }
+
+    /// Fewer references than there are slots for: what one guest may hold.
+    pub fn reference_quota(&mut self, references: Option<u32>) -> &mut Self {
+        self.reference_quota = references;
+        self
+    }
+
+    /// Where linear memories come from. With the feature `std` by default an
+    /// `mmap` provider behind a [`crate::alloc::PoolingMemorySource`] of the
+    /// engine's own, with its default limits; required otherwise.
+    pub fn memory_source(&mut self, source: Arc<dyn MemorySource>) -> &mut Self {
+        self.memory_source = Some(source);
+        self
+    }
+
+    /// Where memory for machine code comes from. With the feature `std` an
+    /// `mmap` provider by default; required otherwise.
+    pub fn code_memory(&mut self, memory: Arc<dyn CodeMemory>) -> &mut Self {
+        self.code_memory = Some(memory);
+        self
+    }
+}
+
+impl core::fmt::Debug for Config {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.debug_struct("Config")
+            .field("policy", &self.policy)
+            .field("zeal", &self.zeal)
+            .field("epoch_interruption", &self.epoch_interruption)
+            .field("consume_fuel", &self.consume_fuel)
+            .field("max_wasm_stack_bytes", &self.max_wasm_stack_bytes)
+            .field("reference_slots", &self.reference_slots)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,98 @@
+//! Faults that generated code runs into when it leaves the bounds of its linear
+//! memories to the processor ([`crate::Config::hardware_traps`]).
+//!
+//! A fault is Kernref's if three things come together: the instruction lies in
+//! published code; the saved frame pointers lead from there, through such code
+//! alone, to the entry of the newest activation of a store; and the address
+//! lies in the guard of one of that store's memories. Everything else is
+//! answered with "not mine", and nothing is changed. Generated code touches
+//! what its memories' guards cover in no other way than by accesses that may
+//! trap, so no list of instructions is needed.
+//!
+//! The handler only finds the activation. Recording the trap and the way to
+//! the landing pad come after it has returned, in [`crate::arch::resume_fault`].
+//!
+//! - **F1** Between a fault and the return to the code it interrupted, that
+//!   code's thread does nothing else: the handler may read its stack and store.
+//! - **F2** No reference to a store is in use while generated code runs.
+
+use super::code_ranges::CodeRanges;
+use crate::abi::{ActivationRecord, VmStoreContext};
+pub use crate::abi::{FaultRegisters, MEMORY32_GUARDED_BYTES};
+use crate::arch;
+use crate::stack::Links;
+use core::ptr::with_exposed_provenance_mut;
+
+/// As [`crate::Engine::handle_fault`], for the engine with this id or any of `ranges`.
+///
+/// # Safety
+/// As there.
+pub(crate) unsafe fn handle(
+    ranges: &CodeRanges,
+    owner: Option<usize>,
+    registers: &mut FaultRegisters,
+    address: usize,
+) -> bool {
+    // SAFETY: passed on to the caller.
+    let Some(vm) = (unsafe { faulting_store(ranges, owner, registers, address) }) else {
+        return false;
+    };
+    // SAFETY: the context of a live store, whose thread stands still (F1).
+    unsafe { (*vm).exit_pc = registers.pc };
+    registers.result = vm.expose_provenance();
+    registers.sp &= !(STACK_ALIGN_BYTES - 1);
+    registers.pc = arch::resume_fault as *const u8 as usize;
+    true
+}
+
+/// What both architectures want of a stack pointer at a call.
+const STACK_ALIGN_BYTES: usize = 16;
+
+/// The store whose memory's guard was hit.
+///
+/// # Safety
+/// As for [`crate::Engine::handle_fault`].
+unsafe fn faulting_store(
+    ranges: &CodeRanges,
+    owner: Option<usize>,
+    registers: &FaultRegisters,
+    address: usize,
+) -> Option<*mut VmStoreContext> {
+    let known = ranges.find(registers.pc)?;
+    if owner.is_some_and(|owner| owner != known.owner) {
+        return None;
+    }
+    let owner = known.owner;
+    // Where frames have been found lately: modules call each other in turn.
+    let mut recent = [known.code, 0..0, 0..0, 0..0];
+    let mut oldest = 1;
+    let entry = ranges.entry();
+    if registers.fp < registers.sp {
+        return None;
+    }
+    let mut links = Links::from_fp(registers.fp).ok()?;
+    let entry_fp = loop {
+        // SAFETY: the frame pointer of generated code, all of which has frames:
+        // at first because the pc is in it, then because it is returned to it.
+        // The stack stands still (F1).
+        let (return_address, above) = unsafe { (links.return_address(), links.next().ok()?) };
+        if return_address == entry.return_address {
+            break above;
+        }
+        if !recent.iter().any(|code| code.contains(&return_address)) {
+            let known = ranges.find(return_address).filter(|known| known.owner == owner)?;
+            recent[oldest % 4] = known.code;
+            oldest += 1;
+        }
+    };
+    let record = entry_fp.wrapping_sub(entry.record_below_fp);
+    let record = with_exposed_provenance_mut::<ActivationRecord>(record);
+    // SAFETY: the shim below returns into `arch::enter`, which keeps its record
+    // there; the store of an activation is alive, and nothing of it is in use
+    // (F1, F2). Only stores of its own engine run an engine's code.
+    unsafe {
+        let vm = (*record).store;
+        let is_newest = (*record).entry_fp == entry_fp && (*vm).activation == record;
+        (is_newest && ((*vm).guards)(vm, address)).then_some(vm)
+    }
+}

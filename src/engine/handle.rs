@@ -1,0 +1,195 @@
+//! [`Engine`]: what the modules and stores of one configuration share: the
+//! type registry, the providers of memory, and the epoch. Immutable but for
+//! the registry and the counter; cheap to clone; usable from any thread.
+
+use super::code_ranges::CodeRanges;
+use super::config::Config;
+use super::fault::{self, FaultRegisters};
+use super::registry::TypeRegistry;
+use super::shared::Shared;
+#[cfg(feature = "std")]
+use crate::alloc;
+use crate::alloc::{CodeMemory, MemorySource};
+use crate::artifact::{CodeFlavor, FuncType};
+use crate::error::{Error, Misuse, Result};
+use core::sync::atomic::{AtomicU64, Ordering};
+use spin::mutex::SpinMutex;
+use std_alloc::sync::Arc;
+
+/// Configuration and state that modules and stores share.
+#[derive(Clone)]
+pub struct Engine {
+    inner: Shared<EngineInner>,
+}
+
+struct EngineInner {
+    config: Config,
+    flavor: CodeFlavor,
+    memory_source: Arc<dyn MemorySource>,
+    code_memory: Arc<dyn CodeMemory>,
+    types: SpinMutex<TypeRegistry>,
+    epoch: AtomicU64,
+    /// Used in kernels; a host has one for the process.
+    #[cfg(not(feature = "std"))]
+    code_ranges: CodeRanges,
+}
+
+impl Engine {
+    /// An engine with this configuration.
+    ///
+    /// # Errors
+    /// [`Misuse::InvalidConfig`] when a provider of memory is missing, a number
+    /// is out of range, or the processor lacks what generated code needs; with
+    /// [`Config::hardware_traps`] on a host, when it has no signal handler for them.
+    pub fn new(config: &Config) -> Result<Self> {
+        if let Some(missing) = crate::arch::missing_required_features() {
+            return Err(Misuse::InvalidConfig(missing).into());
+        }
+        if config.reference_slots < 1 {
+            return Err(Misuse::InvalidConfig("reference_slots must be at least 1").into());
+        }
+        if config.max_wasm_stack_bytes < 2 * crate::abi::STACK_MARGIN_BYTES as usize {
+            return Err(Misuse::InvalidConfig("max_wasm_stack must be at least 8 KiB").into());
+        }
+        let (memory_source, code_memory) = providers(config)?;
+        let inner = EngineInner {
+            config: config.clone(),
+            flavor: config.flavor(),
+            memory_source,
+            code_memory,
+            types: SpinMutex::new(TypeRegistry::default()),
+            epoch: AtomicU64::new(0),
+            #[cfg(not(feature = "std"))]
+            code_ranges: CodeRanges::new(),
+        };
+        let engine = Self { inner: Shared::new(inner)? };
+        if config.hardware_traps {
+            engine.code_ranges().prepare();
+            #[cfg(feature = "std")]
+            super::host_faults::install()?;
+        }
+        Ok(engine)
+    }
+
+    /// The configuration the engine was made with.
+    pub fn config(&self) -> &Config {
+        &self.inner.config
+    }
+
+    /// Where generated code lies: of this engine; on a host, of all engines.
+    pub(crate) fn code_ranges(&self) -> &CodeRanges {
+        #[cfg(feature = "std")]
+        return &super::host_faults::CODE_RANGES;
+        #[cfg(not(feature = "std"))]
+        return &self.inner.code_ranges;
+    }
+
+    /// Tells the engine from all others that live.
+    pub(crate) fn id(&self) -> usize {
+        (&raw const *self.inner).addr()
+    }
+
+    /// What code must be like to run here.
+    pub(crate) fn flavor(&self) -> &CodeFlavor {
+        &self.inner.flavor
+    }
+
+    /// For the kernel's handler of page faults (x86_64) and data aborts
+    /// (aarch64): if an access to a linear memory of this engine's stores
+    /// raised the fault, rewrites the registers so that returning to them ends
+    /// the Wasm activation with [`crate::Trap::MemoryOutOfBounds`], and answers
+    /// true. Otherwise the fault is not Kernref's: answers false, and the
+    /// registers are as they were. All other registers and flags are to be
+    /// returned to as they were.
+    ///
+    /// `address` is the address that was accessed: CR2; FAR.
+    ///
+    /// Takes no lock and allocates nothing; may be called on any processor at
+    /// any time, whatever the others do and whatever it interrupts. Takes time
+    /// proportional to the frames of the activation and, where they are of more
+    /// than a few modules in turn, to the modules that are loaded for each.
+    ///
+    /// # Safety
+    /// The registers are those of code that was interrupted on this processor
+    /// in the kernel's own mode, by a synchronous fault at `pc`; its stack is
+    /// mapped and stands still until this returns.
+    pub unsafe fn handle_fault(&self, registers: &mut FaultRegisters, address: usize) -> bool {
+        // SAFETY: passed on to the caller.
+        unsafe { fault::handle(self.code_ranges(), Some(self.id()), registers, address) }
+    }
+
+    /// Advances the epoch by one. May be called from an interrupt handler.
+    pub fn increment_epoch(&self) {
+        self.inner.epoch.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Whether two handles name the same engine.
+    pub fn same(&self, other: &Engine) -> bool {
+        self.inner.ptr_eq(&other.inner)
+    }
+
+    pub(crate) fn check_same(&self, other: &Engine) -> Result<()> {
+        if self.same(other) { Ok(()) } else { Err(Misuse::WrongEngine.into()) }
+    }
+
+    /// The current epoch. Its address is stable while the engine lives.
+    pub(crate) fn epoch(&self) -> &AtomicU64 {
+        &self.inner.epoch
+    }
+
+    pub(crate) fn memory_source(&self) -> &dyn MemorySource {
+        &*self.inner.memory_source
+    }
+
+    pub(crate) fn code_memory(&self) -> &Arc<dyn CodeMemory> {
+        &self.inner.code_memory
+    }
+
+    /// Counts a user of `ty` and returns the type's number.
+    pub(crate) fn register_type(&self, ty: &FuncType) -> Result<u32> {
+        self.inner.types.lock().register(ty)
+    }
+
+    /// Gives back what [`Self::register_type`] counted.
+    pub(crate) fn unregister_type(&self, id: u32) {
+        self.inner.types.lock().unregister(id);
+    }
+
+    /// The type with a number that someone counts.
+    pub(crate) fn func_type(&self, id: u32) -> Result<Shared<FuncType>> {
+        self.inner.types.lock().get(id).ok_or(Error::Bug("type number without a type"))
+    }
+}
+
+#[cfg(feature = "std")]
+fn providers(config: &Config) -> Result<(Arc<dyn MemorySource>, Arc<dyn CodeMemory>)> {
+    Ok((
+        match &config.memory_source {
+            Some(source) => source.clone(),
+            None => {
+                let (source, limits) = (alloc::MmapMemorySource, alloc::PoolLimits::default());
+                alloc::try_arc(alloc::PoolingMemorySource::new(source, limits)?)?
+            }
+        },
+        match &config.code_memory {
+            Some(memory) => memory.clone(),
+            None => alloc::try_arc(alloc::MmapCodeMemory)?,
+        },
+    ))
+}
+
+#[cfg(not(feature = "std"))]
+fn providers(config: &Config) -> Result<(Arc<dyn MemorySource>, Arc<dyn CodeMemory>)> {
+    let source = config.memory_source.clone();
+    let code = config.code_memory.clone();
+    Ok((
+        source.ok_or(Misuse::InvalidConfig("Config::memory_source is required without `std`"))?,
+        code.ok_or(Misuse::InvalidConfig("Config::code_memory is required without `std`"))?,
+    ))
+}
+
+impl core::fmt::Debug for Engine {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.debug_struct("Engine").field("config", &self.inner.config).finish_non_exhaustive()
+    }
+}

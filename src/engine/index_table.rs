@@ -1,0 +1,74 @@
+//! [`IndexTable`]: finds places in a list by the hash of what is there. One
+//! for all kinds of lists, so that the hash table is compiled once.
+//!
+//! Invariant: it knows hashes and places only; the list, and whether what lies
+//! at a place is what was looked for, is its owner's.
+
+use crate::error::{Error, Result};
+use hashbrown::HashTable;
+
+#[derive(Clone, Copy)]
+struct Entry {
+    hash: u64,
+    index: u32,
+}
+
+/// Places by hash.
+#[derive(Default)]
+pub(crate) struct IndexTable {
+    table: HashTable<Entry>,
+}
+
+impl IndexTable {
+    /// The place with this hash that `same` says is the one.
+    pub(crate) fn find(&self, hash: u64, same: &dyn Fn(u32) -> bool) -> Option<u32> {
+        let found = self.table.find(hash, |entry| entry.hash == hash && same(entry.index));
+        found.map(|entry| entry.index)
+    }
+
+    /// Makes room, so that so many more can be inserted.
+    ///
+    /// # Errors
+    /// [`Error::OutOfMemory`]; the table is then as before.
+    pub(crate) fn try_reserve(&mut self, more: usize) -> Result<()> {
+        let bytes = more.saturating_mul(size_of::<Entry>());
+        self.table.try_reserve(more, |entry| entry.hash).map_err(|_| Error::OutOfMemory { bytes })
+    }
+
+    /// Adds a place that is not there. Allocates unless room was made for it.
+    pub(crate) fn insert(&mut self, hash: u64, index: u32) {
+        self.table.insert_unique(hash, Entry { hash, index }, |entry| entry.hash);
+    }
+
+    /// Takes a place out.
+    pub(crate) fn remove(&mut self, hash: u64, index: u32) {
+        if let Ok(found) =
+            self.table.find_entry(hash, |entry| entry.hash == hash && entry.index == index)
+        {
+            found.remove();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn equal_hashes_are_told_apart_and_places_go() {
+        let mut table = IndexTable::default();
+        for index in 0..100 {
+            table.try_reserve(1).unwrap();
+            table.insert(u64::from(index % 7), index);
+        }
+        let is = |wanted: u32| move |index: u32| index == wanted;
+        for index in 0..100 {
+            assert_eq!(table.find(u64::from(index % 7), &is(index)), Some(index));
+            assert_eq!(table.find(u64::from((index + 1) % 7), &is(index)), None);
+        }
+        table.remove(3, 10);
+        table.remove(3, 11);
+        assert_eq!(table.find(3, &is(10)), None);
+        assert_eq!(table.find(4, &is(11)), Some(11));
+    }
+}

@@ -1,0 +1,45 @@
+//! What the stores of one configuration share: the configuration itself, the
+//! providers of memory, published modules, and where code lies that may fault.
+//!
+//! Knows no store and nothing of what is in one: no context, no instance, no
+//! data type. Usable from any thread; what can change is atomic or behind a
+//! spin lock that is held for a look at a table.
+//!
+//! Invariants: a type number means one type for as long as anyone counts it
+//! (`registry`). Code is known to the handler of faults before it runs, and
+//! forgotten before its memory goes (`known_code`). The handler waits for
+//! nobody and allocates nothing (`fault`, `code_ranges`; F1, F2).
+//!
+//! | file | owns |
+//! |---|---|
+//! | `config`, `compile_config` | the embedder's choices; those of the compiler |
+//! | `handle` | [`Engine`]: the state that is shared |
+//! | `registry` | one number for each function type |
+//! | `module/mod`, `module/declared` | published code and its description; what it imports and exports |
+//! | `fault`, `host_faults` | telling guests' faults from others; a host's signal handler |
+//! | `code_ranges`, `known_code` | where code lies that may fault; entering it there |
+//! | `limits`, `limiter` | the fixed limits; the embedder's say before a guest grows |
+//! | `shared` | a reference-counted box whose creation can fail |
+//! | `index_table`, `bits` | finding things by hash; small sets of numbers |
+
+pub(crate) mod bits;
+mod code_ranges;
+#[cfg(feature = "compile")]
+mod compile_config;
+mod config;
+pub mod fault;
+mod handle;
+#[cfg(feature = "std")]
+mod host_faults;
+pub(crate) mod index_table;
+mod known_code;
+mod limiter;
+pub mod limits;
+mod module;
+mod registry;
+pub(crate) mod shared;
+
+pub use config::Config;
+pub use handle::Engine;
+pub use limiter::{ResourceLimiter, StoreLimits, StoreLimitsBuilder};
+pub use module::{ExportType, ImportType, Module};

@@ -1,0 +1,119 @@
+//! The only way into generated code, and back out of it.
+//!
+//! Invariants: no reference to the store is held while generated code runs.
+//! The stack limit is set by the outermost entry and kept by nested ones. A
+//! failed activation yields exactly one error.
+
+use super::host_def;
+use super::store::StorePtr;
+use crate::abi::{STACK_MARGIN_BYTES, STATUS_OK, Trap, ValRaw, VmFuncRef};
+use crate::alloc;
+use crate::arch;
+use crate::engine::limits::INLINE_CELLS;
+use crate::error::{Error, Result};
+use core::mem::MaybeUninit;
+use core::ptr::NonNull;
+use std_alloc::vec::Vec;
+
+/// Argument and result cells of a call on the native stack.
+pub(crate) type InlineCells = MaybeUninit<[ValRaw; INLINE_CELLS]>;
+
+/// Argument and result cells of a call of any size.
+pub(crate) struct Cells {
+    inline: InlineCells,
+    /// Used instead if not empty.
+    heap: Vec<ValRaw>,
+}
+
+impl Cells {
+    pub(crate) fn new(count: usize) -> Result<Self> {
+        let mut heap = Vec::new();
+        if count > INLINE_CELLS {
+            heap = alloc::try_vec_with_capacity(count)?;
+            heap.resize(count, ValRaw::default());
+        }
+        Ok(Self { inline: MaybeUninit::uninit(), heap })
+    }
+
+    pub(crate) fn as_mut_ptr(&mut self) -> *mut ValRaw {
+        match self.heap.is_empty() {
+            true => self.inline.as_mut_ptr().cast(),
+            false => self.heap.as_mut_ptr(),
+        }
+    }
+}
+
+/// Calls a function. The parameters are in `cells`; so are the results after.
+/// The caller reads them and then calls [`StoreOpaque::call_returned`].
+///
+/// # Safety
+/// `func` is alive and of the store; no reference to the store is in use;
+/// `cells` holds the parameters and has room for the results.
+#[inline]
+pub(crate) unsafe fn invoke(
+    store: StorePtr,
+    func: NonNull<VmFuncRef>,
+    cells: *mut ValRaw,
+) -> Result<()> {
+    // SAFETY: alive, and its fields never change but for `code` of a host
+    // function, which is not used for those here.
+    let (code, context, shim) = unsafe {
+        let func = func.as_ptr();
+        ((*func).code, (*func).context, (*func).entry_shim)
+    };
+    if shim.is_null() {
+        // SAFETY: passed on to the caller.
+        return unsafe { invoke_host(store, func, cells) };
+    }
+    // SAFETY: the store is alive and free to be used.
+    let vm = unsafe { store.vm() };
+    // SAFETY: as above.
+    let is_outermost = unsafe { (*vm).activation.is_null() };
+    // SAFETY: as above; the reference ends with the block.
+    let has_room = unsafe {
+        let stack_pointer = arch::stack_pointer();
+        let store = store.get();
+        if is_outermost {
+            (*vm).stack_limit = match store.fixed_stack_limit {
+                0 => stack_pointer.saturating_sub(store.stack_budget_bytes),
+                limit => limit,
+            };
+        } else {
+            store.trap_passes = false;
+        }
+        stack_pointer.saturating_sub((*vm).stack_limit) > STACK_MARGIN_BYTES as usize
+    };
+    if !has_room {
+        return Err(Trap::StackOverflow.into());
+    }
+    // SAFETY: code, context and shim belong together, the cells suit the
+    // function's type (caller), the context is the store's.
+    let status = unsafe { arch::enter(shim, code, context, cells, vm) };
+    if status == STATUS_OK {
+        return Ok(());
+    }
+    // SAFETY: generated code has ended; nothing else of the store is in use.
+    Err(unsafe { store.get() }.take_failure(status, is_outermost))
+}
+
+/// Calls a host function from the host, without any generated code.
+///
+/// # Safety
+/// As for [`invoke`]; `func` is a host function.
+#[cold]
+unsafe fn invoke_host(store: StorePtr, func: NonNull<VmFuncRef>, cells: *mut ValRaw) -> Result<()> {
+    // SAFETY: passed on to the caller.
+    let status = unsafe {
+        let context = host_def::host_context(func.as_ptr())
+            .ok_or(Error::Bug("function without an entry shim"))?;
+        let context = context.cast::<crate::abi::VmHostContext>();
+        ((*context).call)(context, cells)
+    };
+    if status == STATUS_OK {
+        return Ok(());
+    }
+    // SAFETY: the host function has returned; nothing of the store is in use.
+    let store = unsafe { store.get() };
+    let is_outermost = store.is_idle();
+    Err(store.take_failure(status, is_outermost))
+}

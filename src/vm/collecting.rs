@@ -1,0 +1,59 @@
+//! When a store collects, and when it runs the destructors of what was
+//! released: the policy of draining.
+//!
+//! Invariant: no destructor runs inside a barrier, nor while anything else of
+//! the store is in use.
+
+use super::store::StoreOpaque;
+use crate::error::Result;
+
+impl StoreOpaque {
+    /// What every host call begins with.
+    #[inline]
+    pub(crate) fn host_called(&mut self) {
+        self.trap_passes = false;
+        self.drain_if_due();
+    }
+
+    /// Runs the destructors of what was released, if the store does so itself.
+    #[inline]
+    pub(crate) fn drain_if_due(&mut self) {
+        if self.heap.has_released() && self.auto_drain {
+            self.heap.drain(usize::MAX);
+        }
+    }
+
+    /// After a call from the host: nothing holds references if it was the
+    /// outermost, so what was only borrowed is released.
+    #[inline]
+    pub(crate) fn call_returned(&mut self) {
+        if self.is_idle() {
+            self.heap.outermost_returned();
+            self.drain_if_due();
+        }
+    }
+
+    /// Makes room for `additional` references, before any of them is interned
+    /// (the window rule). Collects, and runs destructors, if that takes it.
+    #[inline]
+    pub(crate) fn reserve_references(&mut self, additional: u32) -> Result<()> {
+        self.heap.reserve(additional, &self.code)
+    }
+
+    /// Collects now: what neither frames nor counted places hold is released.
+    pub(crate) fn collect(&mut self) -> Result<()> {
+        self.collect_undrained()?;
+        self.drain_if_due();
+        Ok(())
+    }
+
+    /// The same inside a barrier, where no destructor may run.
+    pub(crate) fn collect_undrained(&mut self) -> Result<()> {
+        self.heap.collect(&self.code)?;
+        #[cfg(not(kernref_panic_check))]
+        if self.heap.is_zealous() {
+            self.roots.verify(&mut self.heap);
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,43 @@
+//! What a store keeps of a failure while generated code is being left.
+//!
+//! Invariant: a failed activation yields exactly one error: what was recorded
+//! is taken when it has ended.
+
+use super::store::StoreOpaque;
+use crate::abi::Trap;
+use crate::error::Error;
+
+impl StoreOpaque {
+    /// Keeps what an error says and turns it into the trap code that generated
+    /// code and the entry pass on.
+    #[cold]
+    #[inline(never)]
+    pub(crate) fn record_failure(&mut self, error: Error) -> Trap {
+        if !self.trap_passes {
+            self.backtrace.capture(self.vm());
+        }
+        match error {
+            Error::Trap(trap) => trap,
+            other => {
+                self.pending = Some(other);
+                Trap::HostError
+            }
+        }
+    }
+
+    /// The error of an activation that ended with `status`.
+    #[cold]
+    pub(crate) fn take_failure(&mut self, status: u64, is_outermost: bool) -> Error {
+        self.trap_passes = !is_outermost;
+        #[cfg(feature = "std")]
+        if let Some(payload) = self.panic.take() {
+            self.call_returned();
+            std::panic::resume_unwind(payload);
+        }
+        match Trap::from_code(status) {
+            Some(Trap::HostError) => self.pending.take().unwrap_or(Trap::HostError.into()),
+            Some(trap) => trap.into(),
+            None => Error::Bug("activation ended with an unknown status"),
+        }
+    }
+}

@@ -1,0 +1,368 @@
+//! Making an instance of resolved imports: make everything, only then write to
+//! what others can see.
+//!
+//! Invariant: until the active segments run, a failure leaves the store as it
+//! was. From then on the instance stays, because its functions may sit in
+//! shared tables (specification: "Instantiation", step 16 and after).
+
+use super::call;
+use super::const_expr;
+use super::context::ContextBox;
+use super::global;
+use super::host_def::{HostContext, HostDef};
+use super::instance::InstanceData;
+use super::memory;
+use super::memory_ops;
+use super::raw_box::VmPlace;
+use super::segments;
+use super::store::{StoreOpaque, StorePtr};
+use super::table;
+use super::table_ops;
+use crate::abi::{
+    ContextCounts, DataIndex, ElemIndex, FuncIndex, GlobalIndex, MemoryIndex, TableIndex, ValRaw,
+    VmFuncRef, VmFunctionImport, VmGlobal,
+};
+use crate::alloc;
+use crate::artifact::{ConstOp, DataMode, ElemMode, NO_ESCAPE};
+use crate::engine::Module;
+use crate::engine::bits::Bits;
+use crate::engine::limits;
+use crate::engine::shared::Shared;
+use crate::error::{Error, LimitError, Result};
+use core::ptr::NonNull;
+use std_alloc::boxed::Box;
+use std_alloc::vec::Vec;
+
+/// What an imported function is.
+pub(crate) enum FuncImport {
+    /// Of an instance.
+    Wasm(NonNull<VmFuncRef>),
+    /// Of the host. Its data type is that of the store.
+    Host(Shared<HostDef>),
+}
+
+/// What a module imports, by kind and in its order.
+///
+/// Invariant: all of it is of one store, of the types that the module wants,
+/// and as many of each kind.
+pub(crate) struct ResolvedImports {
+    pub(crate) funcs: Vec<FuncImport>,
+    /// Store indices.
+    pub(crate) tables: Vec<u32>,
+    /// Store indices.
+    pub(crate) memories: Vec<u32>,
+    pub(crate) globals: Vec<NonNull<VmGlobal>>,
+}
+
+impl ResolvedImports {
+    /// Nothing yet, and room for what a module with these counts imports.
+    ///
+    /// # Errors
+    /// [`Error::OutOfMemory`].
+    pub(crate) fn with_capacity(counts: &ContextCounts) -> Result<Self> {
+        let tables_and_memories = counts.imported_tables + counts.imported_memories;
+        Ok(Self {
+            funcs: alloc::try_vec_with_capacity(counts.imported_funcs as usize)?,
+            tables: alloc::try_vec_with_capacity(tables_and_memories as usize)?,
+            memories: alloc::try_vec_with_capacity(counts.imported_memories as usize)?,
+            globals: alloc::try_vec_with_capacity(counts.imported_globals as usize)?,
+        })
+    }
+}
+
+/// Instantiates a module and runs its start function. Gives the instance's
+/// number in the store.
+///
+/// # Safety
+/// The store is alive, and the caller has the exclusive right to use it; the
+/// imports are of this store and for this module.
+pub(crate) unsafe fn instantiate(
+    store: StorePtr,
+    module: &Module,
+    imports: ResolvedImports,
+) -> Result<u32> {
+    // SAFETY: the reference ends before generated code runs.
+    let (index, start) = unsafe {
+        let store = store.get();
+        let index = create(store, module, imports)?;
+        let outcome = run_active_segments(store, index, module);
+        store.call_returned();
+        outcome?;
+        (index, start_func(store, index, module)?)
+    };
+    if let Some(start) = start {
+        let mut no_cells = call::Cells::new(0)?;
+        // SAFETY: a function of the store, without parameters and results.
+        let outcome = unsafe { call::invoke(store, start, no_cells.as_mut_ptr()) };
+        // SAFETY: generated code has ended.
+        unsafe { store.get() }.call_returned();
+        outcome?;
+    }
+    Ok(index)
+}
+
+fn start_func(
+    store: &StoreOpaque,
+    index: u32,
+    module: &Module,
+) -> Result<Option<NonNull<VmFuncRef>>> {
+    let Some(start) = module.info().start else { return Ok(None) };
+    let instance = store.instances.get(index as usize).ok_or(GONE)?;
+    const_expr::func_ref(start, module, instance.view()).map(Some)
+}
+
+const GONE: Error = Error::Bug("instance vanished");
+
+/// Lengths of the store's lists before an instance was begun.
+struct Mark {
+    tables: usize,
+    memories: usize,
+    counted_places: u64,
+}
+
+impl Mark {
+    fn of(store: &StoreOpaque) -> Self {
+        let (tables, memories) = (store.tables.len(), store.memories.len());
+        Self { tables, memories, counted_places: store.counted_places }
+    }
+
+    /// Takes back what was made for an instance that is not to be.
+    fn undo(self, store: &mut StoreOpaque, instance: &InstanceData) {
+        let info = instance.module.info();
+        let imported = info.counts.imported_globals;
+        for (at, global) in info.globals.iter().enumerate().skip(imported as usize) {
+            if global.ty.content.is_counted()
+                && let Ok(place) = instance.view().defined_global(at as u32 - imported)
+            {
+                // SAFETY: in the context of an instance of this store.
+                unsafe {
+                    let null = ValRaw::null();
+                    global::write(&mut store.heap, place, global.ty.content, null);
+                }
+            }
+        }
+        for table in self.tables..store.tables.len() {
+            table_ops::clear(store, table as u32);
+        }
+        store.tables.truncate(self.tables);
+        while store.memories.len() > self.memories {
+            if let Some(memory) = store.memories.pop() {
+                memory.release(&store.engine);
+            }
+        }
+        store.counted_places = self.counted_places;
+    }
+}
+
+/// Everything up to, and without, the active segments.
+fn create(store: &mut StoreOpaque, module: &Module, imports: ResolvedImports) -> Result<u32> {
+    let ResolvedImports { funcs, tables, memories, globals } = imports;
+    let host_imports = funcs.iter().filter(|func| matches!(func, FuncImport::Host(_))).count();
+    let count = store.instances.len();
+    limits::INSTANCES_PER_STORE.check(count as u64 + 1)?;
+    if !store.limiter_allows(|limiter| count < limiter.instances()) {
+        let requested = count as u64 + 1;
+        let what = "instances (store's limiter)";
+        return Err(Error::Limit(LimitError { what, requested, limit: count as u64 }));
+    }
+    store.register_module(module)?;
+    store
+        .instances
+        .try_reserve(1)
+        .map_err(|_| Error::OutOfMemory { bytes: size_of::<InstanceData>() })?;
+    let info = module.info();
+    let (vm, type_ids) = (store.vm().as_ptr(), module.type_ids().as_ptr());
+    let mut instance = InstanceData {
+        context: ContextBox::new(
+            module.offsets(),
+            host_imports as u32,
+            count as u32,
+            vm,
+            type_ids,
+        )?,
+        module: module.clone(),
+        imported: joined(tables, &memories)?,
+        first_table: store.tables.len() as u32,
+        first_memory: store.memories.len() as u32,
+        dropped: Bits::new(info.elems.len() + info.data.len())?,
+    };
+    let mark = Mark::of(store);
+    match build(store, &mut instance, funcs, &globals) {
+        Ok(()) => StoreOpaque::push(&mut store.instances, instance),
+        Err(error) => {
+            mark.undo(store, &instance);
+            Err(error)
+        }
+    }
+}
+
+/// Store indices of imported tables, then of imported memories; room was made.
+fn joined(mut tables: Vec<u32>, memories: &[u32]) -> Result<Box<[u32]>> {
+    tables.extend_from_slice(memories);
+    Ok(alloc::try_boxed_slice(tables)?)
+}
+
+/// Fills a context in.
+fn build(
+    store: &mut StoreOpaque,
+    instance: &mut InstanceData,
+    funcs: Vec<FuncImport>,
+    globals: &[NonNull<VmGlobal>],
+) -> Result<()> {
+    let module = instance.module.clone();
+    let info = module.info();
+    for (func, import) in (0..).map(FuncIndex).zip(funcs) {
+        import_func(store, instance, &module, func, import)?;
+    }
+    import_places(store, instance, globals)?;
+    for (defined, ty) in
+        info.memories.iter().skip(info.counts.imported_memories as usize).enumerate()
+    {
+        // SAFETY: contexts live as long as their store, or as long as what is
+        // made for them.
+        let place = unsafe { VmPlace::in_context(instance.view().defined_memory(defined as u32)?) };
+        memory_ops::create(store, *ty, place)?;
+    }
+    for (defined, ty) in info.tables.iter().skip(info.counts.imported_tables as usize).enumerate() {
+        // SAFETY: as above.
+        let place = unsafe { VmPlace::in_context(instance.view().defined_table(defined as u32)?) };
+        table_ops::create(store, *ty, place)?;
+    }
+    fill_func_refs(instance, &module)?;
+    for (at, global) in info.globals.iter().enumerate().skip(info.counts.imported_globals as usize)
+    {
+        let init = global.init.as_ref().ok_or(Error::Bug("global without a value"))?;
+        let value = const_expr::eval(init, &module, instance.view())?;
+        if global.ty.content.is_counted() {
+            store.claim_counted_places(1)?.keep();
+        }
+        let place = instance.view().global(GlobalIndex(at as u32))?;
+        // SAFETY: in the context of this instance, which is of the store.
+        unsafe { global::write(&mut store.heap, place, global.ty.content, value) };
+    }
+    for (defined, init) in info.table_inits.iter().enumerate() {
+        if let [ConstOp::RefNull(_)] = *init.ops {
+            continue;
+        }
+        let table = TableIndex(info.counts.imported_tables + defined as u32);
+        let value = const_expr::eval(init, &module, instance.view())?;
+        let ty =
+            info.tables.get(table.index()).ok_or(Error::Bug("initial value without a table"))?;
+        let element = ty.element.element_from_cell(value);
+        table_ops::fill(store, instance.table(table)?, 0, element, ty.minimum)?;
+    }
+    Ok(())
+}
+
+/// Fills in where imported tables, memories and globals lie.
+fn import_places(
+    store: &StoreOpaque,
+    instance: &InstanceData,
+    globals: &[NonNull<VmGlobal>],
+) -> Result<()> {
+    let counts = &instance.module.info().counts;
+    let view = instance.view();
+    for table in (0..counts.imported_tables).map(TableIndex) {
+        let vm = table::table_at(&store.tables, instance.table(table)?)?.vm();
+        // SAFETY: a place inside the context.
+        unsafe { view.table_import(table)?.write(vm.as_ptr()) };
+    }
+    for memory in (0..counts.imported_memories).map(MemoryIndex) {
+        let vm = memory::memory_at(&store.memories, instance.memory(memory)?)?.vm();
+        // SAFETY: a place inside the context.
+        unsafe { view.memory_import(memory)?.write(vm.as_ptr()) };
+    }
+    for (global, place) in (0..).map(GlobalIndex).zip(globals) {
+        // SAFETY: a place inside the context.
+        unsafe { view.global_import(global)?.write(place.as_ptr()) };
+    }
+    Ok(())
+}
+
+/// Fills an imported function in, and its func ref if it escapes. A host
+/// function gets a context that knows this instance as its caller.
+fn import_func(
+    store: &StoreOpaque,
+    instance: &mut InstanceData,
+    module: &Module,
+    func: FuncIndex,
+    import: FuncImport,
+) -> Result<()> {
+    let func_ref = match import {
+        FuncImport::Host(def) => {
+            let type_id = def.type_id();
+            let caller = instance.context.as_non_null().as_ptr();
+            let context = HostContext::new(def, func.0, store.vm().as_ptr(), caller);
+            let context = instance.context.push_host_context(context)?.cast().as_ptr();
+            let code = module.import_stub(func).ok_or(Error::Bug("import without an exit stub"))?;
+            VmFuncRef { code, context, entry_shim: core::ptr::null(), type_id, index: func.0 }
+        }
+        // SAFETY: of this store, and so alive.
+        FuncImport::Wasm(func_ref) => unsafe { func_ref.read() },
+    };
+    let import = VmFunctionImport { code: func_ref.code, context: func_ref.context };
+    // SAFETY: places inside the context.
+    unsafe {
+        instance.view().function_import(func)?.write(import);
+        match module.info().escape_indices.get(func.index()) {
+            Some(&escape_index) if escape_index != NO_ESCAPE => {
+                instance.view().func_ref(escape_index)?.write(func_ref);
+            }
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+/// Fills the func refs of escaping defined functions in.
+fn fill_func_refs(instance: &InstanceData, module: &Module) -> Result<()> {
+    let view = instance.view();
+    let context = instance.context.as_non_null().as_ptr();
+    for (escape_index, escaping) in module.escaping().iter().enumerate() {
+        let Some((code, shim)) = escaping.code else { continue };
+        let func_ref = VmFuncRef {
+            code: module.code_at(code),
+            context,
+            entry_shim: module.code_at(shim),
+            type_id: escaping.type_id,
+            index: escaping.func.0,
+        };
+        // SAFETY: a place inside the context.
+        unsafe { view.func_ref(escape_index as u32)?.write(func_ref) };
+    }
+    Ok(())
+}
+
+/// Copies the active segments to where they belong, in the order that the
+/// specification gives, and drops them and the declared ones.
+fn run_active_segments(store: &mut StoreOpaque, index: u32, module: &Module) -> Result<()> {
+    for (at, segment) in module.info().elems.iter().enumerate() {
+        let elem = ElemIndex(at as u32);
+        match &segment.mode {
+            ElemMode::Passive => continue,
+            ElemMode::Declared => {}
+            ElemMode::Active { table, offset } => {
+                let instance = store.instances.get(index as usize).ok_or(GONE)?;
+                let start = const_expr::eval(offset, module, instance.view())?;
+                let is_64 = module.info().tables.get(table.index()).is_some_and(|ty| ty.table64);
+                let start = start.index(is_64);
+                let len = segment.items.len() as u64;
+                segments::table_init(store, index, *table, elem, start, 0, len)?;
+            }
+        }
+        segments::elem_drop(store, index, elem);
+    }
+    for (at, segment) in module.info().data.iter().enumerate() {
+        let data = DataIndex(at as u32);
+        if let DataMode::Active { memory, offset } = &segment.mode {
+            let instance = store.instances.get(index as usize).ok_or(GONE)?;
+            let start = const_expr::eval(offset, module, instance.view())?;
+            let is_64 = module.info().memories.get(memory.index()).is_some_and(|ty| ty.memory64);
+            let start = start.index(is_64);
+            let len = segment.bytes.len() as u64;
+            segments::memory_init(store, index, *memory, data, start, 0, len)?;
+            segments::data_drop(store, index, data);
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,135 @@
+//! [`MemoryData`]: a linear memory as its store knows it. Its space comes from
+//! the engine's [`crate::alloc::MemorySource`]; generated code sees base and
+//! length.
+//!
+//! Invariants: the base never moves; the length is what has been committed and
+//! allowed, a multiple of the page size, and never shrinks.
+
+use super::raw_box::VmPlace;
+use crate::abi::{MEMORY32_GUARDED_BYTES, VmMemory};
+use crate::alloc::LinearMemory;
+use crate::artifact::{MemoryType, WASM_PAGE_BYTES};
+use crate::engine::Engine;
+use crate::error::{Error, Misuse, Result};
+use core::ptr::NonNull;
+
+/// A memory as its store knows it.
+pub(crate) struct MemoryData {
+    vm: VmPlace<VmMemory>,
+    ty: MemoryType,
+    linear: LinearMemory,
+}
+
+pub(crate) fn memory_at(memories: &[MemoryData], index: u32) -> Result<&MemoryData> {
+    memories.get(index as usize).ok_or(Error::Bug("memory index without a memory"))
+}
+
+impl MemoryData {
+    /// A memory of `minimum_bytes`, with address space for `maximum_bytes` or
+    /// less. It has to be given back by [`Self::release`].
+    ///
+    /// # Errors
+    /// [`Error::OutOfMemory`], or what the source answers;
+    /// [`Misuse::GuardTooSmall`] and [`Misuse::InvalidConfig`] for a source that
+    /// does not suit hardware traps.
+    pub(crate) fn new(
+        engine: &Engine,
+        ty: MemoryType,
+        mut vm: VmPlace<VmMemory>,
+        minimum_bytes: usize,
+        maximum_bytes: usize,
+    ) -> Result<Self> {
+        let linear = reserve(engine, &ty, minimum_bytes, maximum_bytes)?;
+        vm.set(VmMemory { base: linear.base.as_ptr(), len: minimum_bytes });
+        Ok(Self { vm, ty, linear })
+    }
+
+    /// Gives the space back. Nobody uses the memory any more.
+    pub(crate) fn release(self, engine: &Engine) {
+        // SAFETY: it came from the engine's source, whose only user this was.
+        unsafe { engine.memory_source().release(self.linear) };
+    }
+
+    /// Makes the memory `new_bytes` long, which is not less than it is now and
+    /// within [`Self::capacity_bytes`].
+    ///
+    /// # Errors
+    /// As for [`Self::new`]; the memory is as it was.
+    pub(crate) fn grow(&mut self, engine: &Engine, new_bytes: usize) -> Result<()> {
+        if new_bytes > self.linear.committed_bytes {
+            engine.memory_source().commit(&mut self.linear, new_bytes)?;
+            let is_guarded = engine.config().hardware_traps && !self.ty.memory64;
+            if is_guarded && self.linear.committed_bytes != new_bytes {
+                return Err(COMMITS_TOO_MUCH.into());
+            }
+        }
+        self.vm.set(VmMemory { base: self.linear.base.as_ptr(), len: new_bytes });
+        Ok(())
+    }
+
+    pub(crate) fn vm(&self) -> NonNull<VmMemory> {
+        self.vm.as_non_null()
+    }
+
+    /// Whether an access to `address` is one outside this memory that generated
+    /// code left to the guard.
+    pub(crate) fn guards(&self, address: usize) -> bool {
+        let LinearMemory { base, committed_bytes, guarded_bytes, .. } = self.linear;
+        let offset = address.wrapping_sub(base.as_ptr().addr());
+        !self.ty.memory64 && (committed_bytes..guarded_bytes).contains(&offset)
+    }
+
+    /// The bytes that Wasm may use. They are valid until the memory grows or is
+    /// released; whoever reads or writes them has borrowed the store.
+    pub(crate) fn bytes(&self) -> NonNull<[u8]> {
+        NonNull::slice_from_raw_parts(self.linear.base, self.len_bytes())
+    }
+
+    pub(crate) fn len_bytes(&self) -> usize {
+        self.vm.get().len
+    }
+
+    pub(crate) fn pages(&self) -> u64 {
+        self.len_bytes() as u64 / WASM_PAGE_BYTES
+    }
+
+    /// How long the memory can become: its address space.
+    pub(crate) fn capacity_bytes(&self) -> usize {
+        self.linear.capacity_bytes
+    }
+
+    pub(crate) fn ty(&self) -> &MemoryType {
+        &self.ty
+    }
+}
+
+/// Space from the engine's source, with the guard that generated code needs.
+fn reserve(
+    engine: &Engine,
+    ty: &MemoryType,
+    minimum_bytes: usize,
+    maximum_bytes: usize,
+) -> Result<LinearMemory> {
+    let source = engine.memory_source();
+    if ty.memory64 || !engine.config().hardware_traps {
+        return source.reserve(minimum_bytes, maximum_bytes);
+    }
+    let needed = MEMORY32_GUARDED_BYTES;
+    let linear = source.reserve_guarded(minimum_bytes, maximum_bytes, needed)?;
+    let given = linear.guarded_bytes;
+    if given >= needed && linear.committed_bytes == minimum_bytes {
+        return Ok(linear);
+    }
+    let error = match given < needed {
+        true => Misuse::GuardTooSmall { needed, given },
+        false => COMMITS_TOO_MUCH,
+    };
+    // SAFETY: it came from this source, and nobody has used it.
+    unsafe { source.release(linear) };
+    Err(error.into())
+}
+
+/// Beyond what was asked for there must be a fault.
+const COMMITS_TOO_MUCH: Misuse = Misuse::InvalidConfig(
+    "hardware traps need a memory source that commits exactly what it is asked for",
+);

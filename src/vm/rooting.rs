@@ -1,0 +1,37 @@
+//! How roots come and go: what a store does to its heap, its limits and its
+//! serial numbers beside the entry in [`super::roots::Roots`].
+
+use super::store::StoreOpaque;
+use crate::error::{Error, Misuse, Result};
+
+impl StoreOpaque {
+    /// Makes room for one more root, so that [`Self::add_root`] cannot fail.
+    pub(crate) fn reserve_root(&mut self) -> Result<()> {
+        if self.roots.has_room() {
+            return Ok(());
+        }
+        // Entries are reused: there are never more places than entries.
+        let mut claim = self.claim_counted_places(1)?;
+        claim.roots.grow()?;
+        claim.keep();
+        Ok(())
+    }
+
+    /// Enters a slot whose count the root takes over. Gives the entry and its
+    /// serial number.
+    pub(crate) fn add_root(&mut self, slot: u32) -> Result<(u32, u64)> {
+        let serial = self.serial + 1;
+        let at = self.roots.add(slot, serial).ok_or(Error::Bug("no room was made for a root"))?;
+        self.serial = serial;
+        Ok((at, serial))
+    }
+
+    /// Ends a root: its slot is counted once less.
+    pub(crate) fn end_root(&mut self, at: u32, serial: u64) -> Result<()> {
+        let slot = self.roots.remove(at, serial).ok_or(Misuse::StaleReference)?;
+        self.heap.decrement(slot);
+        // Gone at once if there is no frame that could hold it.
+        self.call_returned();
+        Ok(())
+    }
+}

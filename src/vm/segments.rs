@@ -1,0 +1,113 @@
+//! Segments of an instance, and bulk operations that name its memories:
+//! `memory.init`, `data.drop`, `table.init`, `elem.drop`.
+//!
+//! Indices into memories, tables and segments are guest numbers: all sums are
+//! checked, and nothing is written when a range is out of bounds.
+
+use super::const_expr;
+use super::context::ContextView;
+use super::instance::InstanceData;
+use super::store::StoreOpaque;
+use super::table_ops;
+use crate::abi::{DataIndex, ElemIndex, MemoryIndex, TableIndex, Trap, VmMemory};
+use crate::artifact::ElemItems;
+use crate::engine::Module;
+use crate::error::{Error, Result};
+use core::ptr::NonNull;
+
+fn instance(store: &StoreOpaque, index: u32) -> Result<&InstanceData> {
+    store.instances.get(index as usize).ok_or(Error::Bug("context of an unknown instance"))
+}
+
+/// The address of `[start, start + len)` in a memory.
+fn memory_range(memory: NonNull<VmMemory>, start: u64, len: u64) -> Result<*mut u8> {
+    // SAFETY: a memory of a live store; generated code has been left.
+    let VmMemory { base, len: memory_len } = unsafe { memory.read() };
+    match start.checked_add(len) {
+        Some(end) if end <= memory_len as u64 => Ok(base.wrapping_add(start as usize)),
+        _ => Err(Trap::MemoryOutOfBounds.into()),
+    }
+}
+
+/// The part `[start, start + len)` of a segment; a dropped one is empty.
+fn segment_range<V>(items: &[V], start: u64, len: u64, trap: Trap) -> Result<&[V]> {
+    let end = start.checked_add(len).filter(|end| *end <= items.len() as u64).ok_or(trap)?;
+    items.get(start as usize..end as usize).ok_or(trap.into())
+}
+
+pub(crate) fn memory_init(
+    store: &StoreOpaque,
+    index: u32,
+    memory: MemoryIndex,
+    segment: DataIndex,
+    dst: u64,
+    src: u64,
+    len: u64,
+) -> Result<()> {
+    let instance = instance(store, index)?;
+    let info = instance.module.info();
+    let data = info.data.get(segment.index()).ok_or(Error::Bug("unknown data segment"))?;
+    let is_dropped = instance.dropped.contains(info.elems.len() + segment.index());
+    let bytes: &[u8] = if is_dropped { &[] } else { &data.bytes };
+    let source = segment_range(bytes, src, len, Trap::MemoryOutOfBounds)?;
+    let target = memory_range(instance.view().memory(memory)?, dst, len)?;
+    // SAFETY: in bounds of the memory, which is no part of the segment.
+    unsafe { target.copy_from_nonoverlapping(source.as_ptr(), source.len()) };
+    Ok(())
+}
+
+pub(crate) fn data_drop(store: &mut StoreOpaque, index: u32, segment: DataIndex) {
+    if let Some(instance) = store.instances.get_mut(index as usize) {
+        instance.dropped.insert(instance.module.info().elems.len() + segment.index());
+    }
+}
+
+pub(crate) fn elem_drop(store: &mut StoreOpaque, index: u32, segment: ElemIndex) {
+    if let Some(instance) = store.instances.get_mut(index as usize)
+        && segment.index() < instance.module.info().elems.len()
+    {
+        instance.dropped.insert(segment.index());
+    }
+}
+
+/// `table.init`. Expressions are evaluated here rather than kept: they name
+/// immutable globals only, which hold (and count) their references for as long
+/// as the store lives.
+pub(crate) fn table_init(
+    store: &mut StoreOpaque,
+    index: u32,
+    table: TableIndex,
+    segment: ElemIndex,
+    dst: u64,
+    src: u64,
+    len: u64,
+) -> Result<()> {
+    let instance = instance(store, index)?;
+    // A clone, so that the store can be changed while its parts are used.
+    let module: Module = instance.module.clone();
+    // SAFETY: laid out by this module; contexts live as long as the store.
+    let view = unsafe { ContextView::new(instance.context.as_non_null(), module.offsets()) };
+    let table = instance.table(table)?;
+    let is_dropped = instance.dropped.contains(segment.index());
+    let elem = module.info().elem(segment).ok_or(Error::Bug("unknown element segment"))?;
+    let trap = Trap::TableOutOfBounds;
+    match &elem.items {
+        ElemItems::Funcs(funcs) => {
+            let funcs = segment_range(if is_dropped { &[] } else { funcs }, src, len, trap)?;
+            let mut funcs = funcs.iter();
+            table_ops::init(store, table, dst, len, |_| {
+                let func = funcs.next().ok_or(trap)?;
+                let func_ref = const_expr::func_ref(*func, &module, view)?;
+                Ok(func_ref.as_ptr().expose_provenance() as u64)
+            })
+        }
+        ElemItems::Exprs(exprs) => {
+            let exprs = segment_range(if is_dropped { &[] } else { exprs }, src, len, trap)?;
+            let mut exprs = exprs.iter();
+            table_ops::init(store, table, dst, len, |_| {
+                let value = const_expr::eval(exprs.next().ok_or(trap)?, &module, view)?;
+                Ok(elem.element.element_from_cell(value))
+            })
+        }
+    }
+}

@@ -1,0 +1,175 @@
+//! [`TableData`]: a table as its store knows it.
+//!
+//! Invariants: a table of a counted type counts every slot it holds, once per
+//! element. Elements move only when the table grows.
+
+use super::raw_box::VmPlace;
+use crate::abi::{Trap, VmFuncRef, VmTable};
+use crate::artifact::{RefForm, RefType, TableType};
+use crate::error::{Error, Result};
+use crate::gc::RefHeap;
+use core::alloc::Layout;
+use core::ptr::NonNull;
+
+/// A table as its store knows it.
+pub(crate) struct TableData {
+    vm: VmPlace<VmTable>,
+    ty: TableType,
+    elements: Elements,
+}
+
+pub(crate) fn table_at(tables: &[TableData], index: u32) -> Result<&TableData> {
+    tables.get(index as usize).ok_or(Error::Bug("table index without a table"))
+}
+
+/// The elements' memory.
+struct Elements {
+    base: NonNull<u8>,
+    capacity: usize,
+    element: RefType,
+}
+
+/// An element as generated code passes it: a slot number or an address.
+pub(crate) type RawElement = u64;
+
+impl Elements {
+    fn new(element: RefType) -> Self {
+        Self { base: NonNull::<u64>::dangling().cast(), capacity: 0, element }
+    }
+
+    fn layout(&self, capacity: usize) -> Result<Layout> {
+        let bytes = capacity.saturating_mul(1 << self.element.element_bytes_log2());
+        Layout::from_size_align(bytes, align_of::<u64>()).map_err(|_| Error::OutOfMemory { bytes })
+    }
+
+    /// Makes room for `capacity` elements, all zero where they are new.
+    fn resize(&mut self, capacity: usize) -> Result<()> {
+        if capacity <= self.capacity {
+            return Ok(());
+        }
+        let new = self.layout(capacity)?;
+        let refused = Error::OutOfMemory { bytes: new.size() };
+        let base = if self.capacity == 0 {
+            // SAFETY: the size is not zero, because the capacity is not.
+            unsafe { std_alloc::alloc::alloc_zeroed(new) }
+        } else {
+            let old = self.layout(self.capacity)?;
+            // SAFETY: allocated with this layout; the new size is not zero.
+            let base = unsafe { std_alloc::alloc::realloc(self.base.as_ptr(), old, new.size()) };
+            if !base.is_null() {
+                // SAFETY: the bytes after the old ones are part of the new block.
+                unsafe { base.add(old.size()).write_bytes(0, new.size() - old.size()) };
+            }
+            base
+        };
+        self.base = NonNull::new(base).ok_or(refused)?;
+        self.capacity = capacity;
+        Ok(())
+    }
+}
+
+impl Drop for Elements {
+    fn drop(&mut self) {
+        if let (1.., Ok(layout)) = (self.capacity, self.layout(self.capacity)) {
+            // SAFETY: allocated with this layout.
+            unsafe { std_alloc::alloc::dealloc(self.base.as_ptr(), layout) };
+        }
+    }
+}
+
+impl TableData {
+    /// A table of as many null references as its type says at least.
+    ///
+    /// # Errors
+    /// [`Error::OutOfMemory`].
+    pub(crate) fn new(ty: TableType, mut vm: VmPlace<VmTable>) -> Result<Self> {
+        let mut elements = Elements::new(ty.element);
+        elements.resize(ty.minimum as usize)?;
+        vm.set(VmTable { base: elements.base.as_ptr(), len: ty.minimum as usize });
+        Ok(Self { vm, ty, elements })
+    }
+
+    /// Makes room for `len` elements, and for no more than `most`.
+    ///
+    /// # Errors
+    /// [`Error::OutOfMemory`]; the table is as it was.
+    pub(crate) fn reserve(&mut self, len: u64, most: u64) -> Result<()> {
+        if len as usize > self.elements.capacity {
+            let old = self.len();
+            // At least half as much again, so that growing step by step is linear.
+            let ample = (old + old / 2).clamp(len, most.max(len)) as usize;
+            if self.elements.resize(ample).is_err() {
+                self.elements.resize(len as usize)?;
+            }
+            // The old elements have moved.
+            self.vm.set(VmTable { base: self.elements.base.as_ptr(), len: old as usize });
+        }
+        Ok(())
+    }
+
+    /// Lets the table have `len` elements, for which room has been made. What
+    /// is added is null.
+    pub(crate) fn set_len(&mut self, len: u64) -> Result<()> {
+        if len as usize > self.elements.capacity {
+            return Err(Error::Bug("table longer than its elements"));
+        }
+        self.vm.set(VmTable { len: len as usize, ..self.vm.get() });
+        Ok(())
+    }
+
+    pub(crate) fn vm(&self) -> NonNull<VmTable> {
+        self.vm.as_non_null()
+    }
+
+    pub(crate) fn ty(&self) -> &TableType {
+        &self.ty
+    }
+
+    pub(crate) fn len(&self) -> u64 {
+        self.vm.get().len as u64
+    }
+
+    /// The address of an element that is known to exist.
+    fn element<V>(&self, index: u64) -> *mut V {
+        debug_assert!(
+            index < self.len() && size_of::<V>() == 1 << self.ty.element.element_bytes_log2()
+        );
+        self.elements.base.as_ptr().cast::<V>().wrapping_add(index as usize)
+    }
+
+    /// Whether `[start, start + len)` are elements.
+    pub(crate) fn check_range(&self, start: u64, len: u64) -> Result<()> {
+        match start.checked_add(len) {
+            Some(end) if end <= self.len() => Ok(()),
+            _ => Err(Trap::TableOutOfBounds.into()),
+        }
+    }
+
+    /// Reads an element that is known to exist.
+    pub(crate) fn get(&self, index: u64) -> RawElement {
+        // SAFETY: the element exists.
+        unsafe {
+            match self.ty.element.form() {
+                RefForm::FuncRef => {
+                    (*self.element::<*mut VmFuncRef>(index)).expose_provenance() as u64
+                }
+                RefForm::Slot => u64::from(*self.element::<u32>(index)),
+            }
+        }
+    }
+    /// Writes `value` to an element that is known to exist.
+    pub(crate) fn set(&self, heap: &mut RefHeap, index: u64, value: RawElement) {
+        // SAFETY: the element exists. Generated code that is on the stack reads
+        // elements anew after each call.
+        unsafe {
+            match self.ty.element.form() {
+                RefForm::FuncRef => self.element::<*mut VmFuncRef>(index).write(func_ref(value)),
+                RefForm::Slot => heap.replace(&mut *self.element::<u32>(index), value as u32),
+            }
+        }
+    }
+}
+
+fn func_ref(element: RawElement) -> *mut VmFuncRef {
+    core::ptr::with_exposed_provenance_mut(element as usize)
+}
