@@ -48,11 +48,15 @@ impl From<CodeKey> for UserExternalName {
 }
 
 impl CodeKey {
-    /// The stub that a name stands for, if it is one that is made on demand.
-    pub(super) fn of_stub(name: &UserExternalName) -> Option<Self> {
+    /// What a name stands for.
+    pub(super) fn of_name(name: &UserExternalName) -> Option<Self> {
         let index = name.index;
         match name.namespace {
+            0 => Some(Self::Function(FuncIndex(index))),
             1 => Builtin::ALL.get(index as usize).copied().map(Self::Builtin),
+            2 => Some(Self::EntryShim(TypeIndex(index))),
+            3 => Some(Self::ExitStub(TypeIndex(index))),
+            4 => Some(Self::LargeFrameBody(index)),
             5 => {
                 let (to, from) = (MemoryIndex(index >> 16), MemoryIndex(index & 0xffff));
                 Some(Self::Bulk(Bulk::Copy(to, from)))
@@ -60,6 +64,11 @@ impl CodeKey {
             6 => Some(Self::Bulk(Bulk::Fill(MemoryIndex(index)))),
             _ => None,
         }
+    }
+
+    /// Whether it is made when something calls it.
+    pub(super) fn is_stub(self) -> bool {
+        matches!(self, Self::Builtin(_) | Self::Bulk(_))
     }
 
     /// Makes a reference by which the function of `builder` can call this.

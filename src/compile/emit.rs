@@ -105,7 +105,7 @@ impl CodeBuffer {
             self.fixups.iter().filter(missing).map(|fixup| &fixup.target).collect();
         names.sort_unstable_by_key(|name| (name.namespace, name.index));
         names.dedup();
-        names.into_iter().filter_map(CodeKey::of_stub).collect()
+        names.into_iter().filter_map(CodeKey::of_name).filter(|key| key.is_stub()).collect()
     }
 
     /// Bytes of code so far.

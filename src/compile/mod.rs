@@ -23,6 +23,7 @@ mod emit;
 mod features;
 mod func;
 mod limits;
+mod listing;
 mod map_check;
 mod memory_access;
 mod module;
@@ -37,5 +38,9 @@ mod translator;
 mod workbench;
 
 pub use features::WasmFeatures;
+#[doc(hidden)]
+pub use listing::Piece;
+#[doc(hidden)]
+pub use module::listing;
 pub use module::{compile, count_instructions};
 pub use settings::{CompileSettings, OptLevel};

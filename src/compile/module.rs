@@ -3,6 +3,7 @@
 use super::code_key::CodeKey;
 use super::declare::{Declarations, Failure};
 use super::emit::CodeBuffer;
+use super::listing::{Listing, Piece, Unwatched, Watch};
 use super::settings::{self, CompileSettings};
 use super::signature::builtin_signature;
 use super::translator::ModuleEnv;
@@ -31,7 +32,7 @@ use wasmparser::{
 pub fn compile(wasm: &[u8], settings: &CompileSettings) -> Result<Artifact> {
     crate::artifact::limits::MODULE_BYTES.check(wasm.len() as u64)?;
     let compiled = read(wasm, settings)
-        .and_then(|(info, bodies)| Compiler::new(settings)?.module(info, bodies));
+        .and_then(|(info, bodies)| Compiler::new(settings, &mut Unwatched)?.module(info, bodies));
     compiled.map_err(|failure| explain(failure, wasm, settings))
 }
 
@@ -43,9 +44,23 @@ pub fn compile(wasm: &[u8], settings: &CompileSettings) -> Result<Artifact> {
 /// Those of [`compile`] that do not come from code generation.
 pub fn count_instructions(wasm: &[u8], settings: &CompileSettings) -> Result<u64> {
     crate::artifact::limits::MODULE_BYTES.check(wasm.len() as u64)?;
-    let translated = read(wasm, settings)
-        .and_then(|(info, bodies)| Compiler::new(settings)?.count_instructions(&info, bodies));
+    let translated = read(wasm, settings).and_then(|(info, bodies)| {
+        Compiler::new(settings, &mut Unwatched)?.count_instructions(&info, bodies)
+    });
     translated.map_err(|failure| explain(failure, wasm, settings))
+}
+
+/// What [`compile`] makes of a module, piece by piece in the order of the code.
+///
+/// # Errors
+/// Those of [`compile`].
+#[doc(hidden)]
+pub fn listing(wasm: &[u8], settings: &CompileSettings) -> Result<Vec<Piece>> {
+    let mut listing = Listing::default();
+    let compiled = read(wasm, settings)
+        .and_then(|(info, bodies)| Compiler::new(settings, &mut listing)?.module(info, bodies));
+    compiled.map_err(|failure| explain(failure, wasm, settings))?;
+    Ok(listing.pieces)
 }
 
 fn explain(failure: Failure, wasm: &[u8], settings: &CompileSettings) -> Error {
@@ -81,21 +96,23 @@ fn read<'b>(
     Ok((declarations.info, bodies))
 }
 
-struct Compiler<'a> {
+struct Compiler<'a, W> {
     flavor: CodeFlavor,
     settings: &'a CompileSettings,
     bench: Workbench,
     code: CodeBuffer,
+    watch: &'a mut W,
 }
 
-impl<'a> Compiler<'a> {
-    fn new(settings: &'a CompileSettings) -> Result<Self> {
+impl<'a, W: Watch> Compiler<'a, W> {
+    fn new(settings: &'a CompileSettings, watch: &'a mut W) -> Result<Self> {
         let flavor = settings.flavor();
         Ok(Self {
             flavor,
             settings,
             bench: Workbench::new(settings::isa(settings, flavor.processor)?),
             code: CodeBuffer::new(settings.verifies()),
+            watch,
         })
     }
 
@@ -172,8 +189,18 @@ impl<'a> Compiler<'a> {
 
     /// Compiles and appends what lies on the bench.
     fn finish(&mut self, key: CodeKey) -> Result<(u32, u32)> {
-        self.bench.compile()?;
+        self.machine_code(key)?;
         self.append(key)
+    }
+
+    fn machine_code(&mut self, key: CodeKey) -> Result<()> {
+        self.watch.made(key, self.bench.ir());
+        if W::WANTS_TEXT {
+            self.bench.want_text();
+        }
+        self.bench.compile()?;
+        self.watch.compiled(self.bench.compiled()?);
+        Ok(())
     }
 
     fn append(&mut self, key: CodeKey) -> Result<(u32, u32)> {
@@ -183,7 +210,7 @@ impl<'a> Compiler<'a> {
     /// The same for code with the internal convention: behind a wrapper if its
     /// frame could reach too far below the stack limit.
     fn finish_checked(&mut self, key: CodeKey) -> Result<(u32, u32)> {
-        self.bench.compile()?;
+        self.machine_code(key)?;
         let layout = self.bench.compiled()?.buffer.frame_layout();
         let frame_bytes = layout.map_or(u32::MAX, |layout| layout.frame_to_fp_offset);
         if frame_bytes <= STACK_MARGIN_BYTES {

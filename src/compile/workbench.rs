@@ -58,6 +58,11 @@ impl Workbench {
         &self.context.func
     }
 
+    /// Has the machine code of the function made as text too.
+    pub(super) fn want_text(&mut self) {
+        self.context.set_disasm(true);
+    }
+
     /// Makes machine code of the function.
     pub(super) fn compile(&mut self) -> Result<()> {
         match self.context.compile(&*self.isa, &mut ControlPlane::default()) {

@@ -11,6 +11,7 @@ mod demo;
 mod demo_suite;
 mod deny;
 mod floors;
+mod golden;
 mod guests;
 mod kernel_suite;
 mod layers;
@@ -76,6 +77,8 @@ enum Command {
         #[arg(allow_hyphen_values = true, trailing_var_arg = true)]
         args: Vec<String>,
     },
+    /// Compare generated code with the listings in `tests/golden`.
+    Golden(golden::Args),
     /// Check that each layer of the crate uses only the layers below it.
     Layers,
     /// Draw the source as floors, from what its files import.
@@ -102,6 +105,7 @@ fn main() -> ExitCode {
         Command::KernelTest(args) => kernel_suite::run(&args).map(counted),
         Command::DemoTest { arch } => demo_suite::run(arch).map(counted),
         Command::Guests { args } => guests::build(&args).map(|()| ExitCode::SUCCESS),
+        Command::Golden(args) => golden::run(&args).map(|()| ExitCode::SUCCESS),
         Command::Layers => layers::check().map(|()| {
             println!("layers: in order");
             ExitCode::SUCCESS

@@ -1,0 +1,5 @@
+;;! under: zero-count, clone-on-read, zeal
+;; A global of references: read and written.
+(module (global $g (mut externref) (ref.null extern))
+  (func (result externref) (global.get $g))
+  (func (param externref) (global.set $g (local.get 0))))

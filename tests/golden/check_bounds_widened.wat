@@ -1,0 +1,9 @@
+;;! under: zero-count, hardware-traps
+;; One check for two loads; two where something happens between them that others may notice.
+(module (memory 1) (global $g (mut i32) (i32.const 0))
+  (func (param i32) (result i32)
+    (i32.add (i32.load (local.get 0)) (i32.load offset=8 (local.get 0))))
+  (func (param i32) (result i32)
+    (i32.load (local.get 0)) (global.set $g (local.get 0)) (i32.load offset=8 (local.get 0)) i32.add)
+  (func (param i32) (result i32)
+    (i32.add (i32.load offset=8 (local.get 0)) (i32.load (local.get 0)))))

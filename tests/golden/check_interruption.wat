@@ -1,0 +1,7 @@
+;;! under: zero-count, zeal, epoch, fuel
+;; At the entry of a function and at the head of a loop.
+(module
+  (func (param i32)
+    (loop $again
+      (local.set 0 (i32.sub (local.get 0) (i32.const 1)))
+      (br_if $again (local.get 0)))))
