@@ -1,6 +1,6 @@
-//! Cases that run on the host and inside kernels alike. A case asserts, and
-//! ends by a panic if it fails: the driver on the host catches that, a kernel
-//! reports it and is booted again for the cases that follow.
+//! Cases that run both on the host and inside kernels. A case asserts, and
+//! panics if it fails: the host driver catches the panic; a kernel reports it
+//! and is rebooted for the remaining cases.
 #![no_std]
 #![forbid(unsafe_code)]
 
@@ -14,7 +14,7 @@ pub use support::{Hooks, Setup, install};
 
 /// A case.
 pub struct Case {
-    /// Its name, with the module it stands in.
+    /// Its name, prefixed with its module.
     pub name: &'static str,
     /// Runs it.
     pub run: fn(Setup),

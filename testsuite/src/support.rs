@@ -1,5 +1,5 @@
-//! What the cases share: engines, modules from text, objects that tell when
-//! they are dropped.
+//! What the cases share: engines, modules from text, and objects that record
+//! their destruction.
 
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -15,15 +15,15 @@ use spin::Once;
 pub struct Hooks {
     /// A configuration with its memory providers.
     pub config: fn() -> Config,
-    /// Makes an engine; a kernel then also tells its fault handler.
+    /// Makes an engine; a kernel also registers it with its fault handler.
     pub engine: fn(&Config) -> kernref::Result<Engine>,
-    /// A module's text to its bytes; `None` if it cannot be had.
+    /// Turns a module's text into its binary; `None` if it is not available.
     pub assemble: fn(&str) -> Option<Vec<u8>>,
 }
 
 static HOOKS: Once<Hooks> = Once::new();
 
-/// To be called before any case runs.
+/// Must be called before any case runs.
 pub fn install(hooks: Hooks) {
     HOOKS.call_once(|| hooks);
 }
@@ -39,10 +39,10 @@ pub struct Setup {
     pub policy: DeferralPolicy,
     /// Collect at every safepoint.
     pub zeal: bool,
-    /// Slots of the arena, and so entries of the activations table, unless the
-    /// case says how many.
+    /// Slots of the arena, and thus entries of the activations table, unless
+    /// the case sets its own number.
     pub slots: Option<u32>,
-    /// Leave the bounds of linear memories to the hardware.
+    /// Leave bounds checks of linear memories to the hardware.
     pub hardware_traps: bool,
 }
 
@@ -58,7 +58,7 @@ impl Setup {
         ]
     };
 
-    /// Every case passes under each of these too, where there are guards.
+    /// Every case also passes under each of these, where guard pages exist.
     pub const HARDWARE: [Setup; 2] =
         [Setup::ALL[0].with_hardware_traps(), Setup::ALL[3].with_hardware_traps()];
 
@@ -70,7 +70,7 @@ impl Setup {
         Self { hardware_traps: true, ..self }
     }
 
-    /// Its name in a report.
+    /// Its name in reports.
     pub fn name(self) -> &'static str {
         match (self.policy, self.zeal, self.hardware_traps) {
             (DeferralPolicy::ZeroCount, false, false) => "zero-count",
@@ -105,7 +105,7 @@ impl Setup {
         self.each_config(|_| {}, case);
     }
 
-    /// The same with further settings.
+    /// The same, with further settings.
     pub(crate) fn each_config(self, adjust: impl Fn(&mut Config), case: impl Fn(&Engine)) {
         let mut config = self.config();
         adjust(&mut config);
@@ -180,7 +180,7 @@ pub(crate) fn tools(engine: &Engine) -> Linker<Census> {
     linker
 }
 
-/// Counts how many of its objects are alive, and how many are not any more.
+/// Counts how many of its objects are alive and how many have been released.
 #[derive(Clone, Default)]
 pub(crate) struct Census(Arc<Counts>);
 
@@ -190,7 +190,7 @@ struct Counts {
     released: AtomicUsize,
 }
 
-/// An object that is counted while it lives.
+/// An object that is counted while it is alive.
 pub(crate) struct Counted {
     pub number: u32,
     census: Census,
@@ -201,7 +201,7 @@ impl Census {
         ExternRef::new(self.counted(number)).unwrap()
     }
 
-    /// The same, to be part of another object.
+    /// The same, to be embedded in another object.
     pub fn counted(&self, number: u32) -> Counted {
         self.0.alive.fetch_add(1, Ordering::Relaxed);
         Counted { number, census: self.clone() }
@@ -223,7 +223,7 @@ impl Drop for Counted {
     }
 }
 
-/// The number of an object.
+/// The number an object was made with.
 pub(crate) fn number(reference: &ExternRef) -> u32 {
     reference.downcast_ref::<Counted>().unwrap().number
 }

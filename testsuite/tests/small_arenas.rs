@@ -1,5 +1,5 @@
 //! The cases about references in arenas of one, two and three slots: a case
-//! that can do with so many passes, any other is told that the arena is full.
+//! that needs no more slots passes; any other is told that the arena is full.
 
 use kernref_testsuite::{Case, Hooks, Setup, cases_about_references, install, slots_needed};
 use libtest_mimic::{Arguments, Failed, Trial};
@@ -7,8 +7,8 @@ use std::any::Any;
 use std::cell::Cell;
 use std::panic::catch_unwind;
 
-/// Cases that count what waits for its destructor: where there is no room, it
-/// does not wait, so that it is the numbers that differ.
+/// Cases that count objects waiting for their destructor. Without room nothing
+/// waits, so what fails is the count.
 const COUNTING_WHAT_WAITS: [&str; 4] = [
     "references::draining_can_be_left_to_the_embedder",
     "stepping::an_abandoned_step_loses_nothing",
@@ -25,7 +25,7 @@ fn text(payload: &(dyn Any + Send)) -> &str {
     owned.or_else(|| payload.downcast_ref::<&str>().copied()).unwrap_or_default()
 }
 
-/// Runs a case that cannot pass.
+/// Runs a case that must not pass.
 fn is_refused(case: &'static Case, setup: Setup) -> Result<(), Failed> {
     QUIET.set(true);
     let outcome = catch_unwind(|| (case.run)(setup));

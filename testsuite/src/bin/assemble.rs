@@ -1,5 +1,5 @@
-//! Writes the bytes of every module text that the cases use, for kernels,
-//! which cannot assemble text: runs the cases and notes what they ask for.
+//! Writes the binary of every module text the cases use, for kernels, which
+//! cannot assemble text: runs the cases and records what they ask for.
 //!
 //! `assemble FILE`; the format is `KREFTEXT`, then per module the text's
 //! length and bytes and the module's length and bytes, all lengths u32 little
@@ -25,8 +25,8 @@ fn main() -> ExitCode {
     };
     install(Hooks { config: kernref::Config::new, engine: kernref::Engine::new, assemble });
     for case in CASES {
-        // What a failing case asks for after its failure is missed: the
-        // kernel, where it fails as well, can do without.
+        // What a case would ask for after it fails is missing; the kernel,
+        // where it fails too, does not need it.
         if std::panic::catch_unwind(|| (case.run)(Setup::ALL[0])).is_err() {
             eprintln!("{} fails on the host", case.name);
         }

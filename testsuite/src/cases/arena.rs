@@ -1,5 +1,5 @@
-//! Arenas that are small or full, and quotas: a call is right or refused, and
-//! nothing leaks.
+//! Small or full arenas, and quotas: a call either gives the right result or is
+//! refused, and nothing leaks.
 
 use crate::support::{Census, Maybe, Setup, instance, linked, module, number};
 use alloc::boxed::Box;
@@ -35,8 +35,8 @@ fn is_full<R: core::fmt::Debug>(outcome: &kernref::Result<R>) -> bool {
     matches!(outcome, Err(Error::Trap(Trap::ReferenceArenaFull)))
 }
 
-/// Passes five references to a host function that returns four, from Wasm
-/// that keeps none of the five.
+/// Passes five references to a host function that returns four; the calling
+/// Wasm keeps none of the five.
 fn five_to_four(name: &str) -> alloc::string::String {
     let five = "externref externref externref externref externref";
     let four = "externref externref externref externref";
@@ -91,8 +91,8 @@ pub fn five_in_and_four_out(setup: Setup) {
     for count in [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 20] {
         setup.each_config(slots(count), |engine| {
             let linker = hosts(engine);
-            // The fewest slots with which it must succeed: three or four more
-            // are needed for the results while borrowed arguments stay.
+            // The fewest slots with which it must succeed: borrowed arguments
+            // stay during the call, so the results need three or four more.
             for (name, needed) in [("owned", 5), ("rooted", 9), ("back", 5), ("dynamic", 5)] {
                 let census = Census::default();
                 let (mut store, instance) = linked(&linker, census.clone(), &five_to_four(name));

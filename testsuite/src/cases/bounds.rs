@@ -1,5 +1,5 @@
-//! Linear memory at its edges: every width of access, offsets that overflow,
-//! bulk operations, segments, growth.
+//! Linear memory at its edges: every access width, overflowing offsets, bulk
+//! operations, segments, growth.
 
 use crate::support::{Setup, instance, module};
 use alloc::format;
@@ -10,7 +10,7 @@ use kernref::{Error, Instance, Memory, MemoryType, Store, TypedFunc};
 
 const PAGE: u64 = 1 << 16;
 
-/// Loads with their result type and width in bytes.
+/// Loads, with result type and width in bytes.
 const LOADS: [(&str, &str, u64); 14] = [
     ("i32.load8_s", "i32", 1),
     ("i32.load8_u", "i32", 1),
@@ -28,7 +28,7 @@ const LOADS: [(&str, &str, u64); 14] = [
     ("f64.load", "f64", 8),
 ];
 
-/// Stores with the type of their operand and width in bytes.
+/// Stores, with operand type and width in bytes.
 const STORES: [(&str, &str, u64); 9] = [
     ("i32.store8", "i32", 1),
     ("i32.store16", "i32", 2),
@@ -43,8 +43,8 @@ const STORES: [(&str, &str, u64); 9] = [
 
 const OFFSETS: [u64; 5] = [0, 1, 65_528, 65_536, 0xffff_ffff];
 
-/// A function per access and offset: `name@offset`. Loads give their bits as
-/// an i64, stores take theirs.
+/// One function per access and offset, named `name@offset`. Loads return their
+/// bits as an i64; stores take theirs as one.
 fn accesses(address: &str) -> String {
     let mut text = format!(
         r#"(module (memory (export "m") {} 1 2)
@@ -96,7 +96,7 @@ fn is_inside(address: u64, offset: u64, width: u64, size: u64) -> bool {
     u128::from(address) + u128::from(offset) + u128::from(width) <= u128::from(size)
 }
 
-/// What a load gives of these little-endian bytes.
+/// The value a load yields for these little-endian bytes.
 fn expected(name: &str, ty: &str, bytes: &[u8]) -> u64 {
     let mut raw = [0; 8];
     raw[..bytes.len()].copy_from_slice(bytes);
@@ -164,7 +164,8 @@ where
                         } else {
                             assert_eq!(outcome.unwrap_err().as_trap(), outside, "{name}@{offset}");
                         }
-                        // Nothing is written beside it, and nothing when it traps.
+                        // Nothing next to it is written, and nothing at all on
+                        // a trap.
                         let bytes = memory.data(&store).unwrap();
                         let near = bytes[..16].iter().enumerate();
                         let near = near
@@ -284,7 +285,7 @@ pub fn segments_at_the_edge(setup: Setup) {
 }
 
 pub fn growth_is_seen_at_once(setup: Setup) {
-    // The base and size are read anew after whatever can change them.
+    // The base and size are reloaded after anything that can change them.
     setup.each_engine(|engine| {
         let mut store = Store::new(engine, ()).unwrap();
         let ty = MemoryType { minimum: 1, maximum: Some(8), memory64: false };

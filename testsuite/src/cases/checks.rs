@@ -1,6 +1,6 @@
-//! Bounds checks that do for several accesses, and locals whose values are
-//! known over blocks and loops: nothing may trap too early, too late, or
-//! otherwise than each operator by itself would.
+//! Bounds checks that cover several accesses, and locals whose values are known
+//! across blocks and loops: nothing may trap too early, too late, or
+//! differently from each operator on its own.
 
 use crate::support::{Setup, instance};
 use alloc::format;
@@ -23,7 +23,7 @@ fn call(
     })
 }
 
-/// Each function accesses `$p`, does something, and accesses it further out.
+/// Each function accesses `$p`, does something, and accesses `$p` further out.
 const BETWEEN: &str = r#"(module (memory (export "m") 1 2) (global $g (mut i32) (i32.const 0))
     (func (export "store") (param $p i32) (param $q i32) (result i32)
         (drop (i32.load (local.get $p)))
@@ -92,7 +92,7 @@ pub fn what_happens_between_two_accesses_is_seen(setup: Setup) {
     });
 }
 
-/// Each function makes a check on some paths only, and then a lesser access.
+/// Each function makes a check on some paths only, then a smaller access.
 const PATHS: &str = r#"(module (memory 1)
     (func (export "then") (param $p i32) (param $q i32) (result i32)
         (if (local.get $q) (then (drop (i32.load offset=8 (local.get $p)))))
@@ -141,7 +141,7 @@ pub fn a_check_counts_on_its_own_path_only(setup: Setup) {
     });
 }
 
-/// Locals that change where a single pass has not looked yet.
+/// Locals that change in code a single pass has not reached yet.
 const LOCALS: &str = r#"(module (memory 1)
     (func (export "walk") (param $p i32) (param $n i32) (result i32)
         (drop (i32.load (local.get $p)))
@@ -205,7 +205,7 @@ pub fn locals_change_where_they_are_assigned(setup: Setup) {
     });
 }
 
-/// A copy and a fill of each length, and of the same length unknown.
+/// A copy and a fill of each length, once constant and once not.
 fn bulk(len: u32, (memories, from): (&str, &str), address: &str) -> String {
     format!(
         r#"(module {memories}
@@ -267,7 +267,7 @@ where
                 fill_any.call(&mut store, (number(end - len), value, number(len))).unwrap();
                 assert_eq!(a.data(&store).unwrap()[edge as usize..], expected, "{len}");
             }
-            // One byte too far, or very far: a trap, and nothing is written.
+            // One byte too far, or very far: it traps and writes nothing.
             a.write(&mut store, edge as usize, &bytes(9)).unwrap();
             for far in [end - len + 1, end + 1, u64::MAX - 1, u64::MAX] {
                 let (near, far, len) = (number(0), number(far), number(len));
@@ -311,7 +311,7 @@ pub fn offsets_near_the_end_of_64_bits(setup: Setup) {
             );
             let (mut store, instance) = instance(engine, &wat);
             let load = instance.get_typed_func::<u64, u32>(&mut store, "load8").unwrap();
-            // No carry, a carry to an address that exists, and the last address.
+            // No carry, a carry to a valid address, and the last address.
             for at in [0, u64::MAX - offset, 1 + (u64::MAX - offset), 66, u64::MAX] {
                 let outcome = load.call(&mut store, at);
                 assert!(matches!(outcome, Err(Error::Trap(Trap::MemoryOutOfBounds))), "{at}");

@@ -1,4 +1,4 @@
-//! Collections: at depth, by threshold, and what the store tells of them.
+//! Collections: at depth, by threshold, and what the store reports about them.
 
 use crate::support::{Census, Maybe, Setup, instance, linked, tools};
 use kernref::gc::ExternRef;
@@ -38,7 +38,7 @@ pub fn statistics_tell_what_happened(setup: Setup) {
         assert_eq!(stats.collections, before + 1);
         assert_eq!((stats.slots_used, stats.released), (10, 10));
         if !setup.zeal {
-            // Nothing was running, and nothing else made it collect.
+            // Nothing was running, and nothing else triggered a collection.
             assert_eq!((stats.frames_walked, stats.activations_walked), (0, 0));
             assert_eq!(stats.collections, 1);
         }
@@ -49,8 +49,8 @@ pub fn statistics_tell_what_happened(setup: Setup) {
     });
 }
 
-/// Calls the importing instance's `inner` with one less and a fresh object,
-/// and collects at the bottom and on the way back.
+/// Calls `inner` of the importing instance with a depth one less and a fresh
+/// object, and collects at the bottom and on the way back.
 fn nesting(engine: &kernref::Engine) -> Linker<Census> {
     let mut linker = tools(engine);
     let nest = |mut caller: Caller<'_, Census>, depth: u32, held: Rooted| -> kernref::Result<u32> {
@@ -104,7 +104,7 @@ pub fn every_activation_is_walked(setup: Setup) {
         );
         let run = instance.get_typed_func::<(u32, ExternRef), u32>(&mut store, "run").unwrap();
         for depth in [0, 1, 4, 9] {
-            // One given and one kept in each activation; the dead one is not there.
+            // One given and one kept per activation; the dead one is gone.
             let given = census.object(50);
             assert_eq!(run.call(&mut store, (depth, given)).unwrap(), 2 * (depth + 1));
             assert_eq!(census.alive(), 0);
@@ -144,7 +144,7 @@ pub fn thresholds_start_collections(setup: Setup) {
 }
 
 pub fn the_threshold_follows_what_frames_hold(setup: Setup) {
-    // Otherwise a frame that holds many would collect at every step.
+    // Otherwise a frame that holds many references would collect at every step.
     let low = |config: &mut kernref::Config| {
         config.gc_threshold(Some(2));
     };
@@ -174,7 +174,7 @@ pub fn the_threshold_follows_what_frames_hold(setup: Setup) {
 }
 
 pub fn reading_places(setup: Setup) {
-    // Reads cost entries under one policy and nothing under the other.
+    // Reads add table entries under one policy and cost nothing under the other.
     let low = |config: &mut kernref::Config| {
         config.gc_threshold(Some(16));
     };
@@ -228,7 +228,8 @@ pub fn destructors_wait_while_draining_is_off(setup: Setup) {
             let stats = store.gc_stats();
             assert_eq!((stats.queued, stats.slots_used), (2 * round, 2 * round));
         }
-        // Collecting does not drain either; what needs room does, that far.
+        // Collecting does not drain either; an operation that needs room does,
+        // but only as far as it needs.
         store.gc().unwrap();
         assert_eq!(census.alive(), 8);
         func.call(&mut store, two()).unwrap();
@@ -255,7 +256,7 @@ pub fn a_borrowed_argument_is_good_for_its_call_only(setup: Setup) {
                 assert!(back.is_some_and(|back| back.ptr_eq(object.get(&caller).unwrap())));
                 caller.gc()?;
             }
-            // Another store's rooted reference is refused there.
+            // A reference rooted in another store is refused.
             let mut other = kernref::Store::new(caller.engine(), ())?;
             let func = kernref::Func::wrap(&mut other, |_: Option<ExternRef>| ())?;
             let refused = func.typed::<Rooted, ()>(&other)?.call(&mut other, object);

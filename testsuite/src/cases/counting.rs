@@ -1,4 +1,4 @@
-//! What changes a count and what does not: a reference counts where it
+//! What changes a count and what does not: a reference is counted where it
 //! outlives the activation, and nowhere else.
 
 use crate::support::{Census, Maybe, Setup, instance, linked, number, tools};
@@ -64,7 +64,7 @@ pub fn a_reference_in_many_places_is_one_handle(setup: Setup) {
         assert_eq!(store.gc_stats().slots_used, 1);
         for at in 0..20 {
             null.call(&mut store, at).unwrap();
-            // Setting null once more takes nothing away.
+            // Setting null again subtracts nothing.
             null.call(&mut store, at).unwrap();
             store.gc().unwrap();
             assert_eq!(census.alive(), 1, "after {at}");
@@ -111,8 +111,8 @@ pub fn storing_what_is_there_already_changes_nothing(setup: Setup) {
     });
 }
 
-/// Each way to overwrite element 0 and global `g`, while a local still holds
-/// what was there.
+/// Each way to overwrite element 0 and global `g` while a local still holds the
+/// old value.
 const OVERWRITES: [&str; 8] = [
     "(table.set $t (i32.const 0) (ref.null extern))",
     "(table.set $t (i32.const 0) (call $make (i32.const 50)))",
@@ -129,7 +129,7 @@ pub fn what_a_frame_holds_survives_every_way_to_overwrite_it(setup: Setup) {
         let mut linker = tools(engine);
         linker
             .func_wrap("h", "replace", |mut caller: kernref::Caller<'_, Census>, at: u32| {
-                // The host overwrites the element while Wasm holds what was in it.
+                // The host overwrites the element while Wasm holds its old value.
                 let table = caller.get_export("t").and_then(kernref::Extern::into_table).unwrap();
                 table.set(&mut caller, at.into(), Val::ExternRef(None))
             })
@@ -233,7 +233,7 @@ pub fn untyped_calls_count_alike(setup: Setup) {
         let params = [Val::from(object.clone()), Val::I32(5)];
         let mut results = [Val::I64(0), Val::from(census.object(10))];
         same.call(&mut store, &params, &mut results).unwrap();
-        // What was in the slice of results is gone.
+        // The old contents of the results slice are gone.
         assert_eq!(census.alive(), 1);
         assert_eq!(object.strong_count(), 3);
         let back = results[1].extern_ref().flatten().unwrap();

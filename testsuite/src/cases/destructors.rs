@@ -1,5 +1,5 @@
-//! Destructors: what they may do, and that none runs twice, recursively, or
-//! not at all. Capabilities that are taken back.
+//! Destructors: what they may do, and that each runs exactly once and never
+//! recursively. Revoked capabilities.
 
 use crate::support::{Census, Counted, Maybe, Setup, instance, linked, number, tools};
 use alloc::sync::Arc;
@@ -14,7 +14,7 @@ const KEEPER: &str = r#"(module
     (func (export "nothing") (param externref))
     (func (export "keep") (param externref) (global.set $g (local.get 0))))"#;
 
-/// An object that owns the next.
+/// An object that owns the next one.
 struct Link {
     _counted: Counted,
     _next: Maybe,
@@ -77,7 +77,7 @@ pub fn a_tree_goes_at_once(setup: Setup) {
     });
 }
 
-/// Makes and drops other objects while it goes, `left` generations of them.
+/// Makes and drops other objects while it is destroyed, `left` generations of them.
 struct Restless {
     counted: Counted,
     census: Census,
@@ -115,7 +115,7 @@ pub fn a_destructor_makes_and_drops_objects(setup: Setup) {
     });
 }
 
-/// Calls into another store while it goes.
+/// Calls into another store while it is destroyed.
 struct Visitor {
     _counted: Counted,
     other: Arc<Mutex<Store<()>>>,
@@ -220,8 +220,8 @@ pub fn one_object_in_several_stores(setup: Setup) {
 }
 
 pub fn objects_that_wait_for_each_other(setup: Setup) {
-    // Each is in the store and also owned by the one before: the store's
-    // handle may go before or after that of the object.
+    // Each is in the store and is also owned by the previous one: the store's
+    // handle may go before or after the owner's.
     setup.each_engine(|engine| {
         for backwards in [false, true] {
             let census = Census::default();
@@ -284,7 +284,7 @@ pub fn a_capability_is_taken_back(setup: Setup) {
             assert!(object.is_revoked());
             assert_eq!(object.downcast_ref::<Counted>().err(), Some(Misuse::Revoked));
         }
-        // It still counts, and goes with the last handle.
+        // It is still counted, and goes with the last handle.
         assert_eq!(census.alive(), 1);
         drop((object, first));
         assert_eq!(census.alive(), 1);

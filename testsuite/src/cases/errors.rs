@@ -1,4 +1,4 @@
-//! Modules that do not compile, and configurations that make no engine.
+//! Modules that do not compile, and configurations that are refused.
 
 use crate::support::module;
 use crate::support::{Setup, assemble};

@@ -1,6 +1,5 @@
-//! What frames hold: references across control flow, in large numbers, on the
-//! stack as arguments, in tail calls. A collection at each point finds the
-//! precise set.
+//! What frames hold: references across control flow, in large numbers, as stack
+//! arguments, in tail calls. A collection at each point finds the precise set.
 
 use crate::support::{Census, Maybe, Setup, linked, number, tools};
 use alloc::string::String;
@@ -16,7 +15,7 @@ const IMPORTS: &str = r#"
     (import "h" "gc" (func $gc))
     (import "h" "alive" (func $alive (result i32)))"#;
 
-/// Calls `run` of the module with these fields; afterwards nothing is alive.
+/// Calls `run` of a module with these fields; nothing is alive afterwards.
 fn run<P, R>(linker: &Linker<Census>, fields: &str, args: P) -> R
 where
     P: kernref::WasmParams,
@@ -199,7 +198,7 @@ pub fn tail_calls_hand_references_on(setup: Setup) {
                     (call $make (i32.const 1)) (call $make (i32.const 2))))
                 (call $alive))"#
         );
-        // Even rounds keep the second and make a new one; odd ones swap.
+        // Even rounds keep the second and make a new one; odd rounds swap.
         for (rounds, expected) in [(0, 1), (2, 2), (4, 4), (2000, 2000)] {
             let mut pair = (1, 2);
             for round in (1..=rounds).rev() {
@@ -241,7 +240,7 @@ pub fn every_frame_of_a_recursion_holds_its_own(setup: Setup) {
         let (frames, alive) = run::<u32, (u32, u32)>(&linker, &fields, 99);
         // `down` 100 times, `run`, and the shim through which the host entered.
         assert_eq!(frames, 102);
-        // On the way down a frame does not know yet whether it will need it.
+        // During the descent, a frame may still need its own.
         assert_eq!(alive, 100);
     });
 }
@@ -276,7 +275,7 @@ pub fn dead_values_are_not_held(setup: Setup) {
 }
 
 pub fn what_an_operator_is_about_to_use_is_held(setup: Setup) {
-    // Operands that wait on the stack while a later operand collects.
+    // Operands waiting on the stack while a later operand collects.
     setup.each_engine(|engine| {
         let fields = format!(
             r#"{IMPORTS}
@@ -305,7 +304,7 @@ pub fn what_an_operator_is_about_to_use_is_held(setup: Setup) {
 }
 
 pub fn references_beside_other_types(setup: Setup) {
-    // The maps tell 32-bit references from numbers of the same size: a number
+    // Stack maps tell 32-bit references from numbers of the same size: a number
     // that looks like a slot keeps nothing alive and does no harm.
     setup.each_engine(|engine| {
         let fields = format!(

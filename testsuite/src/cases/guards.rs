@@ -1,5 +1,5 @@
-//! Accesses outside linear memory, which the hardware stops if it is told to:
-//! where it does, what it leaves behind, and that nothing else changes.
+//! Accesses outside linear memory that the hardware traps if enabled: which
+//! accesses trap, what state they leave behind, and that nothing else changes.
 
 use crate::support::{Census, Setup, assemble, instance, linked, module, tools};
 use alloc::borrow::ToOwned;
@@ -13,7 +13,7 @@ use kernref::{Caller, Config, Error, Extern, Instance, Linker, MemoryType, Misus
 
 const OUTSIDE: Option<Trap> = Some(Trap::MemoryOutOfBounds);
 
-/// The offsets around the last that a guard covers, and the largest.
+/// The offsets around the last one a guard covers, and the largest.
 const OFFSETS: [u32; 9] =
     [0, 1, 0xffff, 0x1_0000, 0x7fff_fff8, 0x7fff_ffff, 0x8000_0000, 0x8000_0001, 0xffff_ffff];
 
@@ -142,7 +142,7 @@ pub fn what_straddles_the_end_writes_nothing(setup: Setup) {
 }
 
 pub fn an_access_proves_what_comes_after_it(setup: Setup) {
-    // What is proved must have been accessed: on no path is one left out.
+    // What a check is inferred from must have executed: no path may skip it.
     setup.each_engine(|engine| {
         let (mut store, instance) = instance(
             engine,
@@ -238,7 +238,7 @@ pub fn nothing_after_a_stray_access_happens(setup: Setup) {
         assert!(matches!(global.get(&mut store).unwrap(), Val::I32(1)));
         assert_eq!(memory.data(&store).unwrap()[8], 1);
         assert_eq!(*store.data(), 1);
-        // Before the call it must not be noticed, and after it, it must be there.
+        // Without a stray access, all of it happens.
         assert_eq!(run.call(&mut store, 0).unwrap(), 0);
         assert_eq!(*store.data(), 3);
     });

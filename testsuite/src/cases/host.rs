@@ -250,8 +250,8 @@ pub fn errors_of_host_functions_come_back_as_they_are(setup: Setup) {
 }
 
 pub fn errors_pass_through_many_activations(setup: Setup) {
-    // The innermost error reaches the outermost caller, unless one of the host
-    // functions in between takes it.
+    // The innermost error reaches the outermost caller unless a host function
+    // in between handles it.
     setup.each_engine(|engine| {
         let mut linker = Linker::<Option<u32>>::new(engine);
         let nest = |mut caller: Caller<'_, Option<u32>>, depth: u32| -> kernref::Result<u32> {
@@ -305,7 +305,7 @@ pub fn a_dynamic_function_calls_itself(setup: Setup) {
                 run.call(&mut caller, &params, &mut inner)?;
                 results[0] = Val::I32(inner[0].i32().unwrap() + depth);
             }
-            // What was passed in is still what it was.
+            // The parameters are unchanged.
             assert_eq!(params[0].i32(), Some(depth));
             results[1] = params[1].clone();
             Ok(())

@@ -1,5 +1,5 @@
-//! Modules that are broken on purpose, that use what Kernref lacks, or that go
-//! to its limits: an error that says what is wrong, and never more than that.
+//! Modules that are deliberately broken, use features Kernref lacks, or push
+//! its limits: each yields an error that says what is wrong, and nothing worse.
 
 use crate::support::{Census, Setup, assemble, linked, module, tools};
 use alloc::format;
@@ -43,7 +43,7 @@ pub fn proposals_that_are_missing_are_named(setup: Setup) {
     }
 }
 
-/// Something of everything, to be broken.
+/// A bit of everything, to be corrupted.
 const RICH: &str = r#"(module $rich
     (type $t (func (param i32 externref) (result externref)))
     (import "a" "f" (func $imported (param i32)))
@@ -75,7 +75,7 @@ pub fn a_truncated_module_is_malformed(setup: Setup) {
             Err(Error::Malformed { offset, message }) => {
                 assert!(offset <= len && !message.is_empty(), "{len}: {offset} {message}");
             }
-            // At the end of a section what follows may be missing.
+            // A module cut at the end of a section may still be complete.
             Ok(_) => {}
             Err(other) => panic!("{len}: {other}"),
         }
@@ -90,7 +90,7 @@ pub fn changed_bytes_do_no_harm(setup: Setup) {
     let same = |one: &Setup| (one.policy, one.zeal) == (setup.policy, setup.zeal);
     let share = Setup::ALL.iter().position(same).unwrap();
     for at in (8 + share..bytes.len()).step_by(Setup::ALL.len()) {
-        // A few changes of each byte, different ones for each.
+        // A few changes to each byte, varying from byte to byte.
         for change in [0x01, 0x80, at as u8 | 1] {
             let mut changed = bytes.clone();
             changed[at] ^= change;
@@ -114,9 +114,9 @@ pub fn malformed_modules_say_where(setup: Setup) {
     };
     assert_eq!(refused(b"\0asm\x02\0\0\0").0, 4);
     assert_eq!(refused(b"\0wasm\x01\0\0").0, 0);
-    // A section with a number that does not exist: its head is two bytes.
+    // A section with an unknown id: its header is two bytes.
     assert_eq!(refused(b"\0asm\x01\0\0\0\x7f\x00").0, 10);
-    // The same operator in a longer body is found further behind.
+    // In a longer body, the same operator is reported at a larger offset.
     let invalid = |nops: usize| {
         let nops = "nop ".repeat(nops);
         refused(&assemble(&format!("(module (func {nops} i32.add drop))")))
@@ -129,7 +129,8 @@ pub fn malformed_modules_say_where(setup: Setup) {
 }
 
 pub fn invalid_uses_of_references(setup: Setup) {
-    // What would confuse references with numbers is refused before it runs.
+    // Anything that would confuse references with numbers is refused before it
+    // runs.
     let engine = setup.engine();
     for text in [
         "(module (func (param externref) (result i32) local.get 0))",

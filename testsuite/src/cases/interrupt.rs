@@ -97,7 +97,7 @@ pub fn fuel_needs_the_switch(setup: Setup) {
     assert!(matches!(store.get_fuel(), Err(Error::Misuse(Misuse::InvalidConfig(_)))));
 }
 
-/// Holds references across a loop that goes on until it is stopped.
+/// Holds references across a loop that runs until it is stopped.
 const HOLDING: &str = r#"(module
     (import "h" "make" (func $make (param i32) (result externref)))
     (import "h" "number" (func $number (param externref) (result i32)))
@@ -117,7 +117,7 @@ const HOLDING: &str = r#"(module
         (i32.add (call $inner (local.get $held)) (call $number (local.get $held)))))"#;
 
 pub fn a_deadline_callback_collects(setup: Setup) {
-    // At a loop's head, where frames hold references.
+    // At a loop header, where frames hold references.
     setup.each_config(with_epochs, |engine| {
         let census = Census::default();
         let (mut store, instance) = linked(&tools(engine), census.clone(), HOLDING);
@@ -125,7 +125,7 @@ pub fn a_deadline_callback_collects(setup: Setup) {
         let ticker = engine.clone();
         store
             .epoch_deadline_callback(move |mut store| {
-                // All that frames hold, with or without what was dropped.
+                // Everything frames hold, with or without what was dropped.
                 let before = store.data().alive();
                 store.gc()?;
                 let after = store.data().alive();
@@ -152,7 +152,7 @@ pub fn an_interrupt_releases_what_frames_held(setup: Setup) {
             let ticker = engine.clone();
             store
                 .epoch_deadline_callback(move |_| {
-                    // The second time, the loop is under way.
+                    // From the second call on, the loop is running.
                     let call = calls.fetch_add(1, core::sync::atomic::Ordering::Relaxed);
                     ticker.increment_epoch();
                     Ok(match call {
@@ -166,7 +166,7 @@ pub fn an_interrupt_releases_what_frames_held(setup: Setup) {
             assert_eq!(error.as_trap(), Some(Trap::Interrupt));
             assert_eq!((census.alive(), census.released()), (1, 4 * round - 1));
         }
-        // The deadline is in the past, and stays there until it is set.
+        // The deadline has passed, and stays so until it is set again.
         store.epoch_deadline_trap();
         let error = run.call(&mut store, ()).unwrap_err();
         assert_eq!(error.as_trap(), Some(Trap::Interrupt));

@@ -1,5 +1,4 @@
-//! Imports by name and by order, shared entities, instantiation in full or
-//! not at all.
+//! Imports by name and by order, shared entities, and all-or-nothing instantiation.
 
 use crate::support::{Census, Setup, linked, module};
 use alloc::format;
@@ -129,7 +128,7 @@ pub fn imports_found_once_serve_many_stores(setup: Setup) {
             (func (export "run") (result i32) (i32.add (call $get) (i32.const 1))))"#;
         let module = module(engine, text);
         let ready = linker.instantiate_pre(&module).unwrap();
-        // What the linker says later does not matter, nor does the linker.
+        // Later changes to the linker do not matter, nor does dropping it.
         linker.allow_shadowing(true).func_wrap("h", "get", || 100).unwrap();
         drop(linker);
         for data in [1, 2] {
@@ -159,7 +158,7 @@ pub fn what_can_be_refused_before_there_is_a_store(setup: Setup) {
         let message = "incompatible import type for `h::f`: expected";
         check(r#""h" "f" (func)"#, &format!("{message} (func), {found}"));
         check(r#""h" "f" (memory 1)"#, &format!("{message} (memory 1), {found}"));
-        // What lies in a store is checked against that store.
+        // Entities that live in a store are checked against that store.
         let of_type = |ty: &str| {
             let text = format!(r#"(module (import "h" "g" (global {ty})))"#);
             linker.instantiate_pre(&module(engine, &text)).unwrap()

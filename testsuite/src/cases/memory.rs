@@ -121,14 +121,14 @@ pub fn memories_with_64_bit_addresses(setup: Setup) {
 }
 
 pub fn a_pool_hands_no_bytes_from_guest_to_guest(setup: Setup) {
-    // Room for one page to grow by.
+    // Room to grow by one page.
     let source = HeapMemorySource::new(1 << 16);
     let limits = PoolLimits { memories: 2, ..PoolLimits::default() };
     let pool = Arc::new(PoolingMemorySource::new(source, limits).unwrap());
     let shared: Arc<dyn MemorySource> = pool.clone();
     setup.each_config(
         |config| {
-            // The heap has no guards.
+            // The heap has no guard pages.
             config.memory_source(shared.clone()).hardware_traps(false);
         },
         |engine| {

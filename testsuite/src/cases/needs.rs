@@ -1,11 +1,10 @@
 //! The cases in arenas of one, two and three slots, with activations tables of
-//! the same size: which need more, and where a case tells what happens to them.
+//! the same size: how many slots each case needs.
 
 use super::CASES;
 use crate::Case;
 
-/// Where the cases about references stand. The others hold none, or next to
-/// none.
+/// Modules with cases about references. The other cases hold few or none.
 const MODULES: [&str; 11] = [
     "calls::",
     "collecting::",
@@ -20,8 +19,8 @@ const MODULES: [&str; 11] = [
     "tables::",
 ];
 
-/// The fewest slots of a case; one that is not listed can do with one. Four
-/// stands for "more than three".
+/// The fewest slots each case needs; cases not listed need one. Four stands for
+/// "more than three".
 const NEEDS: &[(&str, u32)] = &[
     ("calls::every_type_in_every_place", 3),
     ("collecting::every_activation_is_walked", 4),
@@ -62,12 +61,12 @@ const NEEDS: &[(&str, u32)] = &[
     ("tables::tables_with_64_bit_indices", 3),
 ];
 
-/// Slots that a case needs.
+/// The number of slots a case needs.
 pub fn slots_needed(case: &Case) -> u32 {
     NEEDS.iter().find(|(name, _)| *name == case.name).map_or(1, |(_, slots)| *slots)
 }
 
-/// The cases that small arenas are tried with.
+/// The cases that are run in small arenas.
 pub fn cases_about_references() -> impl Iterator<Item = &'static Case> {
     CASES.iter().filter(|case| MODULES.iter().any(|name| case.name.starts_with(name)))
 }

@@ -1,4 +1,4 @@
-//! Host → Wasm → host → Wasm: every activation of the store counts.
+//! Host → Wasm → host → Wasm: collections see every activation of the store.
 
 use crate::support::{Census, Setup, linked, number};
 use kernref::gc::ExternRef;
@@ -25,7 +25,7 @@ pub fn references_of_every_activation_survive_a_collection(setup: Setup) {
                     let run = run.typed::<(u32, ExternRef), u32>(&caller)?;
                     let alive = run.call(&mut caller, (depth - 1, fresh))?;
                     caller.gc()?;
-                    // Borrowed before the nested call, good after it.
+                    // Borrowed before the nested call, still valid after it.
                     assert_eq!(number(held.get(&caller)?), depth + 1);
                     Ok(alive)
                 },

@@ -1,4 +1,4 @@
-//! Host references: who holds them, and when they are let go.
+//! Host references: who holds them, and when they are released.
 
 use crate::support::{Census, Setup, instance, linked, number};
 use alloc::boxed::Box;

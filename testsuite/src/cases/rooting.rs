@@ -15,7 +15,7 @@ const KEEPER: &str = r#"(module
     (func (export "two") (param externref externref) (result externref) local.get 1)
     (func (export "fail") (param externref) unreachable))"#;
 
-/// A host function that calls the export `name` of whoever calls it.
+/// A host function that calls the export `name` of its caller.
 fn relay(linker: &mut Linker<Census>, name: &'static str, root: &Arc<Mutex<Option<OwnedRooted>>>) {
     let root = Arc::clone(root);
     let call = move |mut caller: Caller<'_, Census>| -> kernref::Result<u32> {
@@ -26,8 +26,7 @@ fn relay(linker: &mut Linker<Census>, name: &'static str, root: &Arc<Mutex<Optio
     linker.func_wrap("h", "relay", call).unwrap();
 }
 
-/// A place for a root that host functions share, and functions that return it
-/// and let go of it.
+/// A shared root, with one host function that returns it and one that unroots it.
 fn shared(linker: &mut Linker<Census>) -> Arc<Mutex<Option<OwnedRooted>>> {
     let root = Arc::new(Mutex::new(None::<OwnedRooted>));
     let given = Arc::clone(&root);
@@ -69,7 +68,7 @@ pub fn a_root_is_good_for_many_calls(setup: Setup) {
         put.call(&mut store, (1, rooted)).unwrap();
         root.get(&store).unwrap().revoke();
         assert!(root.get(&store).unwrap().is_revoked());
-        // The table holds it still, in the same slot.
+        // The table still holds it, in the same slot.
         root.unroot(&mut store).unwrap();
         store.gc().unwrap();
         assert_eq!((census.alive(), store.gc_stats().slots_used), (1, 1));
@@ -91,12 +90,12 @@ pub fn unrooting_releases_at_once(setup: Setup) {
             root.unroot(&mut store).unwrap();
             assert_eq!((census.alive(), census.released()), (0, at as usize));
         }
-        // The object outlives its root in other handles.
+        // The object outlives its root through other handles.
         let object = census.object(0);
         let root = OwnedRooted::new(&mut store, object.clone()).unwrap();
         root.unroot(&mut store).unwrap();
         assert_eq!((object.strong_count(), census.alive()), (1, 1));
-        // Left to the embedder, it waits.
+        // With draining left to the embedder, it waits.
         store.set_auto_drain(false);
         let root = OwnedRooted::new(&mut store, object.clone()).unwrap();
         root.unroot(&mut store).unwrap();
@@ -242,7 +241,7 @@ pub fn a_root_in_nested_calls_and_traps(setup: Setup) {
             assert_eq!(census.alive(), 0);
             assert!(matches!(rooted.get(&store), Err(Error::Misuse(Misuse::StaleReference))));
         }
-        // A trap leaves a root alone.
+        // A trap does not affect a root.
         let (mut store, instance) = self::instance(engine, KEEPER);
         let kept = OwnedRooted::new(&mut store, census.object(1)).unwrap();
         let fail = instance.get_typed_func::<Rooted, ()>(&mut store, "fail").unwrap();
@@ -292,7 +291,7 @@ pub fn stale_and_foreign_handles_are_refused(setup: Setup) {
 
         first.unroot(&mut store).unwrap();
         assert_eq!(census.alive(), 0);
-        // The place and the slot have a new user: the handle is not for it.
+        // The place and the slot are reused: the old handle must not match.
         let second = OwnedRooted::new(&mut store, census.object(2)).unwrap();
         for _ in 0..2 {
             assert!(is_stale(old.get(&store)));
@@ -301,7 +300,7 @@ pub fn stale_and_foreign_handles_are_refused(setup: Setup) {
             assert!(is_stale(old.to_owned_rooted(&mut store)));
         }
         assert_eq!(number(second.get(&store).unwrap()), 2);
-        // Unrooted in the wrong store, it stays until its own is dropped.
+        // Unrooted in the wrong store, it stays until its own store is dropped.
         let rooted = second.to_rooted();
         assert!(is_foreign(second.unroot(&mut other)));
         store.gc().unwrap();
@@ -324,7 +323,8 @@ pub fn a_full_arena_refuses_roots(setup: Setup) {
         let full = OwnedRooted::new(&mut store, census.object(3)).unwrap_err();
         assert_eq!(full.as_trap(), Some(Trap::ReferenceArenaFull));
         assert_eq!((census.alive(), census.released()), (3, 1));
-        // What has a slot is passed, and rooted again, without another.
+        // An object that has a slot is passed and rooted again without another
+        // slot.
         let two: TypedFunc<(Rooted, Rooted), ExternRef> =
             instance.get_typed_func(&mut store, "two").unwrap();
         let (first, last) = (roots[0].to_rooted(), roots[2].to_rooted());
@@ -404,7 +404,7 @@ pub fn host_functions_called_by_the_host_get_roots(setup: Setup) {
         let root = Arc::new(Mutex::new(None::<OwnedRooted>));
         let taken = Arc::clone(&root);
         let mut store = Store::new(engine, ()).unwrap();
-        // The argument is kept by the call when its root is gone.
+        // The call keeps the argument alive after its root is gone.
         let func = move |mut caller: Caller<'_, ()>, object: Rooted| -> kernref::Result<Rooted> {
             let root = taken.lock().take();
             root.map_or(Ok(()), |root| root.unroot(&mut caller))?;

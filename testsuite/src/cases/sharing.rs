@@ -1,5 +1,5 @@
-//! What instances share: tables, memories, globals and functions that one
-//! exports and others import, and what stays after an instantiation fails.
+//! What instances share: tables, memories, globals and functions exported by
+//! one and imported by others; and what remains after a failed instantiation.
 
 use crate::support::{Census, Maybe, Setup, module, number, tools};
 use alloc::vec::Vec;
@@ -70,8 +70,8 @@ pub fn references_in_a_shared_table_and_global(setup: Setup) {
 }
 
 pub fn functions_call_back_and_forth(setup: Setup) {
-    // Instances that call each other through a shared table, each in its own
-    // memory and with its own globals.
+    // Instances that call each other through a shared table, each with its own
+    // memory and globals.
     setup.each_engine(|engine| {
         let census = Census::default();
         let mut linker = tools(engine);
@@ -194,11 +194,11 @@ pub fn imports_may_be_larger_than_wanted_but_not_smaller(setup: Setup) {
             assert_eq!(outcome.is_ok(), fits, "{wanted}: {outcome:?}");
             assert!(fits || matches!(outcome, Err(Error::Link(_))));
         }
-        // What it has grown to counts, not what it began with.
+        // The current size counts, not the initial one.
         memory.grow(&mut store, 1).unwrap();
         let three = module(engine, r#"(module (import "" "" (memory 3)))"#);
         Instance::new(&mut store, &three, &[memory.into()]).unwrap();
-        // One without a maximum does not fit where one is wanted.
+        // A memory without a maximum does not match an import that has one.
         let unbounded = Memory::new(&mut store, limits(2, None)).unwrap();
         let bounded = module(engine, r#"(module (import "" "" (memory 1 9)))"#);
         assert!(Instance::new(&mut store, &bounded, &[unbounded.into()]).is_err());
@@ -233,7 +233,7 @@ pub fn the_first_missing_import_is_named(setup: Setup) {
             other => panic!("{other:?}"),
         }
         match linker.alias_module("nothing", "else").map(|_| ()) {
-            // Aliasing a module without definitions defines nothing.
+            // Aliasing a module name without definitions defines nothing.
             Ok(()) => assert!(linker.get(&mut store, "else", "f").unwrap().is_none()),
             Err(error) => assert!(matches!(error, Error::Link(_)), "{error}"),
         }
@@ -267,8 +267,8 @@ pub fn a_start_function_that_fails_leaves_a_good_store(setup: Setup) {
         for round in 1..4 {
             let error = linker.instantiate(&mut store, &bad).unwrap_err();
             assert_eq!(error.as_trap(), Some(Trap::UnreachableCodeReached));
-            // What it stored stays: the shared table has its own, and so has
-            // the global of each failed instance, which lives with the store.
+            // What it stored remains: in the shared table, and in the global of
+            // each failed instance, which lives as long as the store.
             assert_eq!(census.alive(), 1 + round);
             let kept = table.get(&store, 0).unwrap();
             assert_eq!(kept.extern_ref().flatten().map(number), Some(2));
@@ -279,7 +279,7 @@ pub fn a_start_function_that_fails_leaves_a_good_store(setup: Setup) {
 }
 
 pub fn a_start_function_may_instantiate(setup: Setup) {
-    // From a host function that a start function calls.
+    // From a host function called by a start function.
     setup.each_engine(|engine| {
         let inner = module(
             engine,
@@ -336,7 +336,7 @@ pub fn one_host_function_imported_many_times(setup: Setup) {
         let run = instance.get_typed_func::<(), u32>(&mut store, "run").unwrap();
         assert_eq!(run.call(&mut store, ()).unwrap(), 3);
         assert_eq!(*store.data(), 111);
-        // The host calls it for itself: no instance.
+        // Called directly by the host: there is no instance.
         let count = count.typed::<u32, u32>(&store).unwrap();
         assert_eq!(count.call(&mut store, 1000).unwrap(), 0);
         assert_eq!(*store.data(), 1111);

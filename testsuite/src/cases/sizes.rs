@@ -1,4 +1,4 @@
-//! Modules that are large in one way or another compile on the stack at hand.
+//! Modules that are large in some way compile on the available stack.
 
 use crate::support::Setup;
 use alloc::vec;
@@ -22,8 +22,8 @@ fn section(id: u8, body: &[u8]) -> Vec<u8> {
     [vec![id], leb(body.len()), body.to_vec()].concat()
 }
 
-/// `count` functions of type `[] -> [i32]`, the first exported as `f`, each
-/// with locals of one type and this code.
+/// `count` functions of type `[] -> [i32]` with locals of one type and this
+/// body; the first is exported as `f`.
 fn module(count: usize, locals: (usize, u8), code: &[u8]) -> Vec<u8> {
     let body = [vec![1], leb(locals.0), vec![locals.1], code.to_vec(), vec![0x0b]].concat();
     let body = [leb(body.len()), body].concat();

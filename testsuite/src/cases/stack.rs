@@ -1,5 +1,5 @@
-//! Stack exhaustion: at any depth, in nested activations, with large frames;
-//! the store is usable afterwards and holds nothing it should not.
+//! Stack exhaustion: at any depth, in nested activations, with large frames.
+//! The store stays usable afterwards and holds nothing it should not.
 
 use crate::support::{Census, Setup, instance, linked, module, tools};
 use alloc::format;
@@ -50,7 +50,7 @@ pub fn the_store_is_usable_afterwards(setup: Setup) {
                 for _ in 0..3 {
                     let error = down.call(&mut store, 1_000_000).unwrap_err();
                     assert_eq!(error.as_trap(), Some(Trap::StackOverflow), "{name}");
-                    // What the table keeps, and none of what the frames held.
+                    // What the table keeps, and nothing the frames held.
                     assert!(census.alive() <= 1, "{name}: {} alive", census.alive());
                     assert_eq!(down.call(&mut store, 5).unwrap(), 5, "{name}");
                 }
@@ -63,7 +63,7 @@ pub fn the_store_is_usable_afterwards(setup: Setup) {
 }
 
 pub fn more_stack_is_more_depth(setup: Setup) {
-    // Under zeal each of thousands of calls would walk thousands of frames.
+    // Under zeal, each of thousands of calls would walk thousands of frames.
     let setup = Setup { zeal: false, ..setup };
     let deepest = |bytes: usize| {
         let works = Cell::new(0_u32);
@@ -87,7 +87,7 @@ pub fn more_stack_is_more_depth(setup: Setup) {
 }
 
 pub fn large_frames(setup: Setup) {
-    // Frames of more than a page: the check comes before the stack is touched.
+    // Frames larger than a page: the check comes before the stack is touched.
     const LOCALS: u64 = 600;
     setup.each_config(stack_bytes(64 << 10), |engine| {
         let (mut written, mut read) = (String::new(), String::new());
@@ -97,7 +97,7 @@ pub fn large_frames(setup: Setup) {
             read += &format!("(local.get {local}) i64.xor ");
         }
         let declared = "i64 ".repeat(LOCALS as usize);
-        // Loads cannot be moved behind the call, so that frames do hold them.
+        // Loads cannot be moved past the call, so frames really do hold them.
         let text = format!(
             r#"(module
                 (memory (export "m") 1)
@@ -150,7 +150,7 @@ pub fn many_stack_arguments(setup: Setup) {
 }
 
 pub fn an_overflow_at_every_level_of_nesting(setup: Setup) {
-    // Each activation overflows by itself; the host goes on above it.
+    // Each activation overflows on its own; the host continues above it.
     setup.each_config(stack_bytes(40 << 10), |engine| {
         let census = Census::default();
         let mut linker = tools(engine);

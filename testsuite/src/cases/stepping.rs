@@ -1,5 +1,5 @@
-//! Collections in steps: they find what a whole one finds, Wasm may run in
-//! between, and an abandoned one loses nothing.
+//! Incremental collections: they find what a full collection finds, Wasm may
+//! run between steps, and an abandoned one loses nothing.
 
 use crate::support::{Census, Setup, linked, tools};
 use kernref::{AsContextMut, Caller, Linker};
@@ -100,7 +100,7 @@ pub fn wasm_runs_between_steps(setup: Setup) {
                     (local.get $sum)))"#,
         );
         let run = instance.get_typed_func::<u32, u32>(&mut store, "run").unwrap();
-        // The eight from the filling, then each fresh one is held eight rounds later.
+        // The eight initial ones, then each fresh one is held eight rounds later.
         let fresh: u32 = (1..=64).sum();
         let held: u32 = (1..=8).sum::<u32>() + (9..=64).sum::<u32>();
         assert_eq!(run.call(&mut store, 16).unwrap(), fresh + held);
@@ -114,7 +114,7 @@ pub fn wasm_runs_between_steps(setup: Setup) {
 }
 
 /// Makes ten objects that nothing holds and one that a local holds, takes a
-/// step, and then does what `then` says.
+/// step, then runs `then`.
 fn half_collected(then: &str) -> alloc::string::String {
     alloc::format!(
         r#"(module
@@ -141,7 +141,7 @@ fn half_collected(then: &str) -> alloc::string::String {
 pub fn an_abandoned_step_loses_nothing(setup: Setup) {
     setup.each_engine(|engine| {
         for (then, expected) in [
-            // Two alive: in the local and in the table.
+            // Two are alive: one in the local, one in the table.
             ("(call $alive)", Some(2)),
             ("(drop (call $stepped (i32.const 2))) (call $alive)", Some(2)),
             ("(i32.const 7)", Some(7)),
@@ -169,7 +169,7 @@ pub fn a_store_dropped_in_the_middle_of_a_step(setup: Setup) {
         store.set_auto_drain(false);
         let run = instance.get_typed_func::<(), u32>(&mut store, "run").unwrap();
         assert_eq!(run.call(&mut store, ()).unwrap(), 1);
-        // A step of a collection outside of any call, and no drain.
+        // A collection step outside any call, without draining.
         store.gc_step(0).unwrap();
         assert_eq!(census.alive(), 12);
         drop(store);
@@ -178,8 +178,8 @@ pub fn a_store_dropped_in_the_middle_of_a_step(setup: Setup) {
 }
 
 pub fn what_a_step_marks_late_goes_one_collection_later(setup: Setup) {
-    // Invariant G7 of `gc`: an entry that was examined and is overwritten
-    // before the stepwise collection ends may survive the next one, not two.
+    // Invariant G7 of `gc`: an entry overwritten after it was examined but before
+    // the incremental collection ends may survive the next collection, but not two.
     let setup = Setup { zeal: false, ..setup };
     setup.each_engine(|engine| {
         let census = Census::default();

@@ -1,4 +1,4 @@
-//! Tables: bulk operations and growth, on references that count.
+//! Tables: bulk operations and growth on counted references.
 
 use crate::support::{Census, Setup, instance, module, number};
 use alloc::vec::Vec;

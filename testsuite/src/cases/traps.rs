@@ -147,7 +147,7 @@ pub fn a_fixed_stack_limit_is_kept(setup: Setup) {
     });
 }
 
-/// How to trap, in the function `$it` at the bottom of a call chain.
+/// Ways to trap, in the function `$it` at the bottom of a call chain.
 const TRAPS: [(Trap, &str); 22] = [
     (Trap::UnreachableCodeReached, "unreachable"),
     (Trap::IntegerDivisionByZero, "(drop (i32.div_u (i32.const 1) (local.get 0)))"),

@@ -1,12 +1,13 @@
-//! The interpreter of programs, in Wasm. Two instances of it share a program,
-//! a table of references and a table with both their functions; all else each
-//! has for itself.
+//! The program interpreter, in Wasm. Two instances share a program, a table of
+//! references, and a table with both their functions; each has its own copy of
+//! everything else.
 
 use alloc::format;
 use alloc::string::String;
 
-/// Runs the operations between two addresses. An operation is four bytes: what
-/// to do, a local `a`, and operands `b` and `c`. `ARMS` is where they are done.
+/// Runs the operations between two addresses. An operation is four bytes:
+/// opcode, a local `a`, and operands `b` and `c`. `ARMS` stands for the code of
+/// the operations.
 const INTERPRETER: &str = r#"(module
     (import "h" "make" (func $make (result externref)))
     (import "h" "probe" (func $probe (param i32 externref externref externref externref)))
@@ -64,7 +65,7 @@ const INTERPRETER: &str = r#"(module
             (br $next)))
         (local.get $l1)))"#;
 
-/// What the first instance makes, and what the second has from it.
+/// What the first instance defines and the second imports from it.
 const SHARED: [&str; 2] = [
     r#"(memory (export "program") 1) (table $t 8 externref) (table $f 2 funcref)"#,
     r#"(import "a" "program" (memory 1)) (import "a" "t" (table $t 8 externref))
@@ -75,8 +76,8 @@ const SHARED: [&str; 2] = [
 const LOCAL_B: &str = "(call $pick (local.get $b)
     (local.get $l0) (local.get $l1) (local.get $l2) (local.get $l3))";
 
-/// What each operation of [`super::model::Op`] does, in that order. `$v` is the
-/// value of local `a`; what goes to `$result` is its new value. The other
+/// The code of each operation of [`super::model::Op`], in that order. `$v` is
+/// the value of local `a`; a branch to `$result` sets its new value. The other
 /// instance is `1 - ME`.
 const ARMS: [&str; 26] = [
     "(br $result (call $make))",
@@ -127,7 +128,7 @@ const ARMS: [&str; 26] = [
     "(unreachable)",
 ];
 
-/// Which instance the host calls: the other one if `b` says so.
+/// The instance the host calls: the other one if `b` says so.
 const CALLEE: &str = "(select (i32.const OTHER) (i32.const ME)
     (i32.and (local.get $b) (i32.const 0x20)))";
 

@@ -1,4 +1,4 @@
-//! The host's side: objects whose fate is known, and what programs call.
+//! The host's side: objects whose fate is tracked, and the functions programs call.
 
 use super::model::{Id, Probe, ROOTS};
 use crate::support::Maybe;
@@ -39,13 +39,13 @@ pub struct World {
     pub probes: Vec<Probe>,
     pub probed: usize,
     roots: [Option<OwnedRooted>; ROOTS],
-    /// A step was taken since the last whole collection, so that a mark may
-    /// keep an object one collection longer (invariant G7 of `gc`).
+    /// A step was taken since the last full collection, so a mark may keep an
+    /// object alive for one more collection (invariant G7 of `gc`).
     stepped: bool,
 }
 
 impl World {
-    /// Room for so many objects.
+    /// With room for `objects` objects.
     pub fn new(objects: usize) -> Self {
         let fates: Fates = (0..objects).map(|_| AtomicU8::new(UNBORN)).collect();
         let roots = [const { None }; ROOTS];
@@ -102,7 +102,7 @@ fn table(caller: &mut Caller<'_, World>, name: &str) -> Table {
     caller.get_export(name).and_then(Extern::into_table).unwrap()
 }
 
-/// Keeps an object in place of another: in the slot it has, or in a new one.
+/// Keeps one object in place of another, in its existing slot or in a new one.
 fn root(mut caller: Caller<'_, World>, at: u32, object: Option<Rooted>) -> kernref::Result<()> {
     let new = match object {
         Some(object) if at < 2 => Some(object.to_owned_rooted(&mut caller)?),
@@ -116,7 +116,7 @@ fn root(mut caller: Caller<'_, World>, at: u32, object: Option<Rooted>) -> kernr
     old.map_or(Ok(()), |old| old.unroot(&mut caller))
 }
 
-/// Calls an interpreter on this operation's part of the program.
+/// Calls an interpreter on the part of the program that belongs to this operation.
 fn nest<P>(
     caller: &mut Caller<'_, World>,
     swallows: u32,
@@ -149,7 +149,7 @@ pub fn linker(engine: &Engine) -> Linker<World> {
     };
     linker.func_wrap("h", "nest", owned).unwrap();
     let lent = |mut caller: C<'_>, swallows: u32, callee: u32, at: u32, end: u32, of: R| {
-        // As an argument that is lent on, or kept for as long as the call takes.
+        // Either lent on as an argument, or rooted for the duration of the call.
         let Some(object) = of.filter(|_| callee == 0) else {
             return nest(&mut caller, swallows, callee, (at, end), of);
         };

@@ -1,8 +1,8 @@
 //! Random programs of reference operations, run by interpreters in two
-//! instances, against a plain model: no live object is released, every dead
-//! one is, each once, and counts are exact. Both policies and zeal agree with
-//! the model, and so with each other; in an arena that is too small a program
-//! ends early, with a trap.
+//! instances and compared with a plain model: no live object is released, every
+//! dead object is released exactly once, and counts are exact. Both policies
+//! and zeal agree with the model, and so with each other. In an arena that is
+//! too small, a program ends early with a trap.
 
 mod guest;
 mod host;
@@ -21,15 +21,15 @@ use model::{Code, Collecting, Id, Model, OPERATIONS, Op, Random};
 
 type Run = TypedFunc<(u32, u32, Maybe), Maybe>;
 
-/// An engine with what programs need in it.
+/// An engine and the modules that programs need.
 struct Machine {
     engine: Engine,
     modules: [Module; 2],
-    /// With fewer slots than programs may need.
+    /// It has fewer slots than programs may need.
     small: bool,
 }
 
-/// A store with both instances and the model of it.
+/// A store with both instances, and its model.
 struct Arena {
     store: Store<World>,
     memory: Memory,
@@ -48,11 +48,11 @@ impl Machine {
         Machine { engine: engine.clone(), modules, small }
     }
 
-    /// With room for so many objects.
+    /// An arena with room for `objects` objects.
     fn arena(&self, objects: usize) -> Arena {
         let mut linker = linker(&self.engine);
         let mut store = Store::new(&self.engine, World::new(objects + 1)).unwrap();
-        // Where there is next to no room, segments hold nulls only.
+        // In a small arena, segments hold only nulls.
         let seed = if self.small { None } else { Some(store.data_mut().make().unwrap()) };
         let model = Model::new(seed.as_ref().map(id));
         let ty = GlobalType { content: ValType::EXTERNREF, mutable: false };
@@ -69,7 +69,7 @@ impl Machine {
 }
 
 impl Arena {
-    /// Runs one program in the store and in the model, and compares.
+    /// Runs one program in the store and in the model, and compares the two.
     fn compare(&mut self, code: &[Code]) {
         let store = &mut self.store;
         let bytes: Vec<u8> =
@@ -84,7 +84,7 @@ impl Arena {
             (Ok(found), Ok(wanted)) => assert_eq!(found.as_ref().map(id), *wanted),
             (Err(Error::Trap(Trap::UnreachableCodeReached)), Err(_)) => {}
             (Err(Error::Trap(Trap::ReferenceArenaFull)), _) if self.small => {
-                // How far it came is not known: begin anew, with what is there.
+                // How far it got is unknown: start again from the current state.
                 self.full += 1;
                 self.model.resume(store.data().made, self.grown.map(|t| t.size(&*store).unwrap()));
                 return self.clear();
@@ -93,14 +93,14 @@ impl Arena {
         }
         let world = store.data();
         assert_eq!((world.probed, world.made), (world.probes.len(), self.model.made()));
-        // No frame is left: what was not stored is gone at once.
+        // No frame is left: what was not stored is already gone.
         drop(found);
         assert_eq!(store.data().alive(), self.model.placed());
         assert_eq!(store.gc_stats().table_len, 0);
     }
 
-    /// Nulls all places, by a program. Slots that are used afterwards were
-    /// counted too often.
+    /// Nulls all places, by a program. Slots still in use afterwards were
+    /// counted once too often.
     fn clear(&mut self) {
         let each = (0..12).flat_map(|at| {
             [
@@ -120,7 +120,7 @@ impl Arena {
         assert_eq!(self.store.gc_stats().slots_used, seeds);
     }
 
-    /// Drops the store: now every object that was made has been released.
+    /// Drops the store: every object made must now have been released.
     fn finish(mut self) {
         self.clear();
         let (fates, made) = (self.store.data().fates.clone(), self.store.data().made);
@@ -157,7 +157,7 @@ fn run_programs(
             probed += arena.probed;
             arena.finish();
         }
-        // The programs did something.
+        // The programs actually did something.
         let operations = PROGRAMS * len * seeds.clone().count();
         assert!(made > operations / 40 && probed > operations / 60, "{made} made, {probed} probed");
     });
@@ -199,17 +199,17 @@ pub fn programs_in_arenas_of_a_few_slots(setup: Setup) {
     }
 }
 
-/// Programs of reference operations from bytes, for fuzzing: under every
-/// setup, in an arena with room and in one of three slots.
+/// Programs of reference operations, decoded from bytes for fuzzing: under
+/// every setup, in an arena with room and in one with three slots.
 pub struct GcOps {
     machines: Vec<Machine>,
 }
 
 impl GcOps {
-    /// Most operations of one input.
+    /// The maximum number of operations per input.
     const MOST: usize = 1000;
 
-    /// Compiles what all inputs need.
+    /// Compiles the modules that all inputs need.
     pub fn new() -> Self {
         let settings = [(512, Some(3)), (512, None), (3, Some(2))];
         let machines = Setup::ALL.iter().flat_map(|setup| {
@@ -222,12 +222,12 @@ impl GcOps {
         GcOps { machines: machines.collect() }
     }
 
-    /// Runs what the bytes stand for: the first is the length of a program,
-    /// each four that follow are an operation.
+    /// Runs the programs that the bytes encode: the first byte is the length of
+    /// a program, and each following four are an operation.
     ///
     /// # Panics
-    /// If an object was released that is reachable, or kept that is not, or
-    /// anything else is not as the model says.
+    /// If a reachable object was released, an unreachable one was kept, or
+    /// anything else differs from the model.
     pub fn run(&self, bytes: &[u8]) {
         let Some((len, bytes)) = bytes.split_first() else { return };
         let code: Vec<Code> = bytes
@@ -260,7 +260,7 @@ pub fn programs_from_bytes(setup: Setup) {
     let mut random = Random::new(77);
     for len in 0..40 {
         let mut bytes: Vec<u8> = (0..len * 8 + 3).map(|_| random.below(256) as u8).collect();
-        // Mostly operations as they are numbered, so that none is rarer.
+        // Opcodes as numbered, so that none is rarer than the others.
         bytes.iter_mut().skip(1).step_by(4).for_each(|op| *op %= OPERATIONS);
         ops.run(&bytes);
     }

@@ -1,10 +1,9 @@
-//! Random programs of reference operations, and a plain model that says what
-//! they do.
+//! Random programs of reference operations, and a plain model of what they do.
 
 use alloc::collections::BTreeSet;
 use alloc::vec::Vec;
 
-/// An object, by the number it was made with.
+/// An object, by its serial number.
 pub type Id = u32;
 
 /// Operations; see the module text for what they do.
@@ -39,7 +38,7 @@ pub enum Op {
     Trap,
 }
 
-/// Operations with how often each is drawn.
+/// Operations, with their relative frequencies.
 const WEIGHTS: [(Op, u32); 26] = [
     (Op::Make, 16),
     (Op::Copy, 6),
@@ -69,13 +68,13 @@ const WEIGHTS: [(Op, u32); 26] = [
     (Op::Trap, 3),
 ];
 
-/// An operation with its operands, as it lies in the guest's memory.
+/// An operation with its operands, as stored in guest memory.
 pub type Code = (Op, u8, u8, u8);
 
 /// Number of operations.
 pub const OPERATIONS: u8 = WEIGHTS.len() as u8;
 
-/// Four arbitrary bytes as an operation that stays within the tables.
+/// Decodes four arbitrary bytes into an operation that stays within the tables.
 pub fn decode([op, a, b, c]: [u8; 4]) -> Code {
     within_tables(WEIGHTS[usize::from(op % OPERATIONS)].0, a & 3, b, c % 12)
 }
@@ -90,10 +89,10 @@ fn within_tables(op: Op, a: u8, b: u8, c: u8) -> Code {
 /// How programs collect.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Collecting {
-    /// As a whole and in steps of all sizes.
+    /// Whole collections, and steps of all sizes.
     Anyhow,
-    /// In steps of one entry. What is put away is read and overwritten often,
-    /// so that this happens between the walk and the end of the sweep.
+    /// Steps of one entry. Stored references are read and overwritten often, so
+    /// that this happens between the walk and the end of the sweep.
     Slowly,
 }
 
@@ -130,8 +129,8 @@ impl Random {
         }
     }
 
-    /// A new object into the table and out of the frame; or from the table
-    /// into the frame and overwritten, perhaps with steps in between.
+    /// A new object goes into the table and out of the frame; or one is read from
+    /// the table and its element overwritten, perhaps with steps in between.
     fn put_away_or_take(&mut self, code: &mut Vec<Code>) {
         let (a, b) = (self.below(4) as u8, self.below(8) as u8);
         let other = (a + 1 + self.below(3) as u8) & 3;
@@ -149,8 +148,8 @@ impl Random {
         }
     }
 
-    /// A program of about `len` operations. It returns early in called frames only,
-    /// and traps mostly where the host swallows that.
+    /// A program of about `len` operations. It returns early only in called
+    /// frames, and mostly traps where the host swallows the trap.
     pub fn program(&mut self, len: usize, collecting: Collecting) -> Vec<Code> {
         let (mut called, mut swallowed) = (0, 0);
         let mut code = Vec::new();
@@ -182,32 +181,32 @@ impl Random {
 /// What a probe must find.
 #[derive(Debug)]
 pub struct Probe {
-    /// The locals of the frame that probes.
+    /// The locals of the probing frame.
     pub locals: [Option<Id>; 4],
-    /// What tables, globals and roots hold: alive in any case.
+    /// What tables, globals and roots hold: certainly alive.
     pub placed: BTreeSet<Id>,
-    /// The same and what frames may hold: nothing else is alive after a
+    /// The same plus what frames may hold: nothing else is alive after a
     /// collection.
     pub reachable: BTreeSet<Id>,
 }
 
 /// Elements of the shared table.
 pub const TABLE: usize = 8;
-/// References that the host keeps.
+/// Number of references the host keeps.
 pub const ROOTS: usize = 4;
-/// Most elements of a growing table.
+/// Maximum length of a growing table.
 pub const GROWN: usize = 12;
 
-/// What an instance has for itself.
+/// The state of one instance.
 #[derive(Default)]
 struct Instance {
     grown: Vec<Option<Id>>,
     globals: [Option<Id>; 2],
-    /// Its segment is dropped.
+    /// Its element segment has been dropped.
     dropped: bool,
 }
 
-/// The state of both instances.
+/// The state of both instances and the host.
 #[derive(Default)]
 pub struct Model {
     table: [Option<Id>; TABLE],
@@ -229,14 +228,14 @@ impl Model {
         Model { seed, made: seed.iter().len() as Id, ..Model::default() }
     }
 
-    /// The object that is in a place for good.
+    /// The object that is never replaced.
     pub fn seed(&self) -> Option<Id> {
         self.seed
     }
 
-    /// After a program of unknown effect: so many objects have been made, and
-    /// the growing tables have these sizes. What the places hold is not known,
-    /// and to be overwritten.
+    /// Resumes after a program of unknown effect: `made` objects exist, and the
+    /// growing tables have these sizes. The contents of the places are unknown
+    /// and must be overwritten.
     pub fn resume(&mut self, made: Id, sizes: [u64; 2]) {
         *self = Model { made, seed: self.seed, ..Model::default() };
         for (instance, size) in self.instances.iter_mut().zip(sizes) {
@@ -256,12 +255,12 @@ impl Model {
             .collect()
     }
 
-    /// How many objects were made.
+    /// How many objects have been made.
     pub fn made(&self) -> Id {
         self.made
     }
 
-    /// Runs a program as the host calls it: in instance 0, without an argument.
+    /// Runs a program as the host does: in instance 0, without an argument.
     pub fn run(&mut self, program: &[Code]) -> Result<Option<Id>, Trapped> {
         self.frames.clear();
         self.frame(0, program, None)

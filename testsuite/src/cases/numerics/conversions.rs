@@ -5,7 +5,7 @@ use super::{F32, F64, I32, I64, Op, Outcome, check};
 use crate::support::Setup;
 use kernref::abi::Trap;
 
-/// A conversion to an integer: traps beyond the limits, `low < value < high`.
+/// A conversion to an integer, which traps unless `low < value < high`.
 fn truncating(value: f64, low: f64, high: f64, converted: u64) -> Outcome {
     if value.is_nan() {
         return Err(Trap::BadConversionToInteger);
@@ -13,7 +13,7 @@ fn truncating(value: f64, low: f64, high: f64, converted: u64) -> Outcome {
     if value > low && value < high { Ok(converted) } else { Err(Trap::IntegerOverflow) }
 }
 
-/// The greatest f64 below −2^63: what is above it truncates to an i64.
+/// The greatest f64 below −2^63: anything above it truncates to an i64.
 const BELOW_I64: f64 = -9_223_372_036_854_777_856.0;
 const TWO_63: f64 = 9_223_372_036_854_775_808.0;
 const TWO_64: f64 = 18_446_744_073_709_551_616.0;

@@ -144,7 +144,7 @@ pub(super) fn f64(bits: u64) -> f64 {
     f64::from_bits(bits)
 }
 
-/// Bits of a result; NaNs are canonical, which stands for any quiet one.
+/// Bits of a result; NaNs become canonical, which stands for any quiet NaN.
 pub(super) fn of32(value: f32) -> u64 {
     if value.is_nan() { NAN32 } else { value.to_bits().into() }
 }
@@ -153,7 +153,7 @@ pub(super) fn of64(value: f64) -> u64 {
     if value.is_nan() { NAN64 } else { value.to_bits() }
 }
 
-/// The lesser, with NaNs and signs of zeros as Wasm wants them.
+/// The minimum, with NaNs and signed zeros as Wasm defines them.
 fn least(a: f64, b: f64) -> f64 {
     match a.partial_cmp(&b) {
         None => f64::NAN,
@@ -219,7 +219,7 @@ pub fn float_arithmetic_and_comparisons(setup: Setup) {
 const SIGN32: u64 = 1 << 31;
 const SIGN64: u64 = 1 << 63;
 
-/// These change the sign at most, NaN or not, and reinterpretation nothing.
+/// These change at most the sign, even of NaNs; reinterpretation changes nothing.
 const KEEPING: &[Op] = &[
     Op { name: "f32.abs", params: &[F32], result: F32, model: |a, _| Ok(a & !SIGN32) },
     Op { name: "f32.neg", params: &[F32], result: F32, model: |a, _| Ok(a ^ SIGN32) },
@@ -247,7 +247,7 @@ pub fn float_operators_that_keep_bits(setup: Setup) {
     check(setup, KEEPING, false, edges);
 }
 
-/// Rounds by the spacing of floats near 2^52: adding and taking away that
+/// Rounds using the spacing of floats near 2^52: adding and subtracting that
 /// number leaves the nearest integer, ties to even.
 fn nearest(a: f64) -> f64 {
     const UNIT: f64 = 4_503_599_627_370_496.0;
@@ -295,7 +295,7 @@ macro_rules! roundings {
 const ROUNDING32: &[Op] = roundings!("f32.", F32, f32, of32, f32);
 const ROUNDING64: &[Op] = roundings!("f64.", F64, f64, of64, f64);
 
-/// Roots of squares are exact; of the rest only NaN and zeros are checked.
+/// Square roots, checked only on values that are their own.
 const ROOTS: &[Op] = &[
     Op { name: "f64.sqrt", params: &[F64], result: F64, model: |a, _| Ok(a) },
     Op { name: "f32.sqrt", params: &[F32], result: F32, model: |a, _| Ok(a) },
@@ -304,7 +304,7 @@ const ROOTS: &[Op] = &[
 pub fn rounding(setup: Setup) {
     check(setup, ROUNDING32, true, edges);
     check(setup, ROUNDING64, true, edges);
-    // Its own inverse on these.
+    // Values that are their own square roots.
     let fixed = |ty| match ty {
         ValType::F32 => &[0, SIGN32, 0x3f80_0000, 0x7f80_0000, NAN32][..],
         _ => &[0, SIGN64, 0x3ff0_0000_0000_0000, 0x7ff0_0000_0000_0000, NAN64][..],
@@ -313,7 +313,7 @@ pub fn rounding(setup: Setup) {
 }
 
 pub fn floats_cross_unchanged(setup: Setup) {
-    // From the host to Wasm, to a host function, and all the way back.
+    // From the host to Wasm, on to a host function, and all the way back.
     setup.each_engine(|engine| {
         let mut linker = Linker::<()>::new(engine);
         let swap = |a: f32, b: f64| (b, a);

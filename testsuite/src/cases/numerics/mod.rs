@@ -1,6 +1,6 @@
-//! Every scalar operator on edge values against a model in Rust. Values cross
-//! as integers that carry the bits, and as what they are, so that NaN payloads
-//! and signs of zeros are seen to survive both ways.
+//! Every scalar operator on edge values, compared with a model in Rust. Values
+//! cross both as integers carrying the bits and as themselves, which shows that
+//! NaN payloads and signs of zeros survive in both directions.
 
 mod conversions;
 mod floats;
@@ -21,8 +21,8 @@ use kernref::{Func, Instance, Store, Val, ValType};
 
 type Outcome = Result<u64, Trap>;
 
-/// An operator: its name, operand types, result type, and what it computes,
-/// all values as bits. Unary ones ignore the second operand.
+/// An operator: its name, operand types, result type and semantics, all values
+/// as bits. Unary operators ignore the second operand.
 struct Op {
     name: &'static str,
     params: &'static [ValType],
@@ -35,7 +35,7 @@ const I64: ValType = ValType::I64;
 const F32: ValType = ValType::F32;
 const F64: ValType = ValType::F64;
 
-/// What a NaN result of arithmetic stands for: any quiet NaN.
+/// The NaN that stands for any quiet NaN as an arithmetic result.
 const NAN32: u64 = 0x7fc0_0000;
 const NAN64: u64 = 0x7ff8_0000_0000_0000;
 
@@ -57,7 +57,7 @@ fn to_bits(ty: ValType, value: &str) -> String {
     }
 }
 
-/// A module with two functions per operator: `name` as it is, and `name/bits`.
+/// A module with two functions per operator: plain `name`, and `name/bits`.
 fn text_of(ops: &[Op]) -> String {
     let mut text = String::from("(module ");
     for op in ops {
@@ -103,7 +103,7 @@ fn is_quiet_nan(ty: ValType, bits: u64) -> bool {
     }
 }
 
-/// The same, or both quiet NaNs where `loose` allows that.
+/// Equal, or both quiet NaNs where `loose` allows that.
 fn agree(ty: ValType, loose: bool, found: Outcome, wanted: Outcome) -> bool {
     match (found, wanted) {
         (Ok(found), Ok(wanted)) if loose && is_quiet_nan(ty, wanted) => is_quiet_nan(ty, found),
@@ -111,7 +111,7 @@ fn agree(ty: ValType, loose: bool, found: Outcome, wanted: Outcome) -> bool {
     }
 }
 
-/// An operator's functions in an instance.
+/// The two functions of an operator in an instance.
 struct Functions {
     plain: Func,
     bits: kernref::TypedFunc<(u64, u64), u64>,
@@ -124,7 +124,7 @@ impl Functions {
         Self { plain, bits }
     }
 
-    /// Runs both; they agree.
+    /// Runs both and checks that they agree.
     fn run(&self, op: &Op, store: &mut Store<()>, a: u64, b: u64) -> Outcome {
         let trap = |error: kernref::Error| error.as_trap().unwrap();
         let through = self.bits.call(&mut *store, (a, b)).map_err(trap);
@@ -138,7 +138,7 @@ impl Functions {
     }
 }
 
-/// Runs every operator on every pair of the edge values of its types.
+/// Runs every operator on every pair of edge values of its types.
 fn check(setup: Setup, ops: &[Op], loose: bool, edges: fn(ValType) -> &'static [u64]) {
     setup.each_engine(|engine| {
         let (mut store, instance) = instance(engine, &text_of(ops));
