@@ -1,5 +1,5 @@
-//! Artifacts go into engines that work as the one they were compiled for, and
-//! into no others.
+//! Artifacts load into engines of the flavor they were compiled for, and into
+//! no others.
 #![cfg(all(feature = "compile", feature = "std"))]
 
 use kernref::compile::{CompileSettings, compile};
@@ -8,7 +8,7 @@ use std::num::NonZeroU32;
 
 type Change = (&'static str, fn(&mut CompileSettings), fn(&mut Config));
 
-/// One of each thing that code takes for granted and an embedder can choose.
+/// One change per property that code relies on and an embedder can choose.
 const CHANGES: [Change; 6] = [
     ("", |_| (), |_| ()),
     (
@@ -73,7 +73,7 @@ fn parts_that_were_taken_apart_can_be_put_together() {
     let wasm = wat::parse_str(r#"(module (func (export "f") (result i32) i32.const 7))"#).unwrap();
     let parts = compile(&wasm, &CompileSettings::default()).unwrap().into_parts();
     let engine = Engine::new(&Config::new()).unwrap();
-    // SAFETY: what the compiler has made, unchanged.
+    // SAFETY: unchanged compiler output.
     let artifact = unsafe { kernref::artifact::Artifact::from_parts(parts) };
     let module = Module::from_artifact(&engine, artifact).unwrap();
     let mut store = Store::new(&engine, ()).unwrap();

@@ -1,6 +1,6 @@
-//! What collecting and reading cost. Run with `cargo test --release --features
-//! std,compile --test gc_cost -- --ignored --nocapture`; prints, and checks
-//! nothing but the results.
+//! The cost of collecting and reading. Run with `cargo test --release
+//! --features std,compile --test gc_cost -- --ignored --nocapture`; it prints
+//! times and checks only the results.
 #![cfg(all(feature = "compile", feature = "std"))]
 
 use kernref::{
@@ -41,18 +41,18 @@ const MODULE: &str = r#"(module
             (br_if $again (local.tee 0 (i32.sub (local.get 0) (i32.const 1)))))
         local.get $n))"#;
 
-/// How often each thing is done.
+/// How often each measurement is repeated.
 const ROUNDS: usize = 21;
-/// Frames of the deep recursion.
+/// Depth of the recursion, in frames.
 const FRAMES: u32 = 10_000;
-/// Entries of the long table.
+/// Length of the long table, in entries.
 const ENTRIES: u32 = 80_000;
-/// Budget of a step.
+/// Budget of a step, in entries.
 const STEP: u32 = 1_000;
 
 struct World {
     object: ExternRef,
-    /// Of whole collections, of first steps and of later ones.
+    /// Times of whole collections, of first steps, and of later steps.
     whole: Vec<Duration>,
     first: Vec<Duration>,
     later: Vec<Duration>,
@@ -66,7 +66,7 @@ fn timed<R>(body: impl FnOnce() -> R) -> (Duration, R) {
     (started.elapsed(), result)
 }
 
-/// Median, best and worst; empties the list.
+/// Prints and empties the list; returns the median.
 fn report(what: &str, times: &mut Vec<Duration>, per: u32) -> f64 {
     times.sort();
     let each = |time: Duration| time.as_nanos() as f64 / f64::from(per);

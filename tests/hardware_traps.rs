@@ -1,5 +1,5 @@
-//! Hardware traps on a host: many threads at once, and faults that are not
-//! Kernref's, each in a process of its own.
+//! Hardware traps on a host: on many threads at once, and faults not caused by
+//! Kernref, each in its own process.
 #![cfg(all(feature = "compile", feature = "std", target_os = "linux"))]
 
 use kernref::fault::FaultRegisters;
@@ -79,7 +79,7 @@ fn threads_trap_while_modules_come_and_go() {
                 drop(modules);
                 guest.traps();
                 drop(guest);
-                // An engine of its own, in the same process.
+                // A separate engine in the same process.
                 Guest::of(&module(&self::engine())).traps();
             }
         });
@@ -108,7 +108,7 @@ fn a_trap_far_down_a_stack_that_is_nearly_used_up() {
     assert_eq!(end(deepest + 1, OUTSIDE), Some(Trap::StackOverflow));
 }
 
-/// Runs `name` of [`CHILDREN`] in a process of its own.
+/// Runs `name` of [`CHILDREN`] in its own process.
 fn child(name: &str) -> ExitStatus {
     let program = std::env::current_exe().unwrap();
     let mut command = Command::new(program);
@@ -118,7 +118,7 @@ fn child(name: &str) -> ExitStatus {
 
 const CHILD: &str = "KERNREF_TEST_CHILD";
 
-/// What the handlers of the tests exit with.
+/// Exit codes of the tests' handlers.
 const HANDLED: i32 = 42;
 const TRAPPED: i32 = 43;
 
@@ -142,13 +142,13 @@ fn in_a_process_of_its_own() {
 
 #[test]
 fn what_is_not_a_stray_access_of_wasm_goes_on() {
-    // Without another handler, the process ends as if there were none.
+    // Without another handler, the process dies as if Kernref had none.
     assert_eq!(child("null").signal(), Some(libc::SIGSEGV));
     assert_eq!(child("null with a handler").code(), Some(HANDLED));
     assert_eq!(child("guard from outside").code(), Some(HANDLED));
     assert_eq!(child("inside the memory").code(), Some(HANDLED));
     assert_eq!(child("sent").code(), Some(HANDLED));
-    // The standard library's handler still tells of an exhausted stack.
+    // The standard library's handler still reports stack overflow.
     assert_eq!(child("exhausted").signal(), Some(libc::SIGABRT));
 }
 
@@ -160,7 +160,7 @@ fn an_engine_handles_its_own_faults_only() {
 type Handler = extern "C" fn(i32, *mut libc::siginfo_t, *mut libc::c_void);
 
 fn install(handler: Handler) {
-    // SAFETY: a handler that does only what it may.
+    // SAFETY: the handler only does what a signal handler may.
     unsafe {
         let mut action: libc::sigaction = std::mem::zeroed();
         action.sa_sigaction = handler as *const () as usize;
@@ -170,11 +170,11 @@ fn install(handler: Handler) {
 }
 
 extern "C" fn leave(_: i32, _: *mut libc::siginfo_t, _: *mut libc::c_void) {
-    // SAFETY: allowed in a handler.
+    // SAFETY: `_exit` is allowed in a signal handler.
     unsafe { libc::_exit(HANDLED) }
 }
 
-/// An engine that works.
+/// A guest whose hardware traps work.
 fn guest() -> Guest {
     let mut guest = Guest::of(&module(&engine()));
     guest.traps();
@@ -182,7 +182,7 @@ fn guest() -> Guest {
 }
 
 fn touch(address: usize) {
-    // SAFETY: none: it faults, and the process ends.
+    // SAFETY: not sound: the access faults and the process ends.
     unsafe { std::ptr::with_exposed_provenance::<u8>(address).read_volatile() };
 }
 
@@ -208,7 +208,7 @@ fn inside_the_memory() {
     install(leave);
     let mut guest = guest();
     let base = guest.base();
-    // SAFETY: the second page of the memory, a mapping of the guest's.
+    // SAFETY: the second page of the memory, in the guest's mapping.
     unsafe { libc::mprotect(base.add(1 << 16).cast(), 1 << 16, libc::PROT_NONE) };
     _ = guest.load.call(&mut guest.store, 1 << 16);
 }
@@ -216,7 +216,7 @@ fn inside_the_memory() {
 fn sent() {
     install(leave);
     let _guest = guest();
-    // SAFETY: a signal to this process.
+    // SAFETY: raises a signal in this process.
     unsafe { libc::raise(libc::SIGSEGV) };
 }
 
@@ -231,10 +231,10 @@ fn exhausted() {
 
 static ENGINES: OnceLock<[Engine; 2]> = OnceLock::new();
 
-/// Asks the engine the fault is not of, then the one it is of.
+/// Asks the engine that did not cause the fault, then the one that did.
 extern "C" fn ask(_: i32, info: *mut libc::siginfo_t, context: *mut libc::c_void) {
     let Some([own, other]) = ENGINES.get() else { return leave(0, info, context) };
-    // SAFETY: what the handler was given.
+    // SAFETY: `info` and `context` are what the kernel passed to the handler.
     unsafe {
         let address = (*info).si_addr() as usize;
         let found = kernref::arch::signal_registers(context);

@@ -1,5 +1,5 @@
-//! Kernref's limits, each with its error, and modules that go to them: compiled
-//! on a stack as small as a kernel's, and in time in proportion to their size.
+//! Kernref's limits, each with its error, and modules that reach them: these
+//! compile on a stack as small as a kernel's, in time proportional to their size.
 #![cfg(all(feature = "compile", feature = "std"))]
 
 use kernref::artifact::limits::{self, Limit};
@@ -49,13 +49,13 @@ fn locals(count: u64, ty: u8) -> Vec<u8> {
     [vec![1], leb(count), vec![ty]].concat()
 }
 
-/// The processor time of this thread: what else runs does not count.
+/// The processor time of this thread: time spent elsewhere does not count.
 fn processor_time() -> Duration {
     let time = clock_gettime(ClockId::ThreadCPUTime);
     Duration::new(time.tv_sec as u64, time.tv_nsec as u32)
 }
 
-/// Compiles on a small stack; gives the processor time it took.
+/// Compiles on a small stack; returns the processor time it took.
 fn compile(bytes: Vec<u8>) -> (Result<(), Error>, Duration) {
     let compile = move || {
         let engine = Engine::new(&Config::new()).unwrap();
@@ -77,7 +77,7 @@ fn refused(limit: Limit, requested: u64, bytes: Vec<u8>) {
     }
 }
 
-/// Compiles at half the size and at the whole, and compares the times.
+/// Compiles at half and at full size, and compares the times.
 fn scales(name: &str, size: u64, make: impl Fn(u64) -> Vec<u8>) {
     let time = |size| {
         let (outcome, time) = compile(make(size));
@@ -86,7 +86,7 @@ fn scales(name: &str, size: u64, make: impl Fn(u64) -> Vec<u8>) {
     };
     let (half, whole) = (time(size / 2), time(size));
     println!("{name}: {} in {half:?}, {size} in {whole:?}", size / 2);
-    // Twice is right and four times is quadratic; machines have their moods.
+    // A factor of two is right and four is quadratic; machines are noisy.
     let allowed = half * 7 / 2 + Duration::from_millis(500);
     assert!(whole < allowed, "{name}: {half:?}, then {whole:?}");
 }
@@ -153,7 +153,7 @@ fn names_segments_and_modules_are_limited() {
     refused(limits::MODULE_BYTES, bytes, vec![0; bytes as usize]);
 }
 
-/// `open` and as many ends.
+/// `open` repeated `depth` times, and as many ends.
 fn nested(before: &[u8], open: &[u8], depth: u64) -> Vec<u8> {
     let each = [before, open].concat();
     function(&[0], &[each.repeat(depth as usize), vec![0x0b; depth as usize]].concat())
@@ -189,16 +189,15 @@ fn large_tables_and_many_functions() {
     let step = [0x20, 0, 0x41, 5, 0x6a, 0x21, 0];
     let straight = |bytes: u64| step.repeat(bytes as usize / step.len());
     scales("bytes of straight code", 400_000, |bytes| function(&locals(1, I32), &straight(bytes)));
-    // 2 MB and more, in functions of a kilobyte.
+    // Just over 2 MB, in functions of one kilobyte.
     scales("bytes of a module", 2_100_000, |bytes| {
         functions_of(&[0x60, 0, 0], bytes / 1024, &locals(1, I32), &straight(1014))
     });
 }
 
-/// Locals that are all live over calls: each is set from a call of its own,
-/// and passed to one when all are set. Every call's stack map lists them, so
-/// their product is limited: a fair number compiles soon, more is refused
-/// before much is done.
+/// Locals that are all live across calls: each is set by a call, and passed to
+/// another once all are set. Every call's stack map lists them, so the product
+/// is limited: a reasonable number compiles quickly, and more is refused early.
 #[test]
 fn live_externref_locals() {
     let make = |count: u64| {
@@ -231,7 +230,7 @@ fn live_externref_locals() {
     }
 }
 
-/// About as long as a function may be: it compiles, or the limit is named.
+/// About the maximum length of a function: it compiles, or the limit is named.
 #[test]
 fn the_longest_function() {
     let code = [0x20, 0, 0x41, 5, 0x6a, 0x21, 0].repeat(7_654_000 / 7);

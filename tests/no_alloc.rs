@@ -1,5 +1,5 @@
-//! Collections, barriers, and references on their way in and out allocate
-//! nothing: a global allocator counts per thread.
+//! Collections, barriers, and passing references in and out do not allocate: a
+//! global allocator counts per thread.
 #![cfg(all(feature = "compile", feature = "std"))]
 
 use kernref::{

@@ -1,9 +1,8 @@
-//! Each n-th request for memory fails, for every n, once and from then on,
-//! whether the global allocator, the source of linear memories or that of code
-//! is asked: through publishing a module, store creation, linking,
-//! instantiation, calls, growth, collection and drop nothing leaks and nothing
-//! aborts. The module is compiled beforehand: the compiler's own allocations
-//! are infallible.
+//! The n-th memory request fails, for every n, once or from then on, whether it
+//! goes to the global allocator, the source of linear memories or that of code.
+//! Across publishing a module, store creation, linking, instantiation, calls,
+//! growth, collection and drop, nothing leaks and nothing aborts. The module is
+//! compiled beforehand: the compiler's own allocations are infallible.
 #![cfg(all(feature = "compile", feature = "std"))]
 
 use kernref::alloc::{
@@ -28,9 +27,9 @@ struct Failing;
 #[derive(Clone, Copy, PartialEq)]
 enum Mode {
     Never,
-    /// Fails when so many more have succeeded.
+    /// Fails after this many more successes.
     After(u64, bool),
-    /// Fails always.
+    /// Always fails.
     Always,
     /// Has failed once.
     Done,
@@ -47,13 +46,13 @@ const KINDS: usize = 5;
 thread_local! {
     static MODE: Cell<Mode> = const { Cell::new(Mode::Never) };
     static LIVE: Cell<i64> = const { Cell::new(0) };
-    /// Memories and code regions that were given and not taken back.
+    /// Memories and code regions handed out and not yet returned.
     static HELD: Cell<i64> = const { Cell::new(0) };
     /// How many requests of each kind were refused.
     static REFUSED: Cell<[u32; KINDS]> = const { Cell::new([0; KINDS]) };
 }
 
-/// Refuses a request to a source when it is due.
+/// Refuses a request to a source if its turn has come.
 fn due(kind: usize, bytes: usize) -> Result<()> {
     if !refuses() {
         return Ok(());
@@ -64,7 +63,7 @@ fn due(kind: usize, bytes: usize) -> Result<()> {
     Err(Error::OutOfMemory { bytes })
 }
 
-/// A source whose every request may fail.
+/// A source any of whose requests may fail.
 struct Unreliable<S>(S);
 
 // SAFETY: passes on to a source that keeps the contract, or refuses.
@@ -193,7 +192,7 @@ const MODULE: &str = r#"(module
                 (i32.lt_u (local.tee $n (i32.add (local.get $n) (i32.const 1))) (i32.const 20))))
         (table.get $t (i32.const 1))))"#;
 
-/// `stores`: how many, one after the other.
+/// `stores`: how many stores run, one after another.
 fn scenario(
     config: &Config,
     artifact: Artifact,
@@ -225,7 +224,7 @@ fn in_a_store(
         run.call(&mut store, Object::make(alive)?)?;
         store.gc()?;
     }
-    // One is left to the store.
+    // One root is left to the store.
     for _ in 0..2 {
         let root = OwnedRooted::new(&mut store, Object::make(alive)?)?;
         let again = root.to_rooted().to_owned_rooted(&mut store)?;
@@ -238,7 +237,7 @@ fn in_a_store(
     let pages = memory.size(&store)?;
     let grown = memory.grow(&mut store, 1);
     assert_eq!(memory.size(&store)?, pages + u64::from(grown.is_ok()), "{grown:?}");
-    // What could not grow is as it was.
+    // What failed to grow is unchanged.
     memory.write(&mut store, (pages << 16) as usize - 4, b"last")?;
     assert_eq!(memory.data(&store)?[8..12], *b"data");
     grown?;
@@ -246,7 +245,7 @@ fn in_a_store(
     store.gc()
 }
 
-/// `is_pool`: what is released is kept for the next store.
+/// `is_pool`: released memories are kept for the next store.
 fn each_nth_request_fails(
     policy: DeferralPolicy,
     memory: fn() -> Arc<dyn MemorySource>,
@@ -275,7 +274,7 @@ fn each_nth_request_fails(
             MODE.set(Mode::After(n, always));
             let outcome = scenario(&config, artifact, &alive, stores);
             let reached = !matches!(MODE.replace(Mode::Never), Mode::After(..));
-            // And with it the source, which may have kept memories.
+            // This also drops the source, which may have kept memories.
             drop(config);
             match outcome {
                 Ok(()) => {}

@@ -1,12 +1,12 @@
 //! What reading a table or global compiles to. Under `ZeroCount` an externref
-//! is read as any other value is: no barrier, no call. Under `CloneOnRead`
-//! there is a barrier, which shows that the comparison can tell.
+//! is read like any other value: no barrier, no call. Under `CloneOnRead` there
+//! is a barrier, which shows that the comparison can fail.
 #![cfg(all(feature = "compile", feature = "std"))]
 
 use kernref::DeferralPolicy::{self, CloneOnRead, ZeroCount};
 use kernref::compile::{CompileSettings, OptLevel, compile};
 
-/// A function's machine code, and how many calls return into it.
+/// A function's machine code, and the number of calls in it.
 #[derive(Debug, PartialEq, Eq)]
 struct Code {
     bytes: Vec<u8>,
@@ -19,7 +19,7 @@ fn code_of(policy: DeferralPolicy, optimize: OptLevel, text: &str) -> Code {
     let artifact = compile(&wat::parse_str(text).unwrap(), &settings).unwrap();
     let artifact = artifact.parts();
     let function = artifact.functions[0];
-    // A return address may lie right behind the last instruction.
+    // A return address may directly follow the last instruction.
     let returns = (function.start + 1..=function.end)
         .filter(|offset| artifact.stack_maps.lookup(*offset).is_some());
     Code {
@@ -43,8 +43,8 @@ fn imported(ty: &str) -> String {
     )
 }
 
-/// Reads an element and says whether it is null, so that values of both widths
-/// are used alike.
+/// Reads an element and tests it for null, so that both element widths are used
+/// alike.
 fn table(ty: &str, size: &str) -> String {
     format!(
         "(module (table $t {size} {ty})
@@ -78,8 +78,8 @@ fn global_get_of_a_reference_is_that_of_a_number() {
 fn table_get_of_a_reference_is_a_plain_load() {
     for level in LEVELS {
         for size in ["4", "4 4", "4 100"] {
-            // Function references have no barrier under either policy; only
-            // the width of an element differs: a prefix byte or two.
+            // Function references have no barrier under either policy; the code
+            // differs only by the element width: a prefix byte or two.
             let plain = code_of(ZeroCount, level, &table("funcref", size));
             assert_eq!(plain.calls, 1, "the trap");
             let reference = code_of(ZeroCount, level, &table("externref", size));
@@ -95,7 +95,7 @@ fn table_get_of_a_reference_is_a_plain_load() {
 
 #[test]
 fn moving_references_about_calls_nothing() {
-    // Locals, operands, `select` and calls between Wasm functions count nothing.
+    // Locals, operands, `select` and calls between Wasm functions do no counting.
     let text = |ty: &str| {
         format!(
             "(module

@@ -1,5 +1,5 @@
-//! The same objects in four stores on four threads, which are inside Wasm at
-//! the same time: each waits there for the other three.
+//! The same objects in four stores on four threads that are inside Wasm at the
+//! same time: each waits there for the other three.
 #![cfg(all(feature = "compile", feature = "std"))]
 
 use kernref::{
@@ -13,7 +13,7 @@ use std::sync::{Arc, Barrier, Mutex};
 const THREADS: usize = 4;
 const OBJECTS: usize = 4;
 
-/// How many of its kind are alive, and how many are not any more.
+/// How many objects are alive and how many have been released.
 #[derive(Default)]
 struct Census {
     alive: AtomicUsize,
@@ -41,7 +41,7 @@ impl Drop for Object {
 
 /// What the threads share.
 struct Shared {
-    /// A place for each object: whoever takes one out may hold the last handle.
+    /// One place per object: whoever takes an object out may hold its last handle.
     shelf: [Mutex<Option<ExternRef>>; OBJECTS],
     meeting: Barrier,
     /// Threads that are inside Wasm.
@@ -87,7 +87,7 @@ fn linker(engine: &Engine) -> Result<Linker<Arc<Shared>>> {
         shared.most_inside.fetch_max(inside, Ordering::SeqCst);
         shared.meeting.wait();
         shared.inside.fetch_sub(1, Ordering::SeqCst);
-        // Nobody comes again before all have left.
+        // Nobody re-enters before all have left.
         shared.meeting.wait();
     })?;
     linker.func_wrap("h", "take", |caller: C<'_>, round: u32| -> Result<ExternRef> {
@@ -95,7 +95,7 @@ fn linker(engine: &Engine) -> Result<Linker<Arc<Shared>>> {
         let at = round % OBJECTS as u32;
         let taken = shared.shelf[at as usize].lock().expect("no panic").take();
         match taken {
-            // Now and then a new one instead, so that objects come and go.
+            // Occasionally a new object instead, so that objects come and go.
             Some(object) if round % 8 < 6 => Ok(object),
             _ => Object::make(at, &shared.census),
         }
@@ -159,7 +159,7 @@ fn four_stores_on_four_threads_share_objects() {
                 threads.into_iter().map(|thread| thread.join().unwrap()).collect()
             });
             assert_eq!(shared.most_inside.load(Ordering::SeqCst), THREADS, "never all inside");
-            // Stores are empty, and moved to this thread to be dropped.
+            // The stores are empty, and are dropped on this thread.
             for mut store in stores {
                 store.gc().unwrap();
                 assert_eq!(store.gc_stats().slots_used, 0);
