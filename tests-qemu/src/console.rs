@@ -18,7 +18,7 @@ static CONSOLE: Mutex<Console> = Mutex::new(Console);
 pub fn print(args: fmt::Arguments<'_>) {
     let _ = match CONSOLE.try_lock() {
         Some(mut console) => console.write_fmt(args),
-        // An exception while printing: better mixed up than not at all.
+        // If printing itself raised an exception, mixed output is better than none.
         None => Console.write_fmt(args),
     };
 }

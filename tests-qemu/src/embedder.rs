@@ -1,6 +1,6 @@
-//! What Kernref asks of a kernel: linear memories that grow in place within
-//! reserved address space, and code that is writable first and executable
-//! afterwards, never both.
+//! What Kernref requires of a kernel: linear memories that grow in place within
+//! reserved address space, and code that is first writable and then executable,
+//! never both.
 
 use crate::faults::{self, Watch};
 use crate::frames::FRAME_BYTES;
@@ -14,15 +14,15 @@ use kernref::fault::MEMORY32_GUARDED_BYTES;
 use kernref::{Config, Engine, Error, Result};
 use spin::Mutex;
 
-/// Most bytes for one memory: all that a 32-bit memory can have.
+/// Maximum size of one memory: all a 32-bit memory can have.
 const CAPACITY_BYTES: usize = 4 << 30;
-/// Address space of each memory, whatever its maximum: that is more than there
-/// are frames for, so that what lies beyond the committed bytes is a guard, and
-/// a range that is given back fits the next memory.
+/// Address space per memory, whatever its maximum: more than there are frames
+/// for, so everything beyond the committed bytes acts as a guard, and a
+/// returned range fits the next memory.
 const RESERVATION_BYTES: usize = MEMORY32_GUARDED_BYTES;
 
-/// Linear memories in the kernel's address space, all of them with the guard
-/// that [`Config::hardware_traps`] needs.
+/// Linear memories in the kernel's address space, all with the guard that
+/// [`Config::hardware_traps`] needs.
 pub struct KernelMemory;
 
 fn pointer(address: usize, bytes: usize) -> Result<NonNull<u8>> {
@@ -34,8 +34,8 @@ fn pages(bytes: usize) -> usize {
 }
 
 // SAFETY: ranges are disjoint, committed with zeroed frames, and do not move.
-// Of a range exactly the committed bytes are mapped, which are whole pages; the
-// rest has never been, or was unmapped and flushed before the range was reused.
+// Exactly the committed bytes of a range, which are whole pages, are mapped;
+// the rest never was, or was unmapped and flushed before the range was reused.
 unsafe impl MemorySource for KernelMemory {
     fn reserve(&self, minimum_bytes: usize, maximum_bytes: usize) -> Result<LinearMemory> {
         let capacity_bytes = maximum_bytes.min(CAPACITY_BYTES);
@@ -79,11 +79,11 @@ unsafe impl MemorySource for KernelMemory {
     }
 }
 
-/// Code in pages of its own.
+/// Code in its own pages.
 pub struct KernelCode;
 
-// SAFETY: pages are writable and not executable until published, executable
-// and not writable from then on; the page tables cannot express both at once.
+// SAFETY: pages are writable and not executable until published, then
+// executable and not writable; the page tables cannot express both at once.
 unsafe impl CodeMemory for KernelCode {
     fn allocate(&self, len_bytes: usize) -> Result<CodeRegion> {
         let len_bytes = pages(len_bytes);
@@ -112,7 +112,7 @@ unsafe impl CodeMemory for KernelCode {
     }
 }
 
-/// The kernel's providers, shared.
+/// The kernel's providers.
 pub fn providers() -> (Arc<dyn MemorySource>, Arc<dyn CodeMemory>) {
     (Arc::new(KernelMemory), Arc::new(KernelCode))
 }
@@ -120,7 +120,7 @@ pub fn providers() -> (Arc<dyn MemorySource>, Arc<dyn CodeMemory>) {
 /// Engines of [`engine`], until [`forget_engines`].
 static WATCHED: Mutex<Vec<Watch>> = Mutex::new(Vec::new());
 
-/// An engine whose guests' faults are handled until [`forget_engines`] is
+/// Makes an engine whose guests' faults are handled until [`forget_engines`] is
 /// called.
 ///
 /// # Errors
@@ -133,13 +133,13 @@ pub fn engine(config: &Config) -> Result<Engine> {
     Ok(engine)
 }
 
-/// Ends what [`engine`] began. No guest of those engines runs any more.
+/// Undoes [`engine`]. No guest of those engines may run any more.
 pub fn forget_engines() {
     let watched = core::mem::take(&mut *WATCHED.lock());
     drop(watched);
 }
 
-/// A configuration with the kernel's providers and a stack for Wasm that fits
+/// A configuration with the kernel's providers and a Wasm stack limit that fits
 /// the boot stack.
 pub fn config() -> Config {
     let (memory, code) = providers();

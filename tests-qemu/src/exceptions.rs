@@ -1,16 +1,16 @@
-//! What happens on a processor exception: a guest's stray access ends the guest,
-//! a probe is resumed, any other is reported and ends the run.
+//! What happens on a processor exception: a guest's stray access ends the
+//! guest, a probe is resumed, and anything else is reported and ends the run.
 
 use crate::{Verdict, faults, println, probe};
 use kernref::fault::FaultRegisters;
 
-/// Decides on an exception in code that runs with these registers. True: they
-/// are now those to resume with. `accessed` is the address whose access raised
-/// it, if that is what did.
+/// Handles an exception in code running with these registers. Returns true if
+/// they now hold the state to resume with. `accessed` is the address whose
+/// access raised the exception, if it was an access.
 ///
 /// # Safety
 /// The registers are those of kernel code that the exception interrupted on
-/// this processor, whose stack is not in use meanwhile.
+/// this processor, and its stack is not used meanwhile.
 pub(crate) unsafe fn resume(registers: &mut FaultRegisters, accessed: Option<usize>) -> bool {
     // SAFETY: passed on to the caller.
     accessed.is_some_and(|address| unsafe { faults::handle(registers, address) })

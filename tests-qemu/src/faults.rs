@@ -1,19 +1,18 @@
-//! Which engines may have raised a page fault: the handler asks those that are
-//! watched here. A kernel watches each engine that it makes with
-//! [`kernref::Config::hardware_traps`], before the engine's code first runs,
-//! until no code of the engine's runs any more.
+//! Which engines may have raised a page fault: the handler asks those watched here.
+//! A kernel watches every engine it makes with [`kernref::Config::hardware_traps`]
+//! from before the engine's code first runs until none of it runs any more.
 //!
-//! Invariant: the handler waits for nobody. A place that it finds locked is
-//! being given to an engine, or taken from one, none of whose code runs; so the
-//! engine whose code raised the fault is always found. There may be any number
-//! of processors: handlers share the locks, and [`Watch`] waits for them.
+//! Invariant: the handler never waits. A place that it finds locked is being
+//! given to an engine, or taken from one, none of whose code is running; so the
+//! engine whose code raised the fault is always found. Any number of processors
+//! may run: handlers share the locks, and [`Watch`] waits for them.
 
 use core::sync::atomic::{AtomicU64, Ordering};
 use kernref::fault::FaultRegisters;
 use kernref::{Engine, Error, LimitError, Result};
 use spin::RwLock;
 
-/// Most engines at a time.
+/// Maximum number of engines watched at a time.
 pub const MOST_ENGINES: usize = 64;
 
 static ENGINES: [RwLock<Option<Engine>>; MOST_ENGINES] =
@@ -21,13 +20,13 @@ static ENGINES: [RwLock<Option<Engine>>; MOST_ENGINES] =
 
 static HANDLED: AtomicU64 = AtomicU64::new(0);
 
-/// While this lives, faults of the engine's guests end the guests alone.
+/// While this lives, a fault in one of the engine's guests ends only that guest.
 pub struct Watch(&'static RwLock<Option<Engine>>);
 
-/// Has the fault handler ask `engine`.
+/// Registers `engine` with the fault handler.
 ///
 /// # Errors
-/// [`Error::Limit`] when [`MOST_ENGINES`] are watched.
+/// [`Error::Limit`] if [`MOST_ENGINES`] are already watched.
 pub fn watch(engine: &Engine) -> Result<Watch> {
     for place in &ENGINES {
         if let Some(mut free) = place.try_write().filter(|place| place.is_none()) {
@@ -42,14 +41,14 @@ pub fn watch(engine: &Engine) -> Result<Watch> {
 
 impl Drop for Watch {
     fn drop(&mut self) {
-        // What it frees it frees unlocked.
+        // The engine is dropped after the lock is released.
         let engine = self.0.write().take();
         drop(engine);
     }
 }
 
-/// For the exception handlers: whether an engine knows the fault of an access
-/// to `address`; the registers are then those to resume with.
+/// For the exception handlers: whether an engine handles the fault of an access
+/// to `address`; if so, the registers hold the state to resume with.
 ///
 /// # Safety
 /// As for [`Engine::handle_fault`].
@@ -64,7 +63,7 @@ pub(crate) unsafe fn handle(registers: &mut FaultRegisters, address: usize) -> b
     handled
 }
 
-/// Faults so far that were a guest's.
+/// Number of guest faults handled so far.
 pub fn handled() -> u64 {
     HANDLED.load(Ordering::Relaxed)
 }

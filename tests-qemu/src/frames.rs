@@ -1,5 +1,5 @@
-//! Physical page frames: a bump allocator with a free list through the free
-//! frames themselves. RAM is identity-mapped, so a frame's address is usable.
+//! Physical page frames: a bump allocator with a free list threaded through the
+//! free frames. RAM is identity-mapped, so a frame's address is usable directly.
 
 use crate::arch::RAM_START;
 use spin::Mutex;
@@ -17,7 +17,7 @@ struct Frames {
 
 static FRAMES: Mutex<Frames> = Mutex::new(Frames { fresh: START, free: 0, free_count: 0 });
 
-/// A zeroed frame's address, or `None` when all are in use.
+/// Returns a zeroed frame's address, or `None` when all are in use.
 pub fn allocate() -> Option<usize> {
     let mut frames = FRAMES.lock();
     let frame = if frames.free != 0 {
@@ -40,7 +40,7 @@ pub fn allocate() -> Option<usize> {
 /// Takes a frame back.
 ///
 /// # Safety
-/// `frame` came from [`allocate`] and is in no use.
+/// `frame` came from [`allocate`] and is not in use.
 pub unsafe fn release(frame: usize) {
     let mut frames = FRAMES.lock();
     // SAFETY: by this function's contract the frame is free.
@@ -49,7 +49,7 @@ pub unsafe fn release(frame: usize) {
     frames.free_count += 1;
 }
 
-/// Frames that can still be had.
+/// Frames still available.
 pub fn available() -> usize {
     let frames = FRAMES.lock();
     (END - frames.fresh) / FRAME_BYTES + frames.free_count

@@ -7,15 +7,15 @@ const START: usize = RAM_START + (32 << 20);
 /// Bytes of heap.
 pub const SIZE_BYTES: usize = 320 << 20;
 
-/// Without a hook: interrupt handlers do not allocate, so they cannot find it
-/// locked.
+/// No hook is set: interrupt handlers do not allocate, so they never find the
+/// heap locked.
 #[global_allocator]
 static HEAP: KernelHeap = KernelHeap::new();
 
 /// Gives the heap its memory. Call once.
 ///
 /// # Panics
-/// When called again.
+/// If called twice.
 pub fn init() {
     // SAFETY: RAM that nothing else uses (see the crate's memory map).
     let added = unsafe { HEAP.add_region(START as *mut u8, SIZE_BYTES) };

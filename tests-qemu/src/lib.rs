@@ -1,8 +1,8 @@
-//! A small kernel for QEMU's `q35` (x86_64) and `virt` (aarch64) machines:
-//! enough of one to embed Kernref as a real kernel would.
+//! A small kernel for QEMU's `q35` (x86_64) and `virt` (aarch64) machines, just
+//! large enough to embed Kernref as a real kernel would.
 //!
-//! Memory, from the start of RAM (1 GiB): the kernel image, at 32 MiB a heap, at
-//! 352 MiB page frames, at 896 MiB what the host passes in ([`payload`]).
+//! Memory, from the start of RAM (1 GiB): the kernel image, a heap at 32 MiB,
+//! page frames at 352 MiB, and the host's input at 896 MiB ([`payload`]).
 //! Invariants: nothing is writable and executable; page 0 is not mapped; the
 //! page below the boot stack is not mapped.
 #![no_std]
@@ -24,7 +24,7 @@ pub mod vspace;
 
 use core::sync::atomic::{AtomicBool, Ordering};
 
-/// How a run of the kernel ends, as the host's runner sees it.
+/// How a run of the kernel ends, as seen by the host's runner.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub enum Verdict {
@@ -36,7 +36,7 @@ pub enum Verdict {
     Refused = 2,
     /// The kernel panicked.
     Panic = 3,
-    /// The processor raised an exception that nobody expected.
+    /// The processor raised an unexpected exception.
     Exception = 4,
 }
 

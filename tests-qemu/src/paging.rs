@@ -1,9 +1,9 @@
-//! Page tables of four levels with 4 KiB pages, which both architectures have;
-//! how an entry is encoded is the architecture's ([`crate::arch::entry`]).
+//! Four-level page tables with 4 KiB pages, common to both architectures; the
+//! encoding of an entry is the architecture's ([`crate::arch::entry`]).
 //!
 //! Invariants: [`Access`] has no value for "writable and executable". Tables
-//! that [`unmap`] leaves empty go back to the frames they came from, so that
-//! what is mapped bounds what the tables take.
+//! that [`unmap`] leaves empty are returned to the frame allocator, so that the
+//! mapped memory bounds the memory used by tables.
 
 use crate::arch;
 use crate::frames::{self, FRAME_BYTES};
@@ -38,8 +38,8 @@ fn index(address: usize, level: u32) -> usize {
     address >> (12 + 9 * level) & 511
 }
 
-/// The entry for `address` at `level` (0: pages, 1: 2 MiB blocks), making
-/// tables on the way if asked to.
+/// The entry for `address` at `level` (0: pages, 1: 2 MiB blocks). Makes
+/// missing tables if `create` is set.
 fn entry(root: usize, address: usize, level: u32, create: bool) -> Option<*mut u64> {
     let mut table = root;
     for at in (level + 1..4).rev() {
@@ -67,7 +67,7 @@ fn map_in(root: usize, address: usize, frame: usize, access: Access, large: bool
     true
 }
 
-/// Maps one page. False when no frame for a table is left.
+/// Maps one page. False if there is no frame for a table.
 #[must_use]
 pub fn map(address: usize, frame: usize, access: Access) -> bool {
     let root = ROOT.lock();
@@ -76,13 +76,12 @@ pub fn map(address: usize, frame: usize, access: Access) -> bool {
     done
 }
 
-/// Unmaps `[start, end)`, hands the frame behind each page to `release` when
-/// nothing reaches it any more, and gives back the tables that are then empty.
-/// What is not mapped is passed over a whole table at a time.
+/// Unmaps `[start, end)`, passes the frame behind each page to `release` once
+/// nothing reaches it any more, and frees tables that become empty. Unmapped
+/// parts are skipped a whole table at a time.
 ///
 /// # Safety
-/// Nobody uses the range, and it holds pages of 4 KiB only: none of what
-/// [`init`] maps.
+/// Nobody uses the range, and it holds only 4 KiB pages: nothing [`init`] maps.
 pub unsafe fn unmap(start: usize, end: usize, release: &mut dyn FnMut(usize)) {
     let root = ROOT.lock();
     // SAFETY: by this function's contract.
@@ -90,7 +89,8 @@ pub unsafe fn unmap(start: usize, end: usize, release: &mut dyn FnMut(usize)) {
 }
 
 /// # Safety
-/// `table` is live, of `level`, and covers `[start, end)`; else as for [`unmap`].
+/// `table` is live, at `level`, and covers `[start, end)`; otherwise as for
+/// [`unmap`].
 unsafe fn clear(
     table: usize,
     level: u32,
@@ -114,11 +114,11 @@ unsafe fn clear(
             if level == 0 || is_empty(below) {
                 // SAFETY: as above.
                 unsafe { slot.write_volatile(0) };
-                // Also forgets that there was a table.
+                // Also drops the cached pointer to the table.
                 arch::flush_tlb(from);
                 match level {
                     0 => release(below),
-                    // SAFETY: an empty table that no entry leads to.
+                    // SAFETY: an empty table that no entry points to.
                     _ => unsafe { frames::release(below) },
                 }
             }
@@ -142,8 +142,8 @@ pub fn frame_of(address: usize) -> Option<usize> {
     arch::entry::is_present(value).then(|| arch::entry::address(value))
 }
 
-/// Replaces the boot mapping: RAM without execution, the image section by
-/// section, devices where the machine has them.
+/// Replaces the boot mapping: RAM without execute permission, the image section
+/// by section, and the machine's devices.
 pub fn init() {
     let [start, text, rodata, end] =
         [&raw const image_start, &raw const text_end, &raw const rodata_end, &raw const image_end]

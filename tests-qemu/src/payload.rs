@@ -1,4 +1,4 @@
-//! What the host passes in: arguments and files, at a fixed address in RAM.
+//! The host's input: arguments and files, at a fixed address in RAM.
 //!
 //! ```text
 //! "KREFPAY1" | u32 number of arguments | each: u32 length, bytes
@@ -16,7 +16,7 @@ const MAGIC: &[u8; 8] = b"KREFPAY1";
 /// Arguments and files.
 #[derive(Default)]
 pub struct Payload {
-    /// Arguments, the command first.
+    /// Arguments; the first is the command.
     pub args: Vec<&'static str>,
     /// Names and contents.
     pub files: Vec<(&'static str, &'static [u8])>,
@@ -45,7 +45,7 @@ impl Reader {
 
 /// Reads the payload; empty if there is none.
 pub fn read() -> Payload {
-    // SAFETY: RAM that the kernel uses for nothing else and never writes.
+    // SAFETY: RAM that the kernel never writes and uses for nothing else.
     let bytes = unsafe { core::slice::from_raw_parts(START as *const u8, LIMIT_BYTES) };
     match bytes.strip_prefix(MAGIC) {
         Some(rest) => parse(Reader(rest)).unwrap_or_default(),

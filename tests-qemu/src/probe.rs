@@ -1,4 +1,4 @@
-//! Accesses that are allowed to fault: tests of page protection.
+//! Accesses that may fault, for testing page protection.
 
 use core::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use kernref::fault::FaultRegisters;
@@ -21,16 +21,16 @@ pub(crate) fn caught(registers: &mut FaultRegisters) -> bool {
 fn run(probe: unsafe extern "C" fn(usize) -> u64, address: usize) -> bool {
     ACTIVE.store(true, Ordering::SeqCst);
     // SAFETY: the access either succeeds, which callers allow, or faults, and
-    // then the exception handler resumes where the probe says.
+    // then the exception handler resumes at the recorded place.
     let faulted = unsafe { probe(address) } != 0;
     ACTIVE.store(false, Ordering::SeqCst);
     faulted
 }
 
-/// Whether writing back the byte that is at `address` faults.
+/// Whether writing back the byte at `address` faults.
 ///
 /// # Safety
-/// If it does not fault, the byte may be written.
+/// The byte may be written if that does not fault.
 pub unsafe fn write_faults(address: usize) -> bool {
     run(crate::arch::probe_write, address)
 }

@@ -22,18 +22,18 @@ pub fn ticks() -> u64 {
 }
 
 /// Runs `hook` at each tick, in interrupt context: it must not allocate or
-/// print. `None` stops that.
+/// print. `None` removes the hook.
 pub fn set_hook(hook: Option<fn()>) {
     let hook = hook.map_or(core::ptr::null_mut(), |hook| hook as *mut ());
     HOOK.store(hook, Ordering::Release);
 }
 
-/// Starts the timer at about `hertz` and lets interrupts in.
+/// Starts the timer at about `hertz` and enables interrupts.
 pub fn start(hertz: u32) {
     crate::arch::start_timer(hertz);
 }
 
-/// Stops the timer and keeps interrupts out.
+/// Stops the timer and disables interrupts.
 pub fn stop() {
     crate::arch::stop_timer();
 }

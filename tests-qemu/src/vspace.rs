@@ -1,5 +1,5 @@
-//! Virtual address space above RAM: ranges that are reserved first and backed
-//! with zeroed frames as they are needed.
+//! Virtual address space above RAM: ranges are reserved first and backed with
+//! zeroed frames as needed.
 
 use crate::frames::{self, FRAME_BYTES};
 use crate::paging::{self, Access};
@@ -11,16 +11,16 @@ const END: usize = 0x7000_0000_0000;
 
 struct Space {
     fresh: usize,
-    /// Ranges given back: start and length. Has room for those in use.
+    /// Returned ranges: start and length. Has room for all ranges in use.
     free: Vec<(usize, usize)>,
     in_use: usize,
 }
 
 static SPACE: Mutex<Space> = Mutex::new(Space { fresh: START, free: Vec::new(), in_use: 0 });
 
-/// Reserves `bytes` of address space (rounded up to pages), followed by a
-/// page that is never mapped. Its address, or `None` when space runs out, or
-/// the heap.
+/// Reserves `bytes` of address space (rounded up to pages), followed by a page
+/// that is never mapped. Returns its address, or `None` if address space or
+/// heap runs out.
 pub fn reserve(bytes: usize) -> Option<usize> {
     let bytes = bytes.max(1).checked_next_multiple_of(FRAME_BYTES)?.checked_add(FRAME_BYTES)?;
     let mut space = SPACE.lock();
@@ -28,7 +28,7 @@ pub fn reserve(bytes: usize) -> Option<usize> {
     let start = match given_back {
         Some(at) => space.free.swap_remove(at).0,
         None => {
-            // Giving back must not fail.
+            // Returning a range must not fail.
             let ranges = space.in_use + 1;
             space.free.try_reserve(ranges).ok()?;
             let start = space.fresh;
@@ -40,7 +40,7 @@ pub fn reserve(bytes: usize) -> Option<usize> {
     Some(start)
 }
 
-/// Gives a range back; its pages must have been unmapped.
+/// Returns a range; its pages must have been unmapped.
 pub fn unreserve(start: usize, bytes: usize) {
     let bytes = bytes.max(1).next_multiple_of(FRAME_BYTES) + FRAME_BYTES;
     let mut space = SPACE.lock();
@@ -48,8 +48,8 @@ pub fn unreserve(start: usize, bytes: usize) {
     space.in_use -= 1;
 }
 
-/// Backs `[start, end)` (page-aligned) with zeroed frames. On failure nothing
-/// of it stays mapped, and no table that was made for it stays either.
+/// Backs `[start, end)` (page-aligned) with zeroed frames. On failure neither
+/// pages nor tables made for the range remain.
 #[must_use]
 pub fn commit(start: usize, end: usize) -> bool {
     let mut pages = (start..end).step_by(FRAME_BYTES);
@@ -64,18 +64,18 @@ pub fn commit(start: usize, end: usize) -> bool {
         })
     });
     if !done {
-        // SAFETY: what is mapped of it was mapped just now and is unused.
+        // SAFETY: any pages of it were mapped just now and are unused.
         unsafe { decommit(start, end) };
     }
     done
 }
 
-/// Unmaps what is mapped of `[start, end)` and frees its frames.
+/// Unmaps any mapped pages of `[start, end)` and frees their frames.
 ///
 /// # Safety
 /// Nobody uses the range.
 pub unsafe fn decommit(start: usize, end: usize) {
-    // SAFETY: nobody uses the range. A frame is mapped once, and that is gone
+    // SAFETY: nobody uses the range. Each frame is mapped once, and no longer
     // when it is released.
     unsafe { paging::unmap(start, end, &mut |frame| frames::release(frame)) };
 }

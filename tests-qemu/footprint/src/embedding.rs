@@ -1,5 +1,5 @@
-//! Everything that an embedder can do with a module it has got, each at least
-//! once, so that the linker keeps it.
+//! Everything an embedder can do with an existing module, each at least once,
+//! so that the linker keeps it.
 
 use alloc::sync::Arc;
 use core::fmt::{self, Write};
@@ -15,7 +15,7 @@ use kernref::{
     UpdateDeadline, Val, ValType,
 };
 
-/// Code somewhere.
+/// A code source; never run.
 struct Code;
 
 // SAFETY: never run.
@@ -42,16 +42,16 @@ impl Write for Console {
     }
 }
 
-/// A store's data.
+/// The store's data.
 pub struct Data {
     limits: StoreLimits,
     object: ExternRef,
 }
 
-/// An engine with all settings made.
+/// An engine with every setting set.
 ///
 /// # Errors
-/// The engine's.
+/// Those of [`Engine::new`].
 pub fn engine() -> Result<Engine> {
     let mut config = Config::new();
     config
@@ -69,7 +69,7 @@ pub fn engine() -> Result<Engine> {
     Engine::new(&config)
 }
 
-/// Runs `module` and everything around it, and prints what went wrong.
+/// Runs `module` with everything around it, and prints any error.
 pub fn run(engine: &Engine, module: &Module) {
     if let Err(error) = embed(engine, module) {
         report(&error);
@@ -153,7 +153,7 @@ fn control(store: &mut Store<Data>) -> Result<()> {
     store.set_epoch_deadline(black_box(1));
     store.epoch_deadline_callback(|_| Ok(UpdateDeadline::Continue(1)))?;
     store.engine().increment_epoch();
-    // SAFETY: no code lies there, so nothing else is looked at.
+    // SAFETY: there is no code at that address, so nothing else is accessed.
     black_box(unsafe { store.engine().handle_fault(&mut FaultRegisters::default(), 0) });
     store.set_fuel(black_box(1))?;
     store.set_stack_limit(black_box(None));

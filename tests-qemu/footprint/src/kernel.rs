@@ -1,6 +1,6 @@
-//! A kernel with nothing but a heap that never frees and a panic handler that
-//! stops. It prints nothing: all formatting counts as Kernref's. One kernel has
-//! Kernref's heap instead, to weigh it.
+//! A kernel with only a heap that never frees and a panic handler that stops.
+//! It prints nothing, so that all formatting code counts as Kernref's. One
+//! kernel has Kernref's heap instead, to measure its size.
 
 use core::alloc::{GlobalAlloc, Layout};
 use core::hint::black_box;
@@ -11,7 +11,7 @@ use core::sync::atomic::{AtomicUsize, Ordering};
 pub struct Bump(AtomicUsize);
 
 impl Bump {
-    /// All is free.
+    /// An empty heap.
     #[expect(clippy::new_without_default, reason = "made once, as a static")]
     pub const fn new() -> Self {
         Self(AtomicUsize::new(0))
@@ -20,7 +20,7 @@ impl Bump {
 
 const HEAP_END: usize = 1 << 30;
 
-// SAFETY: each block is given once.
+// SAFETY: each block is handed out once.
 unsafe impl GlobalAlloc for Bump {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         let bytes = layout.size() + layout.align();
@@ -35,28 +35,28 @@ unsafe impl GlobalAlloc for Bump {
     }
 }
 
-/// Stops; the optimizer must believe that it looks at the message, or it drops
-/// what a kernel that prints it would have to carry.
+/// Stops. The optimizer must assume that the message is read, or it drops code
+/// that a kernel which prints it would have to carry.
 #[panic_handler]
 fn panic(info: &core::panic::PanicInfo<'_>) -> ! {
     black_box(info);
     halt()
 }
 
-/// The end.
+/// The end of every run.
 pub fn halt() -> ! {
     loop {
         core::hint::spin_loop();
     }
 }
 
-/// What every kernel here does.
+/// What every kernel here does at its start.
 pub fn start() {
     let words = black_box(alloc::vec![black_box(1_u64); black_box(16)]);
     drop(black_box(words));
 }
 
-/// Something that only exists when the kernel runs.
+/// A value that would only exist if the kernel ran.
 pub fn given<T>() -> &'static mut T {
     // SAFETY: never run.
     unsafe { &mut *black_box(null_mut::<T>()) }
@@ -72,7 +72,7 @@ macro_rules! entry {
         #[global_allocator]
         static HEAP: $heap = <$heap>::new();
 
-        /// Where the kernel begins.
+        /// The entry point.
         #[unsafe(no_mangle)]
         extern "C" fn _start() -> ! {
             $crate::kernel::start();

@@ -1,6 +1,5 @@
-//! What the weighed kernels share: the least that a kernel has anyway
-//! ([`kernel`]), and a use of all of the runtime's API ([`embedding`]). They
-//! are linked, never run.
+//! What the measured kernels share: the minimum any kernel has ([`kernel`]), and
+//! a use of the whole runtime API ([`embedding`]). They are linked but never run.
 #![no_std]
 
 extern crate alloc;

@@ -1,10 +1,10 @@
-//! Links the collector's entry points with a panic handler that needs a symbol
-//! which does not exist: the link succeeds exactly if no panic path is
-//! reachable from them. Never run.
+//! Links the collector's entry points with a panic handler that needs an
+//! undefined symbol: the link succeeds exactly if no panic path is reachable
+//! from them. Never run.
 //!
-//! The store's own entry points bring in the lookup of stack maps. Not
-//! followed: what is called through pointers and is the embedder's
-//! (destructors, its allocator).
+//! The store's own entry points pull in the stack map lookup. Not covered: what
+//! is called through pointers and belongs to the embedder (destructors, its
+//! allocator).
 #![no_std]
 #![no_main]
 
@@ -14,10 +14,10 @@ use kernref::abi::{StackMapLookup, VmContext};
 use kernref::gc::{ExternRef, RefHeap};
 use kernref::{OwnedRooted, Store};
 
-/// The library wants one; no entry point reaches it.
+/// The library requires an allocator; no entry point reaches it.
 struct NoMemory;
 
-// SAFETY: never gives memory.
+// SAFETY: never returns memory.
 unsafe impl GlobalAlloc for NoMemory {
     unsafe fn alloc(&self, _: Layout) -> *mut u8 {
         core::ptr::null_mut()
@@ -34,11 +34,11 @@ unsafe extern "C" {
 
 #[panic_handler]
 fn panic(_: &core::panic::PanicInfo<'_>) -> ! {
-    // SAFETY: there is no such function; the program cannot be linked.
+    // SAFETY: the function does not exist, so the program cannot be linked.
     unsafe { kernref_a_panic_is_reachable() }
 }
 
-/// What a store asks of its heap at run time.
+/// What a store calls on its heap at run time.
 #[unsafe(no_mangle)]
 extern "C" fn entry_points(
     heap: &mut RefHeap,
@@ -70,7 +70,7 @@ extern "C" fn entry_points(
     black_box([1_u32, 2][number as usize]);
 }
 
-/// What an embedder asks of its store, and compiled code of the runtime.
+/// What an embedder calls on its store, and compiled code on the runtime.
 #[unsafe(no_mangle)]
 extern "C" fn store_entry_points(
     store: &mut Store<()>,

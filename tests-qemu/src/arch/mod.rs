@@ -1,4 +1,4 @@
-//! The two machines. Each folder has the same files and gives the same items.
+//! The two machines. Each folder has the same files and exports the same items.
 
 #[cfg(target_arch = "x86_64")]
 #[path = "x86_64/mod.rs"]

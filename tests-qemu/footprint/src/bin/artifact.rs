@@ -1,4 +1,4 @@
-//! Runtime and collector, and loading code that was compiled elsewhere.
+//! Runtime and collector, loading code compiled elsewhere.
 #![no_std]
 #![no_main]
 

@@ -1,4 +1,4 @@
-//! The kernel that all others are compared with.
+//! The baseline kernel that the others are compared with.
 #![no_std]
 #![no_main]
 

@@ -1,4 +1,4 @@
-//! Runtime and collector, and the compiler.
+//! Runtime and collector plus the compiler.
 #![no_std]
 #![no_main]
 

@@ -1,4 +1,4 @@
-//! Kernref's heap, in place of one that never frees.
+//! Kernref's heap in place of the bump heap.
 #![no_std]
 #![no_main]
 

@@ -1,4 +1,4 @@
-//! Runtime and collector. The linker cannot know that nothing makes modules.
+//! Runtime and collector. The linker cannot know that no module is ever made.
 #![no_std]
 #![no_main]
 

@@ -2,7 +2,7 @@
 //! on: 1 GiB of devices, 1 GiB of RAM, identity-mapped.
 //!
 //! The kernel runs on `SP_EL0`, so that exceptions, which use `SP_EL1`, have
-//! a stack of their own even when the kernel's has run into its guard page.
+//! their own stack even when the kernel's stack has run into its guard page.
 //! Source: Arm ARM (DDI 0487), D8.2 and D17.2.
 
 core::arch::global_asm!(

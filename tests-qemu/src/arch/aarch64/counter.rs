@@ -1,5 +1,5 @@
-//! Counting executed instructions: the performance monitor's event "retired",
-//! which QEMU has when it runs with `-icount`.
+//! Counting executed instructions: the performance monitor's "retired" event,
+//! which QEMU provides when run with `-icount`.
 //!
 //! Source: Arm ARM (DDI 0487), D11 and D19.5.
 
@@ -7,7 +7,7 @@ use core::arch::asm;
 
 const INSTRUCTIONS_RETIRED: u64 = 8;
 
-/// Starts counting. False if the machine cannot.
+/// Starts counting. False if the machine cannot count instructions.
 pub fn init_instructions() -> bool {
     let events: u64;
     // SAFETY: sets up the monitor's first counter, which nothing else uses.
@@ -41,11 +41,11 @@ pub fn instructions() -> u32 {
     count as u32
 }
 
-/// Runs two instructions `turns` times (at least once). Not inlined: what surrounds them
-/// is the same for any number.
+/// Runs two instructions `turns` times (at least once). Not inlined, so that
+/// the surrounding code is the same for any number of turns.
 #[inline(never)]
 pub fn counted_loop(turns: u64) {
-    // SAFETY: counts a register down.
+    // SAFETY: counts down a register.
     unsafe {
         asm!("2: subs {0}, {0}, #1", "b.ne 2b", inout(reg) turns => _, options(nomem, nostack));
     }

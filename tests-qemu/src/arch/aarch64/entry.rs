@@ -15,17 +15,17 @@ const ACCESSED: u64 = 1 << 10;
 const PRIVILEGED_NEVER: u64 = 1 << 53;
 const USER_NEVER: u64 = 1 << 54;
 
-/// Whether an entry leads anywhere.
+/// Whether an entry points to anything.
 pub fn is_present(value: u64) -> bool {
     value & VALID != 0
 }
 
-/// The frame or table that an entry leads to.
+/// The frame or table an entry points to.
 pub fn address(value: u64) -> usize {
     (value & ADDRESS_BITS) as usize
 }
 
-/// An entry for a further table; protection is decided at the leaf.
+/// An entry for a next-level table; protection is decided at the leaf.
 pub fn table(address: usize) -> u64 {
     address as u64 | VALID | TABLE_OR_PAGE
 }
@@ -44,10 +44,10 @@ pub fn leaf(address: usize, access: Access, large: bool) -> u64 {
     address as u64 | kind | ACCESSED | access
 }
 
-/// Forgets what the processors remember of a page.
+/// Drops the processors' cached translations of a page.
 pub fn flush_tlb(address: usize) {
     barrier::dsb(barrier::ISHST);
-    // SAFETY: the tables in memory are right; this only drops copies of them.
+    // SAFETY: the tables in memory are right; this only drops cached copies.
     unsafe { core::arch::asm!("tlbi vaae1is, {}", in(reg) address >> 12, options(nostack)) };
     barrier::dsb(barrier::ISH);
     barrier::isb(barrier::SY);

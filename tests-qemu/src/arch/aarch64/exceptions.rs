@@ -1,9 +1,9 @@
-//! The vector table and the way from an exception or interrupt to Rust.
+//! The vector table and the path from an exception or interrupt to Rust.
 //!
-//! Rust code here uses vector registers, so the stub saves them with their
-//! status and control: interrupted Wasm finds all as it was. The processor
-//! changes to `SP_EL1` and masks interrupts, and `eret` undoes both; a fault of
-//! the handler's own comes through another vector and is not resumed.
+//! Rust code here uses vector registers, so the stub saves them along with their
+//! status and control: interrupted Wasm finds everything unchanged. The processor
+//! switches to `SP_EL1` and masks interrupts, and `eret` undoes both. A fault in
+//! the handler itself comes through another vector and is not resumed.
 
 use super::timer;
 use crate::exceptions;
@@ -147,16 +147,16 @@ struct Frame {
 }
 const _: () = assert!(size_of::<Frame>() == 800);
 
-/// Vectors as the table orders them: from the kernel's stack come 0 to 3.
+/// Kinds of vectors, in table order: 0 to 3 come from the kernel's stack.
 const SYNCHRONOUS: u64 = 0;
 const INTERRUPT: u64 = 1;
 
 /// Class of a data abort that came from this exception level.
 const DATA_ABORT: u64 = 0x25;
-/// In the syndrome of a data abort: `FAR_EL1` holds no address.
+/// Syndrome bit of a data abort: `FAR_EL1` holds no address.
 const FAR_NOT_VALID: u64 = 1 << 10;
-/// In the saved state: how the interrupted code was branched to, which says
-/// nothing of where it goes on.
+/// Saved-state bits: how the interrupted code was branched to, which does not
+/// apply to where it resumes.
 const BRANCH_TYPE: u64 = 3 << 10;
 
 extern "C" fn handle(frame: &mut Frame, kind: u64) {

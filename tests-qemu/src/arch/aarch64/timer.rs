@@ -12,7 +12,7 @@ use spin::{Mutex, Once};
 
 const DISTRIBUTOR: usize = 0x0800_0000;
 const CONTROLLER: usize = 0x0801_0000;
-/// Private interrupt 27, counted from 16.
+/// Private peripheral interrupt 27; these are numbered from 16.
 const VIRTUAL_TIMER: IntId = IntId::ppi(11);
 
 static GIC: Once<Mutex<GicV2<'static>>> = Once::new();
@@ -55,7 +55,7 @@ pub(super) fn interrupt() {
     }
 }
 
-/// Starts interrupts at about `hertz`.
+/// Starts interrupts at a rate of about `hertz`.
 pub fn start_timer(hertz: u32) {
     let period = (CNTFRQ_EL0.get() / u64::from(hertz.max(1))).max(1);
     PERIOD.store(period, Ordering::Relaxed);

@@ -1,10 +1,10 @@
-//! Counting executed instructions: the time stamp counter of a QEMU that runs
-//! with `-icount shift=0`, where it advances by one per instruction. On other
-//! machines it counts time; [`counted_loop`] tells them apart.
+//! Counting executed instructions: the time stamp counter of a QEMU run with
+//! `-icount shift=0`, where it advances by one per instruction. Elsewhere it
+//! counts time; [`counted_loop`] tells the two apart.
 
 use core::arch::x86_64::_rdtsc;
 
-/// Nothing to set up.
+/// Nothing to set up; always true.
 pub fn init_instructions() -> bool {
     true
 }
@@ -16,11 +16,11 @@ pub fn instructions() -> u32 {
     unsafe { _rdtsc() as u32 }
 }
 
-/// Runs two instructions `turns` times (at least once). Not inlined: what surrounds them
-/// is the same for any number.
+/// Runs two instructions `turns` times (at least once). Not inlined, so that
+/// the surrounding code is the same for any number of turns.
 #[inline(never)]
 pub fn counted_loop(turns: u64) {
-    // SAFETY: counts a register down.
+    // SAFETY: counts down a register.
     unsafe {
         core::arch::asm!("2: dec {0}", "jnz 2b", inout(reg) turns => _, options(nomem, nostack));
     }

@@ -7,12 +7,12 @@ use x86_64::{PhysAddr, VirtAddr};
 
 const ADDRESS_BITS: u64 = 0x000f_ffff_ffff_f000;
 
-/// Whether an entry leads anywhere.
+/// Whether an entry points to anything.
 pub fn is_present(value: u64) -> bool {
     Flags::from_bits_truncate(value).contains(Flags::PRESENT)
 }
 
-/// The frame or table that an entry leads to.
+/// The frame or table an entry points to.
 pub fn address(value: u64) -> usize {
     (value & ADDRESS_BITS) as usize
 }
@@ -20,11 +20,11 @@ pub fn address(value: u64) -> usize {
 fn encode(address: usize, flags: Flags) -> u64 {
     let mut entry = PageTableEntry::new();
     entry.set_addr(PhysAddr::new(address as u64), flags);
-    // `PageTableEntry` is the hardware's format and gives its parts back.
+    // `PageTableEntry` has the hardware's format and decodes its parts.
     entry.addr().as_u64() | entry.flags().bits()
 }
 
-/// An entry for a further table; protection is decided at the leaf.
+/// An entry for a next-level table; protection is decided at the leaf.
 pub fn table(address: usize) -> u64 {
     encode(address, Flags::PRESENT | Flags::WRITABLE)
 }
@@ -42,7 +42,7 @@ pub fn leaf(address: usize, access: Access, large: bool) -> u64 {
     encode(address, flags)
 }
 
-/// Forgets what the processor remembers of a page.
+/// Drops the processor's cached translation of a page.
 pub fn flush_tlb(address: usize) {
     x86_64::instructions::tlb::flush(VirtAddr::new(address as u64));
 }

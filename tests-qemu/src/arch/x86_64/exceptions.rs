@@ -1,11 +1,11 @@
-//! Descriptor tables and the way from an exception or interrupt to Rust.
+//! Descriptor tables and the path from an exception or interrupt to Rust.
 //!
 //! Stable Rust has no `x86-interrupt` calling convention, so each vector has a
 //! stub that saves the general registers. Kernel code is soft-float and never
-//! touches vector registers, which therefore stay as the interrupted Wasm left
-//! them. #PF and #DF have a stack of their own: they are what a stack that
-//! ran into its guard page raises. All gates keep interrupts out; `iretq` lets
-//! them in again where the interrupted code had them.
+//! touches vector registers, which therefore keep the values of the interrupted
+//! Wasm. #PF and #DF have stacks of their own, because a stack that ran into
+//! its guard page raises them. All gates disable interrupts; `iretq` enables
+//! them again if the interrupted code had them enabled.
 
 use super::timer;
 use crate::exceptions;
@@ -21,7 +21,7 @@ use x86_64::structures::idt::InterruptDescriptorTable;
 use x86_64::structures::tss::TaskStateSegment;
 
 const VECTORS: usize = 48;
-/// Where the interrupt controllers' lines begin.
+/// First vector of the interrupt controllers' lines.
 pub(super) const FIRST_LINE: u8 = 32;
 
 core::arch::global_asm!(
@@ -116,7 +116,7 @@ struct Frame {
 const PAGE_FAULT: usize = 14;
 /// Bit of a page fault's error code (Intel SDM volume 3, 5.7).
 const ERROR_INSTRUCTION_FETCH: u64 = 1 << 4;
-/// There is one processor, and so one stack for page faults.
+/// There is one processor, so one stack for page faults.
 static HANDLING_PAGE_FAULT: AtomicBool = AtomicBool::new(false);
 
 const NAMES: [&str; 22] = [
@@ -152,8 +152,8 @@ extern "C" fn handle(frame: &mut Frame) {
     }
     let is_page_fault = vector == PAGE_FAULT;
     let address = if is_page_fault { Cr2::read_raw() as usize } else { 0 };
-    // The processor enters at the top of the page faults' stack each time: a
-    // fault of the handler itself has overwritten what it would return to.
+    // The processor starts at the top of the page-fault stack each time: a fault
+    // in the handler itself has overwritten the outer handler's return state.
     let is_nested = is_page_fault && HANDLING_PAGE_FAULT.swap(true, Ordering::Relaxed);
     if !is_nested && resume(frame, address) {
         if is_page_fault {
@@ -171,7 +171,7 @@ extern "C" fn handle(frame: &mut Frame) {
     )
 }
 
-/// Asks whether and where to go on, and has `iretq` go there.
+/// Asks whether and where to resume, and makes `iretq` go there.
 fn resume(frame: &mut Frame, address: usize) -> bool {
     let is_access =
         frame.vector as usize == PAGE_FAULT && frame.error & ERROR_INSTRUCTION_FETCH == 0;
@@ -181,8 +181,8 @@ fn resume(frame: &mut Frame, address: usize) -> bool {
         fp: frame.rbp as usize,
         result: frame.rax as usize,
     };
-    // SAFETY: as the processor and the stub saved them, on another stack. All
-    // code runs in ring 0.
+    // SAFETY: the registers are as the processor and the stub saved them, on
+    // another stack. All code runs in ring 0.
     let resumed = unsafe { exceptions::resume(&mut registers, is_access.then_some(address)) };
     if resumed {
         frame.rip = registers.pc as u64;
@@ -217,7 +217,7 @@ pub fn init_exceptions() {
     let data = table.append(Descriptor::kernel_data_segment());
     let task = table.append(Descriptor::tss_segment(tss));
     GDT.call_once(|| table).load();
-    // SAFETY: the selectors name the segments just made, flat as the boot code's.
+    // SAFETY: the selectors name the segments just made, flat like the boot code's.
     unsafe {
         CS::set_reg(code);
         SS::set_reg(data);
@@ -233,8 +233,8 @@ fn interrupt_table() -> InterruptDescriptorTable {
     let mut idt = InterruptDescriptorTable::new();
     let base = (&raw const exception_stubs).addr();
     let stub = |vector: usize| VirtAddr::new((base + vector * STUB_BYTES) as u64);
-    // SAFETY: each stub saves what it changes and returns by `iretq`; the
-    // stacks are used by one exception each.
+    // SAFETY: each stub saves what it changes and returns by `iretq`; each
+    // stack is used by one exception only.
     unsafe {
         idt.divide_error.set_handler_addr(stub(0));
         idt.debug.set_handler_addr(stub(1));

@@ -2,11 +2,11 @@
 
 use x86_64::instructions::{hlt, interrupts, port::PortWriteOnly};
 
-/// Ends the run. QEMU's exit status is `(code + 16) * 2 + 1`: none that QEMU
-/// gives of its own accord, a triple fault's zero least of all.
+/// Ends the run. QEMU's exit status is `(code + 16) * 2 + 1`, which QEMU never
+/// returns of its own accord (zero, for instance, is a triple fault).
 pub fn exit(code: u8) -> ! {
     interrupts::disable();
-    // SAFETY: the device is the runner's; writing to it ends the machine.
+    // SAFETY: the device belongs to the runner; writing to it ends the machine.
     unsafe { PortWriteOnly::new(0xf4).write(u32::from(code) + 16) };
     loop {
         hlt();

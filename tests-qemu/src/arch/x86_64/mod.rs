@@ -23,5 +23,5 @@ pub const NAME: &str = "x86_64";
 pub const RAM_START: usize = 0;
 /// Bytes of RAM that the kernel uses.
 pub const RAM_BYTES: usize = 1 << 30;
-/// 2 MiB blocks with device registers: none, all are behind ports.
+/// 2 MiB blocks with device registers: none, all devices are behind ports.
 pub const DEVICES: &[usize] = &[];

@@ -1,4 +1,4 @@
-//! Accesses that note where to resume if they fault.
+//! Accesses that record where to resume if they fault.
 
 use crate::probe::{RESUME_PC, RESUME_SP};
 use core::arch::naked_asm;
@@ -8,7 +8,7 @@ macro_rules! probe {
         $(#[$doc])*
         ///
         /// # Safety
-        /// If it does not fault, the access is harmless.
+        /// The access is harmless if it does not fault.
         #[unsafe(naked)]
         pub unsafe extern "C" fn $name(address: usize) -> u64 {
             naked_asm!(
@@ -29,14 +29,14 @@ macro_rules! probe {
 }
 
 probe!(
-    /// Reads a byte. 1 if that faults.
+    /// Reads a byte. Returns 1 if that faults.
     probe_read, "movzx eax, byte ptr [rdi]"
 );
 probe!(
-    /// Writes a byte back. 1 if that faults.
+    /// Writes a byte back. Returns 1 if that faults.
     probe_write, "lock or byte ptr [rdi], 0"
 );
 probe!(
-    /// Calls a function. 1 if that faults.
+    /// Calls a function. Returns 1 if that faults.
     probe_call, "call rdi"
 );

@@ -1,5 +1,5 @@
 //! The clock (the time stamp counter, calibrated against the interval timer)
-//! and the periodic interrupt (the interval timer behind the old interrupt
+//! and the periodic interrupt (the interval timer behind the legacy interrupt
 //! controllers).
 
 use super::exceptions::FIRST_LINE;
@@ -12,7 +12,7 @@ use x86_64::instructions::{interrupts, port::Port};
 const INTERVAL_HERTZ: u32 = 1_193_182;
 const CALIBRATION_TICKS: u16 = 11_932;
 
-// SAFETY: the lines are where the interrupt table has stubs for them.
+// SAFETY: the interrupt table has stubs at the vectors the lines use.
 static CONTROLLERS: Mutex<ChainedPics> =
     Mutex::new(unsafe { ChainedPics::new_contiguous(FIRST_LINE) });
 static START: AtomicU64 = AtomicU64::new(0);
@@ -23,7 +23,7 @@ fn counter() -> u64 {
     unsafe { _rdtsc() }
 }
 
-/// Measures the time stamp counter's speed; all interrupt lines stay shut.
+/// Measures the time stamp counter's rate; all interrupt lines stay masked.
 pub(super) fn init() {
     let mut controllers = CONTROLLERS.lock();
     // SAFETY: the machine's interrupt controllers, set up once.
@@ -33,8 +33,8 @@ pub(super) fn init() {
     }
     let (mut gate, mut command, mut channel) =
         (Port::<u8>::new(0x61), Port::<u8>::new(0x43), Port::<u8>::new(0x42));
-    // SAFETY: channel 2 of the interval timer, gated by port 0x61: counts down
-    // once, and says so in bit 5. The speaker (bit 1) stays off.
+    // SAFETY: channel 2 of the interval timer, gated by port 0x61, counts down
+    // once and then sets bit 5. The speaker (bit 1) stays off.
     let taken = unsafe {
         let idle = gate.read() & 0xfc;
         gate.write(idle);
@@ -64,18 +64,18 @@ pub(super) fn interrupt(vector: u8) {
     if vector == FIRST_LINE {
         crate::timer::tick();
     }
-    // SAFETY: acknowledges the line that is being served. Nobody holds the
-    // lock with interrupts enabled.
+    // SAFETY: acknowledges the line being served. Nobody holds the lock with
+    // interrupts enabled.
     unsafe { CONTROLLERS.lock().notify_end_of_interrupt(vector) };
 }
 
-/// Starts interrupts at about `hertz` (19 and up).
+/// Starts interrupts at a rate of about `hertz` (at least 19).
 pub fn start_timer(hertz: u32) {
     let divisor = (INTERVAL_HERTZ / hertz.max(1)).clamp(1, 0xffff) as u16;
     let [low, high] = divisor.to_le_bytes();
     let (mut command, mut channel) = (Port::<u8>::new(0x43), Port::<u8>::new(0x40));
     // SAFETY: channel 0 of the interval timer, in rate mode; its line is
-    // opened and has a handler.
+    // unmasked and has a handler.
     unsafe {
         command.write(0x34);
         channel.write(low);
@@ -88,6 +88,6 @@ pub fn start_timer(hertz: u32) {
 /// Stops interrupts.
 pub fn stop_timer() {
     interrupts::disable();
-    // SAFETY: shuts all lines.
+    // SAFETY: masks all lines.
     unsafe { CONTROLLERS.lock().write_masks(0xff, 0xff) };
 }

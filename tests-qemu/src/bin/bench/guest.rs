@@ -1,4 +1,4 @@
-//! A guest, and the host functions that all guests may import.
+//! A guest, and the host functions that guests may import.
 
 use core::sync::atomic::{AtomicI64, Ordering};
 use kernref::{
@@ -9,20 +9,20 @@ use kernref_qemu::{embedder, payload};
 
 use crate::measure;
 
-/// Enough for all that a row makes, so that nothing collects but `gc`.
+/// More than any row uses, so that only `gc` collects.
 const SLOTS: u32 = 16_384;
 
-/// Instructions of the last collection.
+/// Instruction count of the last collection.
 static COLLECTING: AtomicI64 = AtomicI64::new(0);
 
-/// The object that host functions return: a handle of the host's own, and the
-/// same object kept in the store.
+/// The object that host functions return: as a handle the host owns, and as a
+/// root kept in the store.
 struct Data {
     object: ExternRef,
     root: Option<OwnedRooted>,
 }
 
-/// An instance in a store of its own.
+/// An instance in its own store.
 pub struct Guest {
     store: Store<Data>,
     instance: Instance,
@@ -32,7 +32,7 @@ impl Guest {
     /// Instantiates the file `name`.
     ///
     /// # Errors
-    /// Kernref's; [`Error::Bug`] if there is no such file.
+    /// Kernref's errors; [`Error::Bug`] if there is no such file.
     pub fn new(policy: DeferralPolicy, name: &str) -> Result<Self> {
         let files = payload::read().files;
         let (_, wasm) =
@@ -61,15 +61,15 @@ impl Guest {
         Ok(Self { store, instance })
     }
 
-    /// The root that the store keeps.
+    /// The root kept in the store.
     pub fn root(&self) -> Option<Rooted> {
         self.store.data().root.as_ref().map(OwnedRooted::to_rooted)
     }
 
-    /// An exported function as a closure.
+    /// Wraps an exported function as a closure.
     ///
     /// # Errors
-    /// There is none of that name and type.
+    /// If there is no export of that name and type.
     pub fn func<P: WasmParams, R: WasmResults>(
         &mut self,
         name: &str,
@@ -80,7 +80,7 @@ impl Guest {
     }
 }
 
-/// Instructions of the last collection that a guest asked for.
+/// Instruction count of the last collection that a guest requested.
 pub fn collecting() -> i64 {
     COLLECTING.load(Ordering::Relaxed)
 }

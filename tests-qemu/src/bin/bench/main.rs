@@ -1,9 +1,9 @@
-//! Instruction counts of calls, references and collections, under both
-//! deferral policies. Needs a QEMU with `-icount shift=0`, so that the counts
-//! are the same each time.
+//! Instruction counts of calls, references and collections, under both deferral
+//! policies. Needs a QEMU run with `-icount shift=0`, so that the counts are
+//! reproducible.
 //!
-//! Prints `row INSTRUCTIONS OPERATIONS NAME` per row. The guests come as files
-//! from the host's runner, which assembles `guests/*.wat`.
+//! Prints `row INSTRUCTIONS OPERATIONS NAME` per row. The guests are files
+//! passed by the host's runner, which assembles `guests/*.wat`.
 #![no_std]
 #![no_main]
 

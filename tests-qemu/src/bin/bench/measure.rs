@@ -1,5 +1,5 @@
-//! Counting the instructions of an operation: the difference between many and
-//! few turns, so that what surrounds them falls out.
+//! Counts the instructions of an operation as the difference between many and
+//! few turns, which cancels the surrounding code.
 
 use kernref::{DeferralPolicy, Result};
 use kernref_qemu::{arch, println};
@@ -8,12 +8,12 @@ use kernref_qemu::{arch, println};
 const FEW: u32 = 100;
 const MANY: u32 = 1100;
 
-/// A row's name with the policy it ran under.
+/// Reports rows, naming the policy they ran under.
 #[derive(Clone, Copy)]
 pub struct Rows(pub DeferralPolicy);
 
 impl Rows {
-    /// Reports one row: `operations` took so many instructions.
+    /// Reports one row: `operations` operations took `instructions` in total.
     pub fn put(self, name: &str, instructions: i64, operations: u32) {
         let policy = match self.0 {
             DeferralPolicy::ZeroCount => "zero-count",
@@ -23,7 +23,7 @@ impl Rows {
     }
 }
 
-/// Whether the counter counts instructions: a loop of two must count as two.
+/// Whether the counter really counts instructions: a loop of two must count as two.
 pub fn counts_instructions() -> bool {
     let counts = |turns| of(|| arch::counted_loop(turns));
     arch::init_instructions()
@@ -32,7 +32,7 @@ pub fn counts_instructions() -> bool {
             .all(|(few, many)| counts(*many) - counts(*few) == (many - few) as i64 * 2)
 }
 
-/// Instructions that `body` takes, and a few for counting them.
+/// Instructions that `body` takes, plus a few for the counting itself.
 #[inline(always)]
 pub fn of<R>(body: impl FnOnce() -> R) -> i64 {
     let start = arch::instructions();
@@ -40,12 +40,12 @@ pub fn of<R>(body: impl FnOnce() -> R) -> i64 {
     i64::from(arch::instructions().wrapping_sub(start))
 }
 
-/// Instructions of [`MANY`] − [`FEW`] turns of `body`, and their number.
+/// Instructions of [`MANY`] − [`FEW`] turns of `body`, and that number of turns.
 ///
 /// # Errors
-/// The body's.
+/// Those of `body`.
 pub fn turns(mut body: impl FnMut(u32) -> Result<()>) -> Result<(i64, u32)> {
-    // What is made at the first use is not counted.
+    // What is set up on first use is not counted.
     body(FEW)?;
     let mut count = |turns| {
         let mut outcome = Ok(());

@@ -1,12 +1,12 @@
-//! The host module `kernel`. Handles are externrefs; a wrong or null handle
-//! is an error that names what was wanted, memory out of bounds is a trap.
+//! The host module `kernel`. Handles are externrefs. A wrong or null handle is
+//! an error that names the expected kind; memory out of bounds is a trap.
 
 pub use crate::objects::forget_counters;
 use crate::objects::{Block, Clock, Console, Counter};
 use alloc::string::String;
 use kernref::{Caller, Error, Extern, ExternRef, Linker, Memory, Result, Rooted, Trap};
 
-/// Most text that one call may pass.
+/// Maximum bytes of text per call.
 const TEXT_LIMIT_BYTES: u32 = 64 << 10;
 
 type Env<'a> = Caller<'a, ()>;
@@ -137,7 +137,7 @@ pub fn define(linker: &mut Linker<()>) -> Result<()> {
     Ok(())
 }
 
-/// An object for an argument on the command line: `console`, `clock`,
+/// Makes an object from a command line argument: `console`, `clock`,
 /// `block:BYTES` or `counter:NAME`.
 pub fn object(text: &str) -> Option<Result<ExternRef>> {
     Some(match text.split_once(':') {

@@ -1,5 +1,5 @@
-//! The demonstration kernel: compiles the module that the host passed in,
-//! gives it the host module `kernel`, runs it, and says what happened.
+//! The demonstration kernel: compiles the module the host passed in, gives it
+//! the host module `kernel`, runs it, and reports what happened.
 //!
 //! Requests are `key=value`: `invoke=NAME`, `arg=VALUE` (repeated),
 //! `policy=zero-count|clone-on-read`, `zeal=1`, `hardware-traps=1`,
@@ -25,7 +25,7 @@ use spin::Once;
 
 kernref_qemu::entry!(main);
 
-/// Timer interrupts a second; each advances the epoch.
+/// Timer interrupts per second; each advances the epoch.
 const HERTZ: u32 = 100;
 
 static ENGINE: Once<Engine> = Once::new();
@@ -64,7 +64,7 @@ fn engine(request: &Request) -> kernref::Result<Engine> {
     });
     config.gc_zeal(NonZeroU32::new(u32::from(request.zeal)));
     config.hardware_traps(request.hardware_traps);
-    // Small, so that a guest of modest size sees collections.
+    // Small enough for a modest guest to trigger collections.
     config.reference_slots(4096).gc_threshold(Some(64));
     Engine::new(&config)
 }
@@ -73,7 +73,7 @@ fn serve(request: &Request) -> Verdict {
     let (name, bytes) = request.module;
     let outcome = (|| {
         let engine = engine(request)?;
-        // Before the first guest, until the last is gone.
+        // From before the first guest until the last is gone.
         let watch = faults::watch(&engine)?;
         ENGINE.call_once(|| engine.clone());
         let started = timer::now_ns();
@@ -145,7 +145,7 @@ fn run(request: &Request, store: &mut Store<()>, module: &Module, linker: &Linke
     }
 }
 
-/// The function to call: the one asked for, else `run`, else `_start`.
+/// The function to call: the one requested, else `run`, else `_start`.
 fn choose<'r>(
     request: &'r Request,
     store: &mut Store<()>,

@@ -1,4 +1,4 @@
-//! The kernel objects that guests hold. Each says on the console when it is
+//! The kernel objects that guests hold. Each prints to the console when it is
 //! handed out and when it is released.
 
 use alloc::string::String;
@@ -17,7 +17,7 @@ pub fn census() -> (u32, u32) {
     (MADE.load(Ordering::Relaxed), RELEASED.load(Ordering::Relaxed))
 }
 
-/// A number and a kind that tell when they go.
+/// A kind and a number, printed when the object is made and when it is dropped.
 struct Tag {
     kind: &'static str,
     number: u32,
@@ -72,7 +72,7 @@ pub struct Block {
     tag: Tag,
 }
 
-/// Most that one block may have.
+/// Maximum size of one block.
 const BLOCK_LIMIT_BYTES: usize = 16 << 20;
 
 impl Block {
@@ -100,13 +100,14 @@ impl Block {
         self.len_bytes
     }
 
-    /// Whether `[offset, offset + len)` lies inside.
+    /// Whether `[offset, offset + len)` lies inside the block.
     pub fn contains(&self, offset: usize, len: usize) -> bool {
         offset.checked_add(len).is_some_and(|end| end <= self.len_bytes)
     }
 
-    /// Hands pieces of `[offset, offset + len)` to `visit`: where the piece
-    /// begins, counted from `offset`, and its bytes. Call when [`contains`] says so.
+    /// Passes the pieces of `[offset, offset + len)` to `visit`: where the
+    /// piece starts, relative to `offset`, and its bytes. Call only if
+    /// [`contains`] is true.
     ///
     /// [`contains`]: Self::contains
     pub fn for_each_piece<E>(
@@ -124,8 +125,8 @@ impl Block {
             };
             let piece = (FRAME_BYTES - inside).min(len - done);
             let start = (*frame + inside) as *mut u8;
-            // SAFETY: the frame is this block's alone, the lock is held, and
-            // the piece ends inside it.
+            // SAFETY: the frame belongs to this block alone, the lock is held,
+            // and the piece ends inside the frame.
             visit(done, unsafe { core::slice::from_raw_parts_mut(start, piece) })?;
             done += piece;
         }
@@ -135,7 +136,8 @@ impl Block {
 
 fn free(list: &[usize]) {
     for frame in list {
-        // SAFETY: the block's own, and nobody can reach the block any more.
+        // SAFETY: the frame is the block's own, and nobody can reach the block
+        // any more.
         unsafe { frames::release(*frame) };
     }
 }
@@ -146,7 +148,7 @@ impl Drop for Block {
     }
 }
 
-/// A handle to a counter that all who open its name share.
+/// A handle to a counter shared by all who open its name.
 pub struct Counter {
     value: Arc<AtomicI64>,
     #[expect(dead_code, reason = "tells when it is dropped")]

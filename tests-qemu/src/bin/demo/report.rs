@@ -1,16 +1,16 @@
-//! What is told on the console when a run ends.
+//! What is printed to the console when a run ends.
 
 use crate::objects;
 use kernref::{Error, ExternType, Module, Store};
 use kernref_qemu::{Verdict, println};
 
-/// A module that was not run.
+/// Reports a module that was not run.
 pub fn refusal(name: &str, error: &Error) -> Verdict {
     println!("refused: {name}: {error}");
     Verdict::Refused
 }
 
-/// A call that did not end well.
+/// Reports a call that failed.
 pub fn trap(what: &str, store: &Store<()>, error: &Error) -> Verdict {
     match error {
         Error::Trap(trap) => println!("trap in {what}: {trap}"),
@@ -27,7 +27,7 @@ pub fn trap(what: &str, store: &Store<()>, error: &Error) -> Verdict {
     Verdict::Failure
 }
 
-/// The collector's numbers.
+/// Reports the collector's statistics.
 pub fn statistics(when: &str, store: &Store<()>) {
     let stats = store.gc_stats();
     println!(
@@ -43,7 +43,7 @@ pub fn statistics(when: &str, store: &Store<()>) {
     );
 }
 
-/// What a module offers.
+/// Lists what a module exports.
 pub fn exports(module: &Module) {
     for export in module.exports() {
         if let Ok(ExternType::Func(ty)) = export.ty() {
@@ -52,7 +52,7 @@ pub fn exports(module: &Module) {
     }
 }
 
-/// The balance of kernel objects, which must come out even.
+/// Reports how many kernel objects were handed out and how many released.
 pub fn objects() {
     let (made, released) = objects::census();
     println!("[kernel] objects: {made} handed out, {released} released");

@@ -1,4 +1,4 @@
-//! What the host asks for.
+//! What the host requests.
 
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -12,18 +12,18 @@ pub struct Request {
     pub invoke: Option<&'static str>,
     /// Arguments, as text.
     pub args: Vec<&'static str>,
-    /// The other deferral policy.
+    /// Use the other deferral policy.
     pub clone_on_read: bool,
     /// Collect at every safepoint.
     pub zeal: bool,
-    /// Leave the bounds of linear memories to the hardware.
+    /// Leave bounds checks of linear memories to the hardware.
     pub hardware_traps: bool,
-    /// After this the guest is interrupted.
+    /// The guest is interrupted after this time.
     pub timeout_seconds: u32,
 }
 
 impl Request {
-    /// Reads a payload; the error is for the user.
+    /// Reads a payload; the error is meant for the user.
     pub fn parse(payload: &Payload) -> Result<Self, String> {
         let Some(module) = payload.files.first().copied() else {
             return Err("nothing to run: the host passed no module".into());

@@ -1,4 +1,4 @@
-//! Arguments from text, results to text.
+//! Arguments from text and results to text.
 
 use crate::host;
 use alloc::format;
@@ -37,7 +37,7 @@ fn parse(text: &str, ty: ValType) -> Option<Val> {
     })
 }
 
-/// The arguments for a function of this type; the error is for the user.
+/// The arguments for a function of this type; the error is meant for the user.
 pub fn parse_all(texts: &[&str], ty: &FuncType) -> Result<Vec<Val>, String> {
     if texts.len() != ty.params().len() {
         return Err(format!("takes {} arguments {ty}, got {}", ty.params().len(), texts.len()));

@@ -1,4 +1,4 @@
-//! Guards behind linear memories, and what becomes of accesses that hit them.
+//! Guards behind linear memories, and what happens to accesses that hit them.
 
 use crate::interrupts::{noise, with_timer};
 use crate::running::{engine, module};
@@ -25,7 +25,7 @@ pub fn a_memory_is_guarded_and_given_back(_: Setup) {
         assert_eq!(memory.committed_bytes, 3 * PAGE);
         let bytes = memory.base.as_ptr();
         let start = bytes.addr();
-        // SAFETY: committed; nobody else has it. Reading has no side effects.
+        // SAFETY: committed, and used by nobody else. Reading has no side effects.
         unsafe {
             assert!(bytes.add(round).read() == 0 && bytes.add(3 * PAGE - 1).read() == 0);
             bytes.add(round).write(1);
@@ -43,12 +43,12 @@ pub fn a_memory_is_guarded_and_given_back(_: Setup) {
 pub fn a_refused_commit_takes_nothing(_: Setup) {
     let before = frames::available();
     let mut memory = KernelMemory.reserve(0, 4 << 30).expect("no bytes");
-    // As many pages as there are frames: none is left for their tables.
+    // As many pages as there are frames: none is left for the page tables.
     let outcome = KernelMemory.commit(&mut memory, before * frames::FRAME_BYTES);
     assert!(matches!(outcome, Err(Error::OutOfMemory { .. })), "{outcome:?}");
     assert_eq!((memory.committed_bytes, frames::available()), (0, before));
     KernelMemory.commit(&mut memory, PAGE).expect("room");
-    // SAFETY: ours, and not used after.
+    // SAFETY: ours, and not used afterwards.
     unsafe { KernelMemory.release(memory) };
     assert_eq!(frames::available(), before);
 }
@@ -67,7 +67,7 @@ const STRAY: &str = r#"(module
         (drop (i32.load offset=65536 (i32x4.extract_lane 3 (local.get $lanes))))
         (local.get $sum)))"#;
 
-/// An instance of `text` in a store of an engine of its own.
+/// An instance of `text` in a store with its own engine.
 fn guest(
     setup: Setup,
     text: &str,
@@ -104,7 +104,7 @@ pub fn a_stray_access_ends_the_guest_alone(setup: Setup) {
             assert!(is_stray(&load.call(&mut store, at)), "a load at {at:#x}");
             assert!(is_stray(&write.call(&mut store, at)), "a store at {at:#x}");
         }
-        // Partly inside, and nothing of it is written.
+        // Partly inside: none of it is written.
         for at in end - 15..end - 8 {
             assert!(is_stray(&write.call(&mut store, at)), "a store at {at:#x}");
         }
@@ -133,7 +133,7 @@ const NESTED: &str = r#"(module
             (then (drop (i32.load offset=65536 (local.get $depth)))))
         (i32.const 7)))"#;
 
-/// Every other activation runs into the guard, and the one above it goes on.
+/// Every other activation hits the guard, and the one above it continues.
 pub fn strays_end_one_activation_at_a_time(setup: Setup) {
     let below = |mut caller: Caller<'_, ()>, depth: u32| -> Result<u32> {
         let nest = caller.get_export("nest").and_then(Extern::into_func).expect("nest");
@@ -170,7 +170,7 @@ pub fn strays_end_one_activation_at_a_time(setup: Setup) {
     }
 }
 
-/// The kernel's own access to a guard is not a guest's, whatever guest runs.
+/// The kernel's own access to a guard is not the guest's, whichever guest runs.
 pub fn a_fault_of_the_kernel_s_is_not_a_guest_s(setup: Setup) {
     let touch = |mut caller: Caller<'_, ()>| -> Result<u32> {
         let memory = caller.get_export("memory").and_then(Extern::into_memory).expect("memory");
@@ -196,7 +196,7 @@ pub fn a_fault_of_the_kernel_s_is_not_a_guest_s(setup: Setup) {
     assert_eq!(run.call(&mut store, ()).expect("no trap"), 5);
 }
 
-/// Strays of several engines, one after the other.
+/// Stray accesses of several engines, one after another.
 pub fn each_engine_knows_its_own(setup: Setup) {
     let guests: Vec<_> = (0..4)
         .map(|_| {
@@ -247,7 +247,7 @@ pub fn thousands_of_strays_leak_nothing(setup: Setup) {
         let load: TypedFunc<u32, u32> = instance.get_typed_func(&mut store, "load").expect("load");
         let write: TypedFunc<u32, ()> =
             instance.get_typed_func(&mut store, "store").expect("store");
-        // The first one may make room that is kept for the store's life.
+        // The first one may allocate room that is kept for the store's life.
         assert!(is_stray(&load.call(&mut store, u32::MAX)));
         let before = (heap::usage().0, frames::available());
         let handled = faults::handled();
@@ -259,7 +259,7 @@ pub fn thousands_of_strays_leak_nothing(setup: Setup) {
         assert_eq!(faults::handled() - handled, u64::from(2 * strays), "explicit checks");
         assert_eq!((heap::usage().0, frames::available()), before, "while the store lives");
     };
-    // The first times grow lists that are kept.
+    // The first runs grow lists that are kept.
     for _ in 0..3 {
         run(1);
     }
@@ -271,14 +271,14 @@ pub fn thousands_of_strays_leak_nothing(setup: Setup) {
     assert_eq!((heap::usage().0, frames::available()), before, "after the stores");
 }
 
-/// Runs a guest during which the kernel touches the guest's guard: to be
-/// reported as an exception that nobody expected.
+/// Runs a guest during which the kernel touches the guest's guard: it must be
+/// reported as an unexpected exception.
 pub fn touch_a_guard() {
     let touch = |mut caller: Caller<'_, ()>| -> Result<u32> {
         let memory: Memory =
             caller.get_export("memory").and_then(Extern::into_memory).expect("memory");
         let data = memory.data(caller.as_context())?;
-        // SAFETY: an address of the memory's range; that it faults is the point.
+        // SAFETY: an address in the memory's range; that it faults is the point.
         Ok(u32::from(unsafe { data.as_ptr().add(data.len()).read_volatile() }))
     };
     let text = r#"(module

@@ -1,10 +1,10 @@
 //! The in-kernel test suite: the cases that also run on the host, under every
-//! setup, and those that only a kernel can show.
+//! setup, and those only a kernel can run.
 //!
-//! Prints `case N NAME ... ok` per case. A case that fails panics and so ends
-//! the run; the host's runner then boots again with `from=N+1`. `filter=TEXT`
-//! leaves out cases whose name does not contain the text. With
-//! `touch-a-guard` no case runs: see [`faults::touch_a_guard`].
+//! Prints `case N NAME ... ok` per case. A failing case panics and so ends the
+//! run; the host's runner then reboots with `from=N+1`. `filter=TEXT` skips
+//! cases whose name does not contain the text. With `touch-a-guard` no case
+//! runs: see [`faults::touch_a_guard`].
 #![no_std]
 #![no_main]
 
@@ -46,7 +46,7 @@ const KERNEL_CASES: &[KernelCase] = kernel_cases![
     exhaustion::small_arenas,
 ];
 
-/// Those about guards, for the setups that use them.
+/// Cases about guards, for the setups that use them.
 const GUARD_CASES: &[KernelCase] = kernel_cases![
     faults::a_memory_is_guarded_and_given_back,
     faults::a_refused_commit_takes_nothing,
@@ -59,7 +59,7 @@ const GUARD_CASES: &[KernelCase] = kernel_cases![
     faults::thousands_of_strays_leak_nothing,
 ];
 
-/// Cases that can do with next to no slots, each under one setup per size.
+/// Cases that need few slots, with one setup per arena size.
 fn small_arenas() -> impl Iterator<Item = (KernelCase, Setup)> {
     [(1, Setup::ALL[0]), (2, Setup::ALL[2]), (3, Setup::ALL[3])].into_iter().flat_map(
         |(slots, setup)| {

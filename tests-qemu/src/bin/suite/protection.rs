@@ -1,4 +1,4 @@
-//! Page protection as the processor sees it.
+//! Page protection as the processor enforces it.
 
 use kernref::alloc::CodeMemory;
 use kernref::{Engine, Memory, MemoryType, Store};
@@ -52,7 +52,7 @@ pub fn the_kernel_is_protected_from_itself(_: Setup) {
     let code = the_kernel_is_protected_from_itself as *const () as usize;
     let constant = RETURN.as_ptr().addr();
     let local = 0_u8;
-    // SAFETY: what must not fault is harmless: reads, and a byte written back.
+    // SAFETY: whatever must not fault is harmless: reads, and a byte written back.
     unsafe {
         assert!(!read_faults(code) && write_faults(code), "code");
         assert!(!read_faults(constant) && write_faults(constant), "constants");

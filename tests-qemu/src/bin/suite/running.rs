@@ -57,7 +57,7 @@ pub fn compiling_gives_its_memory_back(setup: Setup) {
         let module = module(&engine, NEST);
         assert!(module.code_size() > 100);
     };
-    // The first times grow lists that are kept.
+    // The first runs grow lists that are kept.
     for _ in 0..3 {
         compile();
     }

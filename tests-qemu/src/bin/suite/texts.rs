@@ -1,5 +1,5 @@
-//! Modules for their text: assembled on the host, looked up here. The format
-//! is described in `testsuite/src/bin/assemble.rs`.
+//! Modules by their text: assembled on the host, looked up here. The format is
+//! described in `testsuite/src/bin/assemble.rs`.
 
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
@@ -15,7 +15,7 @@ fn split(rest: &mut &'static [u8]) -> Option<&'static [u8]> {
     Some(part)
 }
 
-/// Reads what the host passed in.
+/// Reads the file the host passed in.
 pub fn init(payload: &Payload) {
     let file = payload.files.iter().find(|(name, _)| *name == "texts");
     let (_, bytes) = file.expect("the host passes the file `texts`");
@@ -28,7 +28,7 @@ pub fn init(payload: &Payload) {
     TEXTS.call_once(|| texts);
 }
 
-/// The module that a text stands for.
+/// The module for a text.
 pub fn assemble(text: &str) -> Option<Vec<u8>> {
     TEXTS.get()?.get(text).map(|bytes| bytes.to_vec())
 }

@@ -1,6 +1,5 @@
-//! WebAssembly scripts in the kernel: runs the encoded scripts that the host
-//! passes in, each on a store of its own, and prints what `report` in
-//! `wast-script` describes.
+//! WebAssembly scripts in the kernel: runs the encoded scripts the host passes in,
+//! each in its own store, and prints what `report` in `wast-script` describes.
 //!
 //! Arguments: `first=N` (the number of the first file), `policy=NAME`, `zeal=1`,
 //! `hardware-traps=1`.

@@ -1,5 +1,5 @@
-;; Calls between host and Wasm. The exports that take a count loop over one
-;; call; `loop` does the same without it.
+;; Calls between host and Wasm. Exports that take a count loop over one call;
+;; `loop` is the same loop without the call.
 (module
   (import "h" "nop" (func $nop))
   (import "h" "take" (func $take (param externref)))

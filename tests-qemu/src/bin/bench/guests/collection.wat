@@ -1,4 +1,4 @@
-;; States for the collector to find. `gc` collects and counts.
+;; Heap states to collect. `gc` collects and counts.
 (module
   (import "h" "give" (func $give (result externref)))
   (import "h" "gc" (func $gc))

@@ -1,5 +1,5 @@
-;; Reading and writing references, net of the same loop without: `index` for
-;; what uses the index, `loop` for the rest.
+;; Reading and writing references, net of the same loop without the access:
+;; `index` for accesses that use the index, `loop` for the rest.
 (module
   (import "h" "give" (func $give (result externref)))
   (table $kept 16 externref)

@@ -4,11 +4,11 @@ use crate::guest::Guest;
 use crate::measure::{self, Rows};
 use kernref::{ExternRef, Result, Rooted};
 
-/// Host to Wasm: with the host's own loop (two instructions). Wasm to host: net
-/// of the guest's loop.
+/// Host to Wasm: including the host's own loop (two instructions). Wasm to
+/// host: net of the guest's loop.
 ///
 /// # Errors
-/// Whatever goes wrong.
+/// Any error of the runtime.
 pub fn run(rows: Rows) -> Result<()> {
     let mut guest = Guest::new(rows.0, "calls")?;
     let mut empty = guest.func::<(), ()>("empty")?;

@@ -1,4 +1,4 @@
-//! Collections: what a dead reference costs, what frames cost, and that live
+//! Collections: the cost of dead references and of frames, and that live
 //! references in a table cost nothing.
 
 use crate::guest::{Guest, collecting};
@@ -6,7 +6,7 @@ use crate::measure::Rows;
 use kernref::Result;
 
 /// # Errors
-/// Whatever goes wrong.
+/// Any error of the runtime.
 pub fn run(rows: Rows) -> Result<()> {
     let mut guest = Guest::new(rows.0, "collection")?;
     let mut with_dead = |count| {

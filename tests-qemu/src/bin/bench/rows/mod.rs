@@ -1,4 +1,4 @@
-//! The rows, by what they are about.
+//! The rows, by topic.
 
 mod calls;
 mod collection;
@@ -10,7 +10,7 @@ use kernref::{DeferralPolicy, Result};
 /// Runs all rows under one policy.
 ///
 /// # Errors
-/// Whatever goes wrong.
+/// Any error of the runtime.
 pub fn run(policy: DeferralPolicy) -> Result<()> {
     let rows = Rows(policy);
     calls::run(rows)?;

@@ -5,7 +5,7 @@ use crate::measure::{self, Rows};
 use kernref::Result;
 
 /// # Errors
-/// Whatever goes wrong.
+/// Any error of the runtime.
 pub fn run(rows: Rows) -> Result<()> {
     let mut guest = Guest::new(rows.0, "references")?;
     guest.func::<(), ()>("setup")?(())?;
