@@ -1,6 +1,6 @@
-;; Kernels of computation, each an (i32) -> i64: how often, and a checksum.
-;; Memory: sieve at 0; matrices at 0x10000, 0x18000 and 0x20000; what is copied
-;; at 0x30000, to 0x40000; a list at 0x50000.
+;; Compute kernels, each an (i32) -> i64 from repetitions to a checksum. Memory:
+;; sieve at 0; matrices at 0x10000, 0x18000 and 0x20000; copies from 0x30000 to
+;; 0x40000; a list at 0x50000.
 (module
     (memory 8)
     (start $init)
@@ -15,7 +15,7 @@
                 (f64.convert_i32_u (i32.rem_u (local.get $i) (i32.const 5))))
             (local.set $at (i32.shl (local.get $i) (i32.const 2)))
             (i32.store offset=0x30000 (local.get $at) (local.get $i))
-            ;; node(i) -> node(i + 1), in an order that jumps about
+            ;; node(i) -> node(i + 1), in scattered order
             (i32.store (call $node (local.get $i))
                 (select (i32.const 0) (call $node (i32.add (local.get $i) (i32.const 1)))
                     (i32.eq (local.get $i) (i32.const 4095))))
@@ -41,7 +41,7 @@
             (br_if $again (local.tee $ops (i32.sub (local.get $ops) (i32.const 1)))))
         (local.get $sum))
 
-    ;; primes below 65 536, a byte each
+    ;; primes below 65 536, one byte each
     (func (export "sieve") (param $ops i32) (result i64)
         (local $sum i64) (local $i i32) (local $j i32)
         (loop $again
@@ -97,14 +97,14 @@
         (i64.trunc_f64_s (f64.add
             (f64.load offset=0x20000 (i32.const 0)) (f64.load offset=0x20000 (i32.const 0x7ff8)))))
 
-    ;; 16 KiB by one instruction
+    ;; 16 KiB with one instruction
     (func (export "memory.copy") (param $ops i32) (result i64)
         (loop $again
             (memory.copy (i32.const 0x40000) (i32.const 0x30000) (i32.const 0x4000))
             (br_if $again (local.tee $ops (i32.sub (local.get $ops) (i32.const 1)))))
         (i64.load offset=0x43ff8 (i32.const 0)))
 
-    ;; 16 bytes by one instruction, 256 times
+    ;; 16 bytes with one instruction, 256 times
     (func (export "memory.copy, small") (param $ops i32) (result i64) (local $at i32)
         (loop $again
             (local.set $at (i32.const 0))

@@ -1,4 +1,4 @@
-;; Vectors, in a module of their own: not every build of every runtime has them.
+;; Vectors, in a separate module: not every build of every runtime has them.
 ;; Memory: vectors at 0 and 0x4000.
 (module
     (memory 1)
@@ -14,7 +14,7 @@
             (br_if $fill (i32.lt_u
                 (local.tee $i (i32.add (local.get $i) (i32.const 1))) (i32.const 4096)))))
 
-    ;; dot product of 4096 f32, four sums of four lanes
+    ;; dot product of 4096 f32, with four accumulators of four lanes
     (func (export "simd") (param $ops i32) (result i64)
         (local $at i32) (local $s0 v128) (local $s1 v128) (local $s2 v128) (local $s3 v128)
         (loop $again

@@ -1,4 +1,4 @@
-//! Kernref and its peers side by side, in one process run.
+//! Kernref and its peers side by side, in a single process.
 
 mod measure;
 mod native;
@@ -11,22 +11,22 @@ use clap::Parser;
 use measure::{Effort, Row};
 use std::process::ExitCode;
 
-/// Native stack of the thread that measures: some rows nest calls deeply.
+/// Native stack of the measuring thread: some rows nest calls deeply.
 const STACK_BYTES: usize = 64 << 20;
 
 #[derive(Parser)]
 #[command(name = "./x bench", about)]
 struct Args {
-    /// Fewer and shorter samples.
+    /// Take fewer and shorter samples.
     #[arg(long)]
     quick: bool,
-    /// Print the rows' names and measure nothing.
+    /// Print the rows' names without measuring.
     #[arg(long)]
     list: bool,
-    /// For the row about memory: measures one contender with so many references.
+    /// For the row about memory: measure one contender with this many references.
     #[arg(long, hide = true, num_args = 2)]
     footprint: Vec<String>,
-    /// Parts of row names: only rows that have one of them are measured.
+    /// Substrings of row names: only matching rows are measured.
     filters: Vec<String>,
 }
 
@@ -40,7 +40,7 @@ fn main() -> ExitCode {
             eprintln!("error: {message}");
             ExitCode::FAILURE
         }
-        // The panic has said why.
+        // The panic has already reported why.
         Err(_) => ExitCode::FAILURE,
     }
 }
@@ -64,7 +64,7 @@ fn run(args: &Args) -> Result<(), String> {
     report::publish(&outcomes, args.quick)
 }
 
-/// The rows that a filter matches; all if there is none.
+/// The rows that match a filter, or all if there is none.
 fn select(rows: Vec<Row>, filters: &[String]) -> Result<Vec<Row>, String> {
     if let Some(filter) = filters.iter().find(|f| !rows.iter().any(|row| row.name.contains(*f))) {
         return Err(format!("no row's name contains `{filter}`; --list prints the names"));

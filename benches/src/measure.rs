@@ -1,5 +1,5 @@
-//! Rows and how they are measured: a sample of each contender in turn, so that
-//! what disturbs the machine disturbs all of them; medians and quartiles.
+//! Rows and how they are measured: the contenders take samples in turn, so that
+//! disturbances of the machine hit all of them; medians and quartiles are reported.
 
 use std::hint::black_box;
 use std::time::Duration;
@@ -11,19 +11,19 @@ pub enum Who {
     Kernref,
     /// Kernref, `CloneOnRead`.
     Clone,
-    /// Kernref with hardware traps: bounds of memories are left to guard pages.
+    /// Kernref with hardware traps: guard pages replace bounds checks.
     Guards,
     /// Wasmtime with its defaults.
     W1,
     /// Wasmtime with explicit checks and without reservations.
     W2,
-    /// W1 with what instances need kept in a pool.
+    /// W1 with an instance pool.
     Pooling,
     /// wasmi.
     Wasmi,
-    /// What Kernref does when the row's special matter is left out.
+    /// Kernref without the feature that the row is about.
     Base,
-    /// `cranelift-wasm`, the last version.
+    /// The last version of `cranelift-wasm`.
     CraneliftWasm,
     /// Native code: the bare minimum of the same work.
     Floor,
@@ -43,14 +43,14 @@ impl Who {
         Who::Base,
         Who::Floor,
     ];
-    /// Those that run Wasm with references that are collected.
+    /// Contenders that run Wasm and collect references.
     pub const COUNTED: [Who; 4] = [Who::Kernref, Who::Clone, Who::W1, Who::W2];
-    /// Those that run Wasm.
+    /// Contenders that run Wasm.
     pub const WASM: [Who; 5] = [Who::Kernref, Who::Clone, Who::W1, Who::W2, Who::Wasmi];
-    /// Those that run Wasm, where references do not matter.
+    /// Contenders for rows without references.
     pub const PLAIN: [Who; 4] = [Who::Kernref, Who::W1, Who::W2, Who::Wasmi];
 
-    /// Its name in reports.
+    /// The name used in reports.
     pub fn name(self) -> &'static str {
         match self {
             Who::Kernref => "Kernref",
@@ -67,12 +67,12 @@ impl Who {
     }
 }
 
-/// What the budget asks for: Kernref at most so many times the best of these,
-/// or, if there are none, at most so much in the row's unit.
+/// The performance budget: Kernref takes at most `at_most` times the best of
+/// these contenders, or, if there are none, at most that much in the row's unit.
 pub struct Goal {
-    /// The factor, or the limit.
+    /// The factor or limit.
     pub at_most: f64,
-    /// The others.
+    /// The contenders compared with.
     pub of: &'static [Who],
 }
 
@@ -89,25 +89,25 @@ impl std::fmt::Display for Goal {
     }
 }
 
-/// A contender: given a number of operations, how many nanoseconds (or
+/// A contender: given a number of operations, returns how many nanoseconds (or
 /// whatever the row's unit is) one of them took.
 pub type Sample = Box<dyn FnMut(u64) -> f64>;
 
 /// One line of the report.
 pub struct Row {
-    /// Name, by which filters find it.
+    /// Name, which filters match.
     pub name: String,
-    /// What one operation is measured in.
+    /// The unit that one operation is measured in.
     pub unit: &'static str,
     /// The budget.
     pub goal: Option<Goal>,
-    /// Sets the contenders up; only called if the row is wanted.
+    /// Sets up the contenders; only called if the row is measured.
     pub setup: Box<dyn FnOnce() -> Vec<(Who, Sample)>>,
-    /// Upper limit of operations per sample.
+    /// Maximum operations per sample.
     pub max_ops: u64,
-    /// Upper limit of samples per contender.
+    /// Maximum samples per contender.
     pub max_samples: usize,
-    /// A sample always gives the same: one is enough.
+    /// Samples never vary: one is enough.
     pub exact: bool,
 }
 
@@ -134,7 +134,7 @@ impl Row {
 /// Median and quartiles of a contender.
 #[derive(Clone, Copy)]
 pub struct Stat {
-    /// Who.
+    /// The contender.
     pub who: Who,
     /// The median.
     pub median: f64,
@@ -145,7 +145,7 @@ pub struct Stat {
 }
 
 impl Stat {
-    /// Half the distance of the quartiles, as a share of the median.
+    /// Half the interquartile range, as a fraction of the median.
     pub fn spread(&self) -> f64 {
         (self.quartiles.1 - self.quartiles.0) / 2.0 / self.median.abs()
     }
@@ -169,19 +169,20 @@ impl Outcome {
         self.stats.iter().find(|stat| stat.who == who).map(|stat| stat.median)
     }
 
-    /// Who the row is about: Kernref, in the default mode if that takes part.
+    /// The contender the row is about: Kernref, in its default mode if that was
+    /// measured.
     fn kernref(&self) -> Option<f64> {
         self.median(Who::Kernref).or_else(|| self.median(Who::Guards))
     }
 
-    /// Kernref as a multiple of another. None if either is net of something
-    /// and too small to be told from nothing.
+    /// Kernref as a multiple of another. `None` if either value is a net time
+    /// too small to measure.
     pub fn ratio(&self, to: Who) -> Option<f64> {
         let (found, other) = (self.kernref()?, self.median(to)?);
         (found > 0.0 && other > 0.0).then_some(found / other)
     }
 
-    /// What the goal limits: a ratio, or the median itself.
+    /// The quantity the goal limits: a ratio, or the median itself.
     pub fn against_goal(&self) -> Option<f64> {
         let goal = self.goal.as_ref()?;
         let best = goal.of.iter().filter_map(|who| self.median(*who)).reduce(f64::min);
@@ -192,7 +193,7 @@ impl Outcome {
         }
     }
 
-    /// Whether the goal is met, if there is one and what it needs was measured.
+    /// Whether the goal is met, if there is one and all it needs was measured.
     pub fn meets_goal(&self) -> Option<bool> {
         Some(self.against_goal()? <= self.goal.as_ref()?.at_most)
     }
@@ -202,12 +203,12 @@ impl Outcome {
 pub struct Effort {
     /// Samples per contender.
     pub samples: usize,
-    /// Time for one of them.
+    /// Time per sample.
     pub sample_time: Duration,
 }
 
 impl Effort {
-    /// Enough for small spreads, or for a look.
+    /// Enough samples for small spreads, or for a quick look.
     pub fn new(quick: bool) -> Self {
         let (samples, millis) = if quick { (7, 1) } else { (21, 4) };
         Self { samples, sample_time: Duration::from_millis(millis) }
@@ -233,7 +234,7 @@ pub fn run(row: Row, effort: &Effort) -> Outcome {
     Outcome { name: row.name, unit: row.unit, goal: row.goal, stats: stats.collect() }
 }
 
-/// How many operations fill a sample's time, set-up of the sample included.
+/// How many operations fill one sample's time, including the sample's set-up.
 fn calibrate(sample: &mut Sample, effort: &Effort, max_ops: u64) -> u64 {
     let mut ops = 1;
     loop {
@@ -255,15 +256,14 @@ fn stat(who: Who, mut samples: Vec<f64>) -> Stat {
     Stat { who, median: at(0.5), quartiles: (at(0.25), at(0.75)), samples: samples.len() }
 }
 
-/// Nanoseconds per operation of something that does `ops` of them.
+/// Nanoseconds per operation of `work`, which performs `ops` of them.
 pub fn timed(ops: u64, work: impl FnOnce()) -> f64 {
     let start = thread_time();
     work();
     (thread_time() - start).as_nanos() as f64 / ops as f64
 }
 
-/// Time that this thread has run: what other programs take from it meanwhile
-/// does not count.
+/// CPU time of this thread: time taken by other programs does not count.
 fn thread_time() -> Duration {
     let time = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
     Duration::try_from(time).expect("time since the thread's start is positive")

@@ -1,5 +1,5 @@
-//! What `guests/kernels.wat` computes, as native code: the floor. Vectors are
-//! as wide as in the guest, the order of additions is the same.
+//! The kernels of `guests/kernels.wat` as native code: the floor. Vector width
+//! and the order of additions are the same as in the guest.
 
 use std::hint::black_box;
 
@@ -12,7 +12,7 @@ fn last(ops: i32, mut work: impl FnMut() -> i64) -> i64 {
 }
 
 fn fib(n: u32) -> u32 {
-    // Lest the optimizer unroll what the others call.
+    // Keeps the optimizer from unrolling the recursion.
     if n < 2 { n } else { black_box(fib as fn(u32) -> u32)(n - 1) + fib(n - 2) }
 }
 
@@ -80,7 +80,7 @@ pub fn copy_loop(ops: i32) -> i64 {
     let (from, mut to) = (words(), vec![0; 2048]);
     last(ops, || {
         for (to, from) in to.iter_mut().zip(&from) {
-            // Eight bytes at a time, as the guest.
+            // Eight bytes at a time, like the guest.
             *to = black_box(*from);
         }
         to[2047] as i64
@@ -89,7 +89,7 @@ pub fn copy_loop(ops: i32) -> i64 {
 
 pub fn pointer_walk(ops: i32) -> i64 {
     let node = |i: u32| (i * 1237) & 4095;
-    // As large as the guest's nodes; the last one's link is 0, the first node.
+    // As large as the guest's nodes; the last node links to 0, the first one.
     let mut nodes = vec![[0_u32; 4]; 4096];
     for i in 0..4096 {
         nodes[node(i) as usize] = [if i == 4095 { 0 } else { node(i + 1) }, i, 0, 0];

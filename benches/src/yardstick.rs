@@ -1,7 +1,7 @@
-//! `cranelift-wasm` as a yardstick for translation: the least environment with
-//! which it translates what Rust makes for `wasm32-unknown-unknown`. Memory is
+//! `cranelift-wasm` as a yardstick for translation: the minimal environment in
+//! which it translates Rust's output for `wasm32-unknown-unknown`. Memory is
 //! checked against a length that may change, as in Kernref; calls of the
-//! runtime and through tables are as plain as they can be.
+//! runtime and through tables are as simple as possible.
 
 use cranelift_codegen_old::cursor::FuncCursor;
 use cranelift_codegen_old::entity::PrimaryMap;
@@ -27,13 +27,13 @@ const CONFIG: TargetFrontendConfig = TargetFrontendConfig {
     pointer_width: PointerWidth::U64,
     page_size_align_log2: 12,
 };
-/// Where things would lie in a context.
+/// Offsets of fields in a context.
 const BASE: i32 = 0;
 const LENGTH: i32 = 8;
 const FUNCS: i32 = 16;
 const GLOBALS: i32 = 64;
 
-/// Validates and translates a module; gives the number of instructions.
+/// Validates and translates a module; returns the number of instructions.
 pub fn translate(wasm: &[u8]) -> u64 {
     let mut module = Module {
         declared: Declared::default(),
@@ -73,7 +73,7 @@ fn value_type(ty: &WasmValType) -> Type {
     }
 }
 
-/// A method of an environment that the guests do not need.
+/// An environment method that the guests do not need.
 macro_rules! unneeded {
     ($($name:ident($($ty:ty),*) $(-> $result:ty)?;)+) => {$(
         fn $name(&mut self $(, _: $ty)*) -> WasmResult<unneeded!(@ $($result)?)> {
@@ -200,7 +200,7 @@ fn context(func: &Function) -> Value {
     func.special_param(ArgumentPurpose::VMContext).expect("the first parameter")
 }
 
-/// A call of the runtime: through a pointer in the context.
+/// A call of the runtime, through a pointer in the context.
 fn call_runtime(mut pos: FuncCursor<'_>, args: &[Value], has_result: bool) -> Option<Value> {
     let context = context(pos.func);
     let target = pos.ins().load(I64, MemFlags::trusted(), context, FUNCS);

@@ -1,4 +1,4 @@
-//! The results for programs.
+//! The results in machine-readable form.
 
 use super::machine::Machine;
 use crate::measure::{Outcome, Stat, Who};

@@ -1,15 +1,15 @@
-//! Where and when, and what was measured. Whatever cannot be found out stays
-//! empty: a report without it is better than none.
+//! Where, when and what was measured. Anything that cannot be determined stays
+//! empty: an incomplete report is better than none.
 
 use std::fs;
 use std::process::Command;
 use std::time::SystemTime;
 
 const LOCK: &str = include_str!("../../Cargo.lock");
-/// Packages whose versions matter to the results.
+/// Packages whose versions affect the results.
 const PACKAGES: [&str; 4] = ["kernref", "cranelift-codegen", "wasmtime", "wasmi"];
 
-/// A machine, a moment, and the versions of everything.
+/// A machine, a point in time, and all relevant versions.
 pub struct Machine {
     /// Date and time, UTC.
     pub date: String,
@@ -19,15 +19,15 @@ pub struct Machine {
     pub cpus: usize,
     /// Operating system and architecture.
     pub system: String,
-    /// What it was compiled with.
+    /// The compiler's version.
     pub rustc: String,
-    /// Kernref's commit; ends in `-dirty` if files were changed.
+    /// Kernref's commit, with the suffix `-dirty` if files were changed.
     pub commit: String,
     /// Names and versions of packages.
     pub packages: Vec<(&'static str, String)>,
 }
 
-/// This machine, now.
+/// Describes this machine at this time.
 pub fn describe() -> Machine {
     Machine {
         date: humantime::format_rfc3339_seconds(SystemTime::now()).to_string(),
@@ -52,7 +52,7 @@ fn output(program: &str, args: &[&str]) -> String {
     String::from_utf8_lossy(&text).trim().to_owned()
 }
 
-/// All versions of a package in the lock file: peers may use their own.
+/// All versions of a package in the lock file: peers may use other ones.
 fn versions(package: &str) -> String {
     let name = format!("name = \"{package}\"\nversion = \"");
     let found: Vec<_> =

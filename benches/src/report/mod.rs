@@ -1,4 +1,4 @@
-//! What a run leaves: a table on standard output, `results.json` and
+//! The output of a run: a table on standard output, and `results.json` and
 //! `ratios.svg` under `target/bench/`.
 
 mod json;

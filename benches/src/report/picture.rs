@@ -1,5 +1,5 @@
-//! The ratios as bars on a logarithmic scale: shorter than the line at 1 is
-//! faster than the peer.
+//! The ratios as bars on a logarithmic scale: a bar shorter than the line at 1
+//! means faster than the peer.
 
 use crate::measure::{Outcome, Who};
 use svg::Document;
@@ -10,13 +10,13 @@ const PLOT_WIDTH: f64 = 560.0;
 const TOP: f64 = 58.0;
 const ROW_HEIGHT: f64 = 34.0;
 const BAR_HEIGHT: f64 = 11.0;
-/// Ratios outside are drawn at the edge.
+/// Ratios outside this range are drawn at its edge.
 const RANGE: (f64, f64) = (0.01, 10.0);
 const TICKS: [f64; 7] = [0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0];
 const PEERS: [(Who, &str); 2] = [(Who::W1, "#3b6ea8"), (Who::W2, "#8fb4d9")];
 const GOAL_COLOR: &str = "#c0392b";
 
-/// The picture of all rows that have a ratio.
+/// Draws all rows that have a ratio.
 pub fn draw(outcomes: &[Outcome]) -> String {
     let rows: Vec<_> = outcomes
         .iter()
@@ -39,10 +39,10 @@ pub fn draw(outcomes: &[Outcome]) -> String {
     document.to_string()
 }
 
-/// Where a ratio lies.
+/// The horizontal position of a ratio.
 fn position(ratio: f64) -> f64 {
     let (low, high) = (RANGE.0.ln(), RANGE.1.ln());
-    // Net times can be zero or less; a logarithm cannot.
+    // Net times can be zero or negative; a logarithm's argument cannot.
     let ratio = ratio.max(RANGE.0).ln();
     LABEL_WIDTH + ((ratio - low) / (high - low)).clamp(0.0, 1.0) * PLOT_WIDTH
 }

@@ -1,4 +1,4 @@
-//! The table for readers.
+//! The human-readable table.
 
 use super::machine::Machine;
 use crate::measure::{Outcome, Stat, Who};
@@ -9,7 +9,7 @@ Kernref and CloneOnRead: the two deferral policies; guard pages: with hardware t
 explicit checks and no reservations. base: what Kernref takes without the row's special matter.
 floor: native code for the bare minimum of the same work.";
 
-/// Prints it to standard output.
+/// Prints the table to standard output.
 pub fn print(outcomes: &[Outcome], machine: &Machine) {
     let (date, cpu, cpus, system) = (&machine.date, &machine.cpu, machine.cpus, &machine.system);
     println!("{date}, {cpu}, {cpus} processors, {system}, {}", machine.rustc);
@@ -69,7 +69,7 @@ fn cell(stat: &Stat) -> String {
     }
 }
 
-/// Three digits, more if it is large.
+/// Formats with three digits, more if the value is large.
 fn number(value: f64) -> String {
     let digits = match value.abs() {
         size if size >= 99.95 => 0,
@@ -79,7 +79,7 @@ fn number(value: f64) -> String {
     format!("{value:.digits$}")
 }
 
-/// The first two columns to the left, the others to the right.
+/// Aligns the first two columns left and the others right.
 fn print_aligned(lines: &[Vec<String>]) {
     let width = |column: usize| lines.iter().map(|line| line[column].chars().count()).max();
     let widths: Vec<usize> = (0..lines[0].len()).filter_map(width).collect();

@@ -7,8 +7,8 @@ use kernref::{
     TypedFunc,
 };
 
-/// The object that host functions return: a handle of the host's own, and the
-/// same object kept in the store.
+/// The object that host functions return: as a handle the host owns, and as a
+/// root kept in the store.
 struct Data {
     object: ExternRef,
     root: Option<OwnedRooted>,
@@ -25,8 +25,7 @@ impl Rig for Kernref {
     }
 }
 
-/// An engine; `Who::Clone` for the other policy, `Who::Guards` for the other
-/// way to check bounds.
+/// An engine; `Who::Clone` selects the other policy, `Who::Guards` hardware traps.
 pub fn engine(who: Who, slots: u32) -> Engine {
     let mut config = Config::new();
     config.max_wasm_stack(STACK_BYTES).reference_slots(slots).deferral_policy(match who {

@@ -1,9 +1,9 @@
-//! One face for all runtimes: modules with the same imports, functions of one
-//! type. What a call itself costs is measured by the rows on the runtimes'
-//! own interfaces; here it is noise that loops inside the guest drown.
+//! One interface to all runtimes: modules with the same imports, functions of
+//! one type. The cost of a call itself is measured by the rows that use the
+//! runtimes' own interfaces; here the loops inside the guest dwarf it.
 //!
-//! Imports from `h`: `nop`, `take` (externref), `give` (an object that exists),
-//! `make` (i32, a new object), `number` (externref to i32), `gc`.
+//! Imports from `h`: `nop`, `take` (externref), `give` (an existing object),
+//! `make` (i32 to a new object), `number` (externref to i32), `gc`.
 
 mod kernref;
 mod wasmi;
@@ -20,22 +20,22 @@ use std::time::Instant;
 
 /// An instance of a module in some runtime.
 pub trait Rig {
-    /// Calls the export with this index in the list that it was loaded with,
-    /// an `(i32) -> i64`.
+    /// Calls the export with this index in the list passed to [`load`], an
+    /// `(i32) -> i64`.
     fn call(&mut self, func: usize, argument: i32) -> Result<i64, String>;
 
-    /// Calls and gives the result.
+    /// Calls the export and returns its result.
     fn run(&mut self, func: usize, argument: i32) -> i64 {
         self.call(func, argument).expect("the guest does not trap")
     }
 }
 
 thread_local! {
-    /// Nanoseconds of each call of `gc`.
+    /// Durations of the calls of `gc`, in nanoseconds.
     static COLLECTIONS: RefCell<Vec<f64>> = const { RefCell::new(Vec::new()) };
 }
 
-/// As many collections as a median needs, and more.
+/// More collections than a median needs.
 const MAX_COLLECTIONS: usize = 1 << 12;
 
 /// Times a collection, for [`take_collecting`].
@@ -51,18 +51,18 @@ fn collecting<R>(collect: impl FnOnce() -> R) -> R {
     outcome
 }
 
-/// Median of the nanoseconds that calls of `gc` took since the last question,
-/// releasing what had died included, but for the first call: that also releases
-/// what peers have kept since calls before.
+/// Median duration in nanoseconds of the `gc` calls since the last query,
+/// including releasing what died. The first call is left out: it also releases
+/// what peers kept from earlier calls.
 pub fn take_collecting() -> f64 {
     let mut times: Vec<_> = COLLECTIONS.take().into_iter().skip(1).collect();
     times.sort_by(f64::total_cmp);
     times.get(times.len() / 2).copied().unwrap_or(f64::NAN)
 }
 
-/// Bytes of native stack for Wasm, within what Wasmtime takes by default.
+/// Bytes of native stack for Wasm, within Wasmtime's default.
 pub const STACK_BYTES: usize = 1 << 20;
-/// References that a store of Kernref can hold.
+/// References that a Kernref store can hold.
 pub const SLOTS: u32 = 1 << 14;
 
 /// Loads a module, in text or binary form.
@@ -83,7 +83,7 @@ pub fn load_with_slots(who: Who, wasm: &[u8], exports: &[&str], slots: u32) -> B
     }
 }
 
-/// Loads a module everywhere and checks that all compute the same.
+/// Loads a module into all runtimes and checks that they agree.
 pub fn load_all(
     who: &[Who],
     wasm: &[u8],
@@ -95,12 +95,12 @@ pub fn load_all(
     rigs
 }
 
-/// Checks that all exports give the same everywhere.
+/// Checks that every export returns the same in all runtimes.
 pub fn compare(rigs: &mut [(Who, Box<dyn Rig>)], exports: &[&str], argument: i32) {
     (0..exports.len()).for_each(|func| compare_one(rigs, func, argument));
 }
 
-/// Checks that the export with this index gives the same everywhere.
+/// Checks that the export with this index returns the same in all runtimes.
 pub fn compare_one(rigs: &mut [(Who, Box<dyn Rig>)], func: usize, argument: i32) {
     let results: Vec<_> =
         rigs.iter_mut().map(|(who, rig)| (*who, rig.call(func, argument))).collect();

@@ -1,4 +1,4 @@
-//! wasmi. It keeps all references until the store goes.
+//! wasmi. It keeps all references until the store is dropped.
 
 use super::Rig;
 use wasmi::{Caller, Config, Engine, ExternRef, Linker, Module, Nullable, Store, TypedFunc};

@@ -1,4 +1,4 @@
-//! Wasmtime, with the collector that counts references.
+//! Wasmtime with its reference-counting collector.
 
 use super::{Rig, STACK_BYTES, collecting};
 use crate::measure::Who;
@@ -7,8 +7,8 @@ use wasmtime::{
     Module, OwnedRooted, PoolingAllocationConfig, Rooted, Store, TypedFunc,
 };
 
-/// The object that host functions return: in both of Wasmtime's kinds of root.
-/// The `Rooted` was made outside of all scopes and lives as long as the store.
+/// The object that host functions return, in both of Wasmtime's kinds of root.
+/// The `Rooted` was made outside all scopes and lives as long as the store.
 #[derive(Default)]
 struct Data {
     owned: Option<OwnedRooted<ExternRef>>,
@@ -43,7 +43,7 @@ pub fn engine(who: Who) -> Engine {
     Engine::new(&config(who)).unwrap()
 }
 
-/// An engine that keeps what instances need in a pool.
+/// An engine with an instance pool.
 pub fn pooling_engine() -> Engine {
     let mut pool = PoolingAllocationConfig::default();
     pool.total_core_instances(16).total_memories(16).total_tables(16).total_gc_heaps(16);

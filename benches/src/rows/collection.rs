@@ -1,16 +1,15 @@
-//! Collections: what one takes beside live references in tables, for each dead
-//! reference, and for frames that hold references. Destructors are part of it.
+//! Collections: their cost next to live references in tables, per dead
+//! reference, and for frames that hold references. Destructors are included.
 
 use super::floors;
 use crate::measure::{Goal, Row, Sample, Who, timed};
 use crate::rig::{self, Rig};
 use std::hint::black_box;
 
-/// Dead references per collection: fewer than what makes Kernref collect by
-/// itself.
+/// Dead references per collection: too few for Kernref to collect on its own.
 const DEAD: u64 = 1000;
 
-/// Elements of a table, objects that die, and frames with objects.
+/// A table, objects that die, and frames that hold objects.
 const GUEST: &str = r#"(module
     (import "h" "make" (func $make (param i32) (result externref)))
     (import "h" "give" (func $give (result externref)))
@@ -79,8 +78,8 @@ pub fn rows() -> Vec<Row> {
     live.into_iter().chain([dead()]).chain(frames).collect()
 }
 
-/// Contenders, set up by exports that are called once with an argument, then
-/// sampled by another.
+/// Contenders set up by calling an export once with an argument, then sampled
+/// through another export.
 fn setup(
     who: &[Who],
     slots: u32,
@@ -103,7 +102,7 @@ fn setup(
     rigs.into_iter().map(|(who, rig)| (who, sample(rig))).collect()
 }
 
-/// Times calls of the host function that collects.
+/// Times calls of the collecting host function.
 fn calls(mut rig: Box<dyn Rig>) -> Sample {
     Box::new(move |ops| {
         timed(ops, || {
@@ -112,8 +111,7 @@ fn calls(mut rig: Box<dyn Rig>) -> Sample {
     })
 }
 
-/// Times collections alone: the median of those that a sample makes, after one
-/// more that is not counted.
+/// Times collections alone: the median of those in a sample, without the first one.
 fn collections(mut rig: Box<dyn Rig>) -> Sample {
     Box::new(move |ops| {
         rig::take_collecting();
@@ -122,13 +120,13 @@ fn collections(mut rig: Box<dyn Rig>) -> Sample {
     })
 }
 
-/// The same, shared among the dead.
+/// The same, per dead reference.
 fn deaths(rig: Box<dyn Rig>) -> Sample {
     let mut collections = collections(rig);
     Box::new(move |ops| collections(ops.div_ceil(DEAD)) / DEAD as f64)
 }
 
-/// A collection beside live references; the base has none.
+/// A collection next to live references; the base has none.
 fn live(count: u32) -> Row {
     let goal = (count > 0).then_some(Goal { at_most: 1.1, of: &[Who::Base] });
     Row::new(format!("collecting: {count} live in a table"), goal, move || {
@@ -145,16 +143,16 @@ fn dead() -> Row {
     })
 }
 
-/// Whose the references in frames are.
+/// Which objects the references in frames refer to.
 #[derive(Clone, Copy)]
 enum Frames {
-    /// Each frame holds objects that nothing else does.
+    /// Each frame holds objects that nothing else holds.
     Own(u32),
-    /// All hold one object four times, which globals hold, too.
+    /// All frames hold one object, four times each; globals hold it too.
     Shared,
 }
 
-/// A collection below frames that hold references.
+/// A collection while frames that hold references are active.
 fn frames(depth: u32, kind: Frames) -> Row {
     let (references, export, name) = match kind {
         Frames::Own(1) => (1, "frames1", "1"),
@@ -164,7 +162,7 @@ fn frames(depth: u32, kind: Frames) -> Row {
     let goal =
         (depth == 10_000 && references == 4).then_some(Goal { at_most: 0.2, of: &[Who::W1] });
     Row::new(format!("collecting: {depth} frames × {name}"), goal, move || {
-        // Twice as many slots as references, and more: nobody collects early.
+        // More than twice as many slots as references: nobody collects early.
         let slots = depth * references * 2 + rig::SLOTS;
         let prepare = |_| Some(("set_depth", depth as i32));
         let mut contenders = setup(&Who::COUNTED, slots, prepare, export, collections);

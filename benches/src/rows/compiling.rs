@@ -1,5 +1,5 @@
-//! Compiling: how long, on one thread, and how many bytes of code. Wasmtime is
-//! built without the feature that compiles in parallel, and has no cache.
+//! Compiling: time on a single thread, and bytes of code. Wasmtime is built
+//! without parallel compilation and has no cache.
 
 use crate::measure::{Goal, Row, Sample, Who, timed};
 use crate::rig::{kernref_engine, wasmtime_engine};
@@ -9,12 +9,12 @@ use std::fmt::Write;
 use std::hint::black_box;
 use std::rc::Rc;
 
-/// A Rust program with libraries for regular expressions, JSON and more.
+/// A Rust program with libraries for regular expressions, JSON and others.
 const LARGE: &[u8] = include_bytes!("../../../examples/guests/prebuilt/large.wasm");
 
 const SMALL_MODULES: u32 = 200;
 
-/// A goal to each peer, so a row to each; the last with guard pages.
+/// One goal, and so one row, per peer; the last with guard pages.
 const GOALS: [(Who, f64, &[Who]); 3] = [
     (Who::Kernref, 1.0, &[Who::W1]),
     (Who::Kernref, 0.6, &[Who::W2]),
@@ -52,7 +52,7 @@ fn large_module() -> Modules {
     Rc::new([LARGE.to_vec()])
 }
 
-/// Modules as a kernel's extensions may be: some functions, a table, a memory.
+/// Modules such as kernel extensions might be: some functions, a table, a memory.
 fn small_modules() -> Modules {
     (0..SMALL_MODULES).map(small_module).collect()
 }
@@ -83,7 +83,7 @@ fn small_module(seed: u32) -> Vec<u8> {
     wat::parse_str(text).expect("the text is right")
 }
 
-/// Kernref, one way or the other, and one peer.
+/// Kernref in one of its modes, and one peer.
 fn times(modules: Modules, us: Who, peer: Who) -> Vec<(Who, Sample)> {
     let ms = |ops, work: &mut dyn FnMut()| timed(ops, work) / 1e6;
     let kernref = {
@@ -109,7 +109,7 @@ fn times(modules: Modules, us: Who, peer: Who) -> Vec<(Who, Sample)> {
     vec![(us, Box::new(kernref)), (peer, Box::new(wasmtime))]
 }
 
-/// Machine code alone: neither stack maps nor other tables.
+/// Machine code only: no stack maps or other tables.
 fn sizes(modules: Modules, us: Who, peer: Who) -> Vec<(Who, Sample)> {
     let (kernref, wasmtime) = (kernref_engine(us, 1 << 10), wasmtime_engine(peer));
     let ours = modules

@@ -1,11 +1,11 @@
-//! Computation: kernels written by hand, and programs of the example guests.
-//! One operation is a whole kernel, or a whole run of a program.
+//! Computation: hand-written kernels, and the example guests' programs. One
+//! operation is a whole kernel or a whole run of a program.
 
 use crate::measure::{Goal, Row, Sample, Who, timed};
 use crate::{native, rig};
 use std::hint::black_box;
 
-/// 1.1 times the speed of W2, whose checks are explicit too.
+/// 1.1 times the speed of W2, which has explicit checks too.
 const GOAL: Goal = Goal { at_most: 0.91, of: &[Who::W2] };
 /// The speed of W1, which has guard pages too.
 const GOAL_WITH_GUARDS: Goal = Goal { at_most: 1.0, of: &[Who::W1] };
@@ -16,7 +16,7 @@ type Native = fn(i32) -> i64;
 const KERNELS: &str = include_str!("../../guests/kernels.wat");
 const SIMD: &str = include_str!("../../guests/simd.wat");
 
-/// wasmi's vectors are a feature that makes all its values wider: left off.
+/// wasmi's SIMD is a feature that makes all its values wider: left out.
 const WITH_SIMD: [Who; 3] = [Who::Kernref, Who::W1, Who::W2];
 
 type Kernel = (&'static str, &'static str, &'static [Who], Native);
@@ -61,7 +61,7 @@ pub fn rows() -> Vec<Row> {
 
 fn by_hand((name, text, who, native): Kernel, guards: bool) -> Row {
     let who = if guards { &WITH_GUARDS } else { who };
-    // How often is the argument.
+    // The argument is the number of repetitions.
     row(name, guards, move || {
         contenders(who, text.as_bytes(), name, native, |ops, run| {
             black_box(run(ops as i32));
@@ -88,7 +88,8 @@ fn row(name: &str, guards: bool, setup: impl FnOnce() -> Vec<(Who, Sample)> + 's
     row
 }
 
-/// Those that run Wasm, once they agree with the native code, and that.
+/// The contenders that run Wasm, after a check against the native code, and the
+/// native code itself.
 fn contenders(
     who: &[Who],
     wasm: &[u8],

@@ -1,4 +1,4 @@
-//! Native code for the bare minimum of what the rows measure. The only file
+//! The bare minimum of what the rows measure, as native code. The only file
 //! with `unsafe`: a trampoline, and a walk along raw frame pointers.
 
 use crate::measure::{Sample, timed};
@@ -9,8 +9,8 @@ extern "C" fn callee(argument: u64) -> u64 {
     argument
 }
 
-/// Calls `func(argument)` as the way into generated code must: with all
-/// registers saved that its conventions need not preserve.
+/// Calls `func(argument)` the way entering generated code requires: saving all
+/// registers that generated code need not preserve.
 #[cfg(target_arch = "x86_64")]
 #[unsafe(naked)]
 unsafe extern "C" fn trampoline(func: extern "C" fn(u64) -> u64, argument: u64) -> u64 {
@@ -37,7 +37,7 @@ unsafe extern "C" fn trampoline(func: extern "C" fn(u64) -> u64, argument: u64) 
     )
 }
 
-/// The same; `x19` to `x28` and `d8` to `d15`.
+/// The same, with `x19` to `x28` and `d8` to `d15`.
 #[cfg(target_arch = "aarch64")]
 #[unsafe(naked)]
 unsafe extern "C" fn trampoline(func: extern "C" fn(u64) -> u64, argument: u64) -> u64 {
@@ -72,11 +72,11 @@ unsafe extern "C" fn trampoline(func: extern "C" fn(u64) -> u64, argument: u64) 
 
 fn enter(argument: u64) -> u64 {
     let callee: extern "C" fn(u64) -> u64 = callee;
-    // SAFETY: it keeps the C convention and so does the callee.
+    // SAFETY: the trampoline and the callee keep the C convention.
     unsafe { trampoline(black_box(callee), argument) }
 }
 
-/// A call through the trampoline; before and after it, whatever `around` does.
+/// A call through the trampoline, preceded by `around`.
 pub fn call_in(mut around: impl FnMut() + 'static) -> Sample {
     Box::new(move |ops| {
         timed(ops, || {
@@ -100,7 +100,7 @@ pub fn call_out() -> Sample {
     })
 }
 
-/// Number of references in the places of the barriers' floors.
+/// Number of places and slots in the floors of the barriers.
 const PLACES: usize = 1024;
 
 /// A slot as a barrier sees it.
@@ -111,18 +111,18 @@ struct Slot {
     _payload: u64,
 }
 
-/// What one operation on places does.
+/// The operation on each place.
 #[derive(Clone, Copy)]
 pub enum Places {
     /// Loads.
     Get,
-    /// Stores, counting the new reference and uncounting the old.
+    /// Stores that increment the new reference and decrement the old one.
     Set,
     /// Both.
     GetAndSet,
 }
 
-/// Loads and counted stores, a bounds check each, net of the loop.
+/// Loads and counted stores with one bounds check each, net of the loop.
 pub fn places(what: Places) -> Sample {
     let from: Vec<u32> = (0..PLACES as u32).collect();
     let mut to = from.clone();
@@ -166,14 +166,14 @@ struct Frame {
     _others: [u64; 2],
 }
 
-/// Walks `depth` frames by their frame pointers, knows the one return address,
-/// and marks the slots of their first `references` references.
+/// Walks `depth` frames by their frame pointers, recognizes their common return
+/// address, and marks the slots of their first `references` references.
 pub fn walk(depth: usize, references: usize) -> Sample {
     let mut frames: Vec<Frame> = Vec::with_capacity(depth);
     for at in 0..depth {
         let caller = match at {
             0 => std::ptr::null(),
-            // Within the capacity, which stays where it is.
+            // Within the capacity, so the vector does not move.
             _ => frames.as_ptr().wrapping_add(at - 1),
         };
         let first = (at * 4) as u32;
@@ -185,7 +185,8 @@ pub fn walk(depth: usize, references: usize) -> Sample {
         timed(ops, || {
             for _ in 0..ops {
                 let mut pointer: *const Frame = black_box(&raw const frames[depth - 1]);
-                // SAFETY: all frames of the chain are in `frames`, which lives.
+                // SAFETY: all frames of the chain are in `frames`, which is
+                // still alive.
                 while let Some(frame) = unsafe { pointer.as_ref() } {
                     assert_eq!(frame.return_address, 7);
                     for reference in &frame.references[..references] {

@@ -1,5 +1,5 @@
-//! Bytes that a live reference in a table takes, without the value's own box:
-//! the difference of the resident memory of two fresh processes, one with many
+//! Bytes per live reference in a table, without the value's own box: the
+//! difference in resident memory between two fresh processes, one with many
 //! references and one with hardly any. This program starts itself for that.
 
 use crate::measure::{Goal, Row, Sample, Who};
@@ -7,7 +7,7 @@ use crate::rig;
 use std::any::Any;
 use std::process::Command;
 
-/// The argument that makes this program measure in place of the rows.
+/// The argument that makes this program measure memory instead of the rows.
 pub const ARGUMENT: &str = "--footprint";
 
 const REFERENCES: u32 = 1_000_000;
@@ -39,7 +39,7 @@ fn sample(who: Who) -> Sample {
     Box::new(move |_| (child(who, REFERENCES) - child(who, 1)) / f64::from(REFERENCES - 1))
 }
 
-/// Resident bytes of a child process with so many references.
+/// Resident bytes of a child process with `count` references.
 fn child(who: Who, count: u32) -> f64 {
     let program = std::env::current_exe().expect("this program has a path");
     let output = Command::new(program).args([ARGUMENT, who.name(), &count.to_string()]).output();
@@ -50,13 +50,13 @@ fn child(who: Who, count: u32) -> f64 {
     })
 }
 
-/// What a child process does: holds so many references, and gives the memory
-/// that is resident then, less that of the values' own boxes.
+/// What a child process does: holds `count` references, and returns the
+/// resident memory less that of the values' own boxes.
 pub fn measure(name: &str, count: &str) -> Result<f64, String> {
     let who = CONTENDERS.into_iter().find(|who| who.name() == name);
     let who = who.ok_or_else(|| format!("no contender is called `{name}`"))?;
     let count = count.parse().map_err(|_| format!("`{count}` is not a number"))?;
-    // Huge pages become resident as a whole.
+    // Huge pages become resident as a whole, so they are disabled.
     rustix::thread::disable_transparent_huge_pages(true).map_err(|error| error.to_string())?;
     let before = resident_bytes()?;
     own_boxes(who, count);
@@ -66,8 +66,8 @@ pub fn measure(name: &str, count: &str) -> Result<f64, String> {
     Ok(resident_bytes()? - 2.0 * own)
 }
 
-/// As many boxes as a contender keeps the values in. Handles are leaked one by
-/// one, lest a list of them take memory as well.
+/// Makes the boxes that a contender keeps the values in. Handles are leaked one
+/// by one, because a list of them would take memory as well.
 fn own_boxes(who: Who, count: u32) {
     for number in 0..count as i32 {
         match who {

@@ -1,15 +1,15 @@
-//! Calls from the host to Wasm, on the runtimes' own interfaces.
+//! Calls from the host to Wasm, through the runtimes' own interfaces.
 //!
-//! Passing: the object is in the store already, and the host passes a copy of a
+//! Passing: the object is already in the store, and the host passes a copy of a
 //! rooted index: in Kernref to a root that the host keeps, in Wasmtime a `Rooted`,
-//! the cheapest it has, in wasmi its only kind. Owned: the host keeps a handle that
-//! lives as long as it wants and passes a clone of it: in Kernref of an `ExternRef`,
-//! in Wasmtime of an `OwnedRooted`. The clone is gone when the call returns.
+//! its cheapest kind, in wasmi its only kind. Owned: the host keeps a handle of
+//! arbitrary lifetime and passes a clone of it: in Kernref of an `ExternRef`, in
+//! Wasmtime of an `OwnedRooted`. The clone is gone when the call returns.
 //!
-//! Creating: the object must be released, too. Kernref does that when the call
-//! returns. Wasmtime does it when it collects, which is left to itself during
-//! a sample and made to happen at its end, so that samples pay for what they
-//! create. wasmi never does, and stays away.
+//! Creating: the object must also be released. Kernref does so when the call
+//! returns. Wasmtime does so when it collects, which is left to itself during a
+//! sample and forced at its end, so that samples pay for what they create.
+//! wasmi never does, and is left out.
 
 use super::floors;
 use crate::measure::{Goal, Row, Sample, Who, timed};
@@ -23,7 +23,7 @@ const GUEST: &str = r#"(module
     (func (export "pass") (param externref))
     (func (export "is_null") (param externref) (result i32) (ref.is_null (local.get 0))))"#;
 
-/// What is called with what.
+/// The kind of call.
 #[derive(Clone, Copy)]
 enum Call {
     Empty,
@@ -84,7 +84,7 @@ fn sample<V: Send + Sync + 'static>(who: Who, call: Call, value: fn() -> V) -> S
 static CREATED: AtomicU64 = AtomicU64::new(0);
 static RELEASED: AtomicU64 = AtomicU64::new(0);
 
-/// Counts how many there were.
+/// Counts how many were created and released.
 struct Counted;
 
 impl Counted {
@@ -100,7 +100,7 @@ impl Drop for Counted {
     }
 }
 
-/// Checks that what a sample creates is released by its end.
+/// Checks that everything a sample creates is released by its end.
 fn check_release(who: Who) {
     if who == Who::Wasmi {
         return;
@@ -114,7 +114,7 @@ fn check_release(who: Who) {
     assert_eq!((created, released), (5001, 5000), "{who:?} releases what it is passed");
 }
 
-/// Runs and times what may fail, but does not.
+/// Runs and times a fallible operation that must succeed.
 fn repeat<E: std::fmt::Debug>(ops: u64, mut op: impl FnMut() -> Result<(), E>) -> f64 {
     timed(ops, || {
         for _ in 0..ops {

@@ -1,10 +1,11 @@
 //! Calls from Wasm to the host, net of the loop around them.
 //!
-//! Returning: an object that is in the store already. Kernref's function returns
-//! a handle to a root that the host keeps there; Wasmtime's a `Rooted` that lives
-//! as long as the store, the cheapest it has; wasmi's a copy of its index. Owned:
-//! Kernref's function returns a clone of an `ExternRef`, which gets a slot of its
-//! own and goes when a collection finds it dead; Wasmtime's that of an `OwnedRooted`.
+//! Returning: the object is already in the store. Kernref's function returns a
+//! handle to a root that the host keeps there; Wasmtime's returns a `Rooted`
+//! that lives as long as the store, its cheapest kind; wasmi's returns a copy
+//! of its index. Owned: Kernref's function returns a clone of an `ExternRef`,
+//! which gets its own slot and goes when a collection finds it dead; Wasmtime's
+//! returns a clone of an `OwnedRooted`.
 
 use super::floors;
 use super::net::{self, Loops};
@@ -37,13 +38,13 @@ pub fn rows() -> Vec<Row> {
         let goal = at_most.map(|at_most| Goal { at_most, of: &[Who::W1] });
         let mut row = Row::new(name, goal, move || {
             let loops = Loops { with, without: "empty", base: with };
-            // wasmi has one kind of handle.
+            // wasmi has only one kind of handle.
             let who: &[Who] = if with == "give" { &Who::COUNTED } else { &Who::WASM };
             let mut contenders = net::samples(who, CALLS, loops, 1);
             contenders.push((Who::Floor, floors::call_out()));
             contenders
         });
-        // wasmi keeps each reference that it is given.
+        // wasmi keeps every reference it is given.
         row.max_ops = 1 << 20;
         row
     })

@@ -1,11 +1,11 @@
-//! From a compiled module to an instance in a store of its own, and back to
-//! nothing: Wasmtime frees instances with their store only.
+//! From a compiled module to an instance in its own store and back to nothing,
+//! since Wasmtime frees instances only with their store.
 
 use crate::measure::{Goal, Row, Sample, Who, timed};
 use crate::rig;
 use std::hint::black_box;
 
-/// The rows. The guest of the last runs: it writes to four of its pages.
+/// The rows. In the last one the guest runs and writes to four of its pages.
 pub fn rows() -> Vec<Row> {
     let goal = || Some(Goal { at_most: 0.5, of: &[Who::W1, Who::W2, Who::Pooling] });
     vec![
@@ -47,10 +47,10 @@ fn guest(element: &str) -> Vec<u8> {
     wat::parse_str(text).expect("the module's text is right")
 }
 
-/// What the function returns, checked before anything is timed.
+/// The function's result, checked before anything is timed.
 const EXPECTED: i32 = 1000;
 
-/// Times something that makes an instance and drops it.
+/// Times an operation that makes and drops an instance.
 fn repeat(mut op: impl FnMut() + 'static) -> Sample {
     Box::new(move |ops| timed(ops, || (0..ops).for_each(|_| op())))
 }

@@ -1,4 +1,4 @@
-//! The rows of the report, a file per concern.
+//! The rows of the report, one file per topic.
 
 mod collection;
 mod compiling;

@@ -1,25 +1,26 @@
-//! Loops in the guest, and what one round of them takes more than one of
-//! another loop.
+//! Loops in the guest, and the cost of one round over that of a loop without
+//! the operation.
 
 use crate::measure::{Sample, Who, timed};
 use crate::rig::{self, Rig};
 use std::hint::black_box;
 
-/// Rounds that are enough for a sample, and that the guests' counters hold.
+/// Maximum rounds: enough for a sample, and within the range of the guests'
+/// counters.
 pub const MAX_ROUNDS: u64 = 1 << 22;
 
-/// Names of exports `(i32) -> i64` that do as many rounds as they are told.
+/// Names of exports `(i32) -> i64` that loop as many rounds as their argument says.
 #[derive(Clone, Copy)]
 pub struct Loops {
-    /// What is measured.
+    /// The loop that is measured.
     pub with: &'static str,
-    /// What is taken off.
+    /// The loop whose time is subtracted.
     pub without: &'static str,
-    /// What `Who::Base` does instead of `with`; the same if there is no base.
+    /// The loop `Who::Base` runs instead of `with`; the same if there is no base.
     pub base: &'static str,
 }
 
-/// Samples of all contenders, after a check that they agree. A round is
+/// Samples of all contenders, after checking that they agree. A round is
 /// `per_round` operations.
 pub fn samples(who: &[Who], wasm: &str, loops: Loops, per_round: u64) -> Vec<(Who, Sample)> {
     let exports = [loops.with, loops.without, loops.base];

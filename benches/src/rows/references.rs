@@ -2,37 +2,38 @@
 //! around them, and references that stay live across calls.
 //!
 //! Hot: a read barrier has seen the references before. Churning: a collection
-//! after each pass makes it forget them. The empty loop collects as well; what
-//! collections cost more because of the reads is the reads' cost. `base` loads
-//! an i32 from memory or from a global of that type.
+//! after each pass makes the barrier forget them. The empty loop collects too;
+//! whatever the reads add to the cost of collections counts as theirs. `base`
+//! loads an i32 from memory or from a global of that type.
 
 use super::floors::{self, Places};
 use super::net::{self, Loops};
 use crate::measure::{Goal, Row, Sample, Who};
 use std::fmt::Write as _;
 
-/// Elements of each table, and globals that hold references: no more than
-/// what a processor keeps decoded when they are all read in a round.
+/// Elements of each table, and globals that hold references: no more than fit a
+/// processor's decoded-instruction cache when a round reads them all.
 const ELEMENTS: u64 = 1024;
 const GLOBALS: u64 = 256;
 
-/// Elements that are read in a round.
+/// Elements read per round.
 const UNROLLED: u64 = 16;
 
-/// Equal, within what can be told apart.
+/// Equal, within measurement accuracy.
 const EQUAL: f64 = 1.1;
 
-/// Contenders beside the same load of an integer.
+/// The contenders of loads, including the same load of an integer.
 const LOADS: [Who; 6] = [Who::Kernref, Who::Clone, Who::W1, Who::W2, Who::Wasmi, Who::Base];
 
 /// One kind of access.
 struct Access {
     name: &'static str,
-    /// What a round does, without it, and with an integer instead.
+    /// The code of a round: with the access, without it, and with an integer
+    /// instead.
     body: String,
     empty: String,
     base: Option<String>,
-    /// Accesses in a round, and rounds between collections, if there are any.
+    /// Accesses per round, and rounds between collections, if any.
     per_round: u64,
     collect_every: Option<u64>,
     goal: Option<Goal>,
@@ -40,7 +41,7 @@ struct Access {
 }
 
 impl Access {
-    /// Something that is done once in a round.
+    /// An access that is made once per round.
     fn store(name: &'static str, body: &str, floor: Places) -> Self {
         Self {
             name,
@@ -54,8 +55,8 @@ impl Access {
         }
     }
 
-    /// Loads, `per_round` of them as one hides behind the loop: `pair` gives
-    /// the n-th of a reference and of an integer.
+    /// Loads, `per_round` of them because a single one would hide behind the
+    /// loop: `pair` returns the n-th load of a reference and of an integer.
     fn load(name: &'static str, per_round: u64, pair: impl Fn(u64) -> (String, String)) -> Self {
         let all = |one: &dyn Fn(u64) -> String| (0..per_round).map(|at| add(&one(at))).collect();
         let empty = |at| format!("i32.eqz (i32.xor (local.get $k) (i32.const {at}))");
@@ -73,7 +74,7 @@ impl Access {
         Self { goal: Some(Goal { at_most, of: &[Who::W1] }), ..self }
     }
 
-    /// With a collection after so many rounds.
+    /// Adds a collection after every `rounds` rounds.
     fn churning(self, name: &'static str, rounds: u64) -> Self {
         Self { name, collect_every: Some(rounds), ..self }
     }
@@ -101,12 +102,12 @@ impl Access {
     }
 }
 
-/// Adds an i32 to the sum, so that it is needed.
+/// Adds an i32 to the sum, so that it is not optimized away.
 fn add(value: &str) -> String {
     format!("(local.set $sum (i64.add (local.get $sum) (i64.extend_i32_u ({value}))))")
 }
 
-/// Two tables with the same objects, globals with some of them, integers.
+/// Two tables of the same objects, globals with some of them, and integers.
 fn prelude() -> String {
     let mut text = format!(
         r#"(module
@@ -134,8 +135,8 @@ fn prelude() -> String {
     text
 }
 
-/// A function that does `body` as often as it is told: `$k` goes through the
-/// tables, `$r` is a reference.
+/// A function that runs `body` as often as its argument says: `$k` runs through
+/// the tables, `$r` is a reference.
 fn export(name: &str, body: &str, step: u64, collect_every: Option<u64>) -> String {
     let collect = collect_every.map(|every| {
         let due = format!("(i32.rem_u (local.get 0) (i32.const {every}))");
@@ -182,13 +183,13 @@ fn accesses() -> Vec<Access> {
         globals().churning("global.get, churning", 1),
         Access::store("table.set", set, Places::Set).goal(1.0),
         Access::store("table.get + table.set", copy, Places::GetAndSet).goal(0.8),
-        // Both references are for a moment in no table: the worst case for
-        // `ZeroCount`. Two reads and two writes count as two.
+        // Both references are briefly in no table: the worst case for
+        // `ZeroCount`. Two reads and two writes count as two operations.
         Access { per_round: 2, ..Access::store("table elements swapped", swap, Places::GetAndSet) },
     ]
 }
 
-/// A function that keeps four values of a type across a call in a loop.
+/// A function that keeps four values of a type live across a call in a loop.
 fn keeping(name: &str, ty: &str, value: &str, test: &str) -> String {
     let names = ["a", "b", "c", "d"];
     let locals = names.map(|local| format!("(local ${local} {ty})")).concat();
@@ -202,7 +203,7 @@ fn keeping(name: &str, ty: &str, value: &str, test: &str) -> String {
     )
 }
 
-/// References that stay live across calls, and integers that do.
+/// References that stay live across calls, compared with integers.
 fn kept() -> Row {
     let goal = Goal { at_most: EQUAL, of: &[Who::Base] };
     let mut row = Row::new("references kept across calls", Some(goal), || {

@@ -1,5 +1,5 @@
-//! Traps that end as an `Err` at the host. Kernref always keeps a backtrace;
-//! its peers are measured with and without one.
+//! Traps that surface as an `Err` at the host. Kernref always keeps a
+//! backtrace; its peers are measured with and without one.
 
 use crate::measure::{Goal, Row, Sample, Who, timed};
 use crate::rig;
