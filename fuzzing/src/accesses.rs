@@ -1,12 +1,12 @@
-//! Random modules whose functions do little but access memory, close to its
-//! end: over blocks, loops and branches, with locals that change and those
-//! that do not, and with effects between that a trap must come before or after.
-//! They look for bounds checks that are left out, shared or moved wrongly.
+//! Random modules whose functions mostly access memory near its end: across
+//! blocks, loops and branches, with changing and unchanging locals, and with
+//! side effects in between that a trap must precede or follow. They look for
+//! bounds checks that are wrongly omitted, shared or moved.
 
 use crate::generate::random;
 use std::fmt::Write;
 
-/// Rounds of all loops together in one call of a function.
+/// Total rounds of all loops in one call of a function.
 const ROUNDS: u32 = 12;
 const FUNCTIONS: u64 = 3;
 /// Locals that serve as addresses: the parameters.
@@ -21,11 +21,11 @@ struct Writer {
     ty: &'static str,
     function: u64,
     labels: usize,
-    /// Operators that may still be written into this function.
+    /// Operators that may still be added to this function.
     left: u32,
 }
 
-/// The module of a seed; `None` if it does not assemble, which is a bug here.
+/// The module for a seed; `None` if it does not assemble, which is a bug here.
 pub fn from_seed(seed: u64) -> Option<Vec<u8>> {
     let ty = if random(seed, 0).is_multiple_of(4) { "i64" } else { "i32" };
     let memory = if ty == "i64" { "i64 1 2" } else { "1 2" };
@@ -56,7 +56,7 @@ impl Writer {
         self.text.push('\n');
     }
 
-    /// A function of three addresses, and exports that call it at some places.
+    /// A function with three addresses, and exports that call it at some places.
     fn function(&mut self, index: u64) {
         let ty = self.ty;
         (self.function, self.left) = (index, 60);
@@ -80,7 +80,7 @@ impl Writer {
         }
     }
 
-    /// An address as callers pass it: mostly close to the end of a page.
+    /// An address as callers pass it: mostly near the end of a page.
     fn place(&mut self) -> u64 {
         match self.below(8) {
             0 => self.below(64),
@@ -123,7 +123,7 @@ impl Writer {
             12 => {
                 let condition = self.condition();
                 let label = self.below(self.labels as u64 + 1);
-                // To the function itself takes its result along.
+                // A branch to the function itself carries its result.
                 match label == self.labels as u64 {
                     true => self.put(&format!("(if {condition} (then (return (local.get $v))))")),
                     false => self.branch(label, &condition),
@@ -153,7 +153,7 @@ impl Writer {
     }
 
     fn branch(&mut self, label: u64, condition: &str) {
-        // Branches are counted, whatever they lead to, so that loops end.
+        // Taken branches are limited, whatever their target, so that loops end.
         self.put(&format!(
             "(local.set $n (i32.add (local.get $n) (i32.const 1))) \
              (br_if {label} (i32.and {condition} (i32.lt_u (local.get $n) (i32.const {ROUNDS}))))"
@@ -213,7 +213,7 @@ impl Writer {
         }
     }
 
-    /// Mostly small, so that accesses meet.
+    /// Mostly small, so that accesses overlap.
     fn offset(&mut self) -> u64 {
         match self.below(40) {
             0 => PAGE - self.below(8),
@@ -262,7 +262,7 @@ impl Writer {
         self.put(&statement);
     }
 
-    /// What others may notice, or what may trap otherwise.
+    /// A visible side effect, or something else that may trap.
     fn effect(&mut self) {
         let ty = self.ty;
         match self.below(5) {

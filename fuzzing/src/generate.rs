@@ -1,16 +1,16 @@
-//! Random modules: valid, sure to end, without choices that the specification
+//! Random modules: valid, terminating, without behavior that the specification
 //! leaves to engines, and with imports that make and take host objects.
 
 use arbitrary::Unstructured;
 use wasm_smith::{Config, Module};
 
-/// What modules may import, beside nothing.
+/// What modules may import, if anything.
 const IMPORTS: &str = r#"(module
     (import "h" "make" (func (param i32) (result externref)))
     (import "h" "take" (func (param externref) (result i32)))
     (import "h" "pick" (func (param externref externref) (result externref))))"#;
 
-/// Loop rounds and calls after which a module traps.
+/// Loop rounds and calls before a module traps.
 const FUEL: u32 = 1000;
 
 fn config(u: &mut Unstructured<'_>) -> arbitrary::Result<Config> {
@@ -50,7 +50,7 @@ fn config(u: &mut Unstructured<'_>) -> arbitrary::Result<Config> {
     })
 }
 
-/// The module that these bytes stand for; `None` if they stand for none.
+/// The module generated from these bytes; `None` if there is none.
 pub fn from_bytes(bytes: &[u8]) -> Option<Vec<u8>> {
     let mut u = Unstructured::new(bytes);
     let config = config(&mut u).ok()?;
@@ -67,7 +67,7 @@ pub fn random(seed: u64, at: u64) -> u64 {
     z ^ (z >> 31)
 }
 
-/// The module of a seed.
+/// The module for a seed.
 pub fn from_seed(seed: u64) -> Option<Vec<u8>> {
     let words = 512 + random(seed, 0) % 1024;
     from_bytes(&(1..words).flat_map(|at| random(seed, at).to_le_bytes()).collect::<Vec<u8>>())

@@ -1,4 +1,4 @@
-//! Runs a module in Kernref, and counts what it releases.
+//! Runs a module in Kernref and counts the objects released.
 
 use crate::outcome::{Event, Value, argument, memory};
 use kernref::{
@@ -8,7 +8,7 @@ use kernref::{
 use std::num::NonZeroU32;
 use std::sync::{Arc, Mutex};
 
-/// What Kernref is told to do.
+/// Kernref's configuration for a run.
 #[derive(Clone, Copy, Debug)]
 pub struct Setup {
     policy: DeferralPolicy,
@@ -17,7 +17,7 @@ pub struct Setup {
 }
 
 impl Setup {
-    /// All that a module is run under.
+    /// All setups that a module is run under.
     pub fn all() -> impl Iterator<Item = Self> {
         use DeferralPolicy::{CloneOnRead, ZeroCount};
         let explicit =
@@ -113,11 +113,11 @@ fn trap_name(trap: Trap) -> Option<&'static str> {
     })
 }
 
-/// Runs every export, then looks at what they left behind.
+/// Runs every export, then observes the resulting state.
 ///
 /// # Errors
-/// Text that says what Kernref did wrong by itself: a module refused, a bug
-/// that it found, an object released never or twice.
+/// Text that says what Kernref alone got wrong: a refused module, a bug that it
+/// detected, an object released never or twice.
 pub fn run(wasm: &[u8], seed: u64, setup: Setup) -> Result<Vec<Event>, String> {
     let mut config = Config::new();
     config.deferral_policy(setup.policy).gc_zeal(NonZeroU32::new(u32::from(setup.zeal)));
@@ -135,7 +135,7 @@ pub fn run(wasm: &[u8], seed: u64, setup: Setup) -> Result<Vec<Event>, String> {
                 .map_err(setting_up)?
                 .map(|(name, item)| (name.to_string(), item))
                 .collect();
-            // By name: engines list them in orders of their own.
+            // Sorted by name: each engine lists exports in its own order.
             exports.sort_by(|(left, _), (right, _)| left.cmp(right));
             call_all(&mut store, &exports, seed)?;
             observe(&mut store, &exports).map_err(|error| format!("cannot observe: {error}"))?;

@@ -62,11 +62,11 @@ fn trap_name(trap: TrapCode) -> Option<&'static str> {
     })
 }
 
-/// Runs every export, then looks at what they left behind. `None` if wasmi
-/// does not take the module.
+/// Runs every export, then observes the resulting state. `None` if wasmi does
+/// not accept the module.
 ///
 /// # Errors
-/// Text that says what went wrong in the harness.
+/// Text that describes a failure of the harness.
 pub fn run(wasm: &[u8], seed: u64) -> Result<Option<Vec<Event>>, String> {
     let mut config = Config::default();
     config.set_max_recursion_depth(100_000).set_max_stack_height(16 << 20);

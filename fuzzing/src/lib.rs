@@ -1,4 +1,4 @@
-//! Random modules in Kernref and in a second engine: the same results, traps,
+//! Random modules in Kernref and in a second engine: same results, traps,
 //! memories, globals and tables, and every object released exactly once.
 #![forbid(unsafe_code)]
 
@@ -13,18 +13,18 @@ use in_kernref::Setup;
 /// Whether a module was compared.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verdict {
-    /// It was, and both engines agree.
+    /// It was compared, and both engines agree.
     Same,
-    /// The second engine does not take it.
+    /// The second engine does not accept it.
     NotTaken,
 }
 
 /// Runs a module in both engines; in Kernref under both policies, with and
-/// without a collection at every safepoint, and with bounds left to the
-/// hardware where that can be had.
+/// without a collection at every safepoint, and with hardware bounds checks
+/// where available.
 ///
 /// # Errors
-/// Text that says what differs.
+/// Text that describes the difference.
 pub fn compare(wasm: &[u8], seed: u64) -> Result<Verdict, String> {
     match in_wasmi::run(wasm, seed)? {
         Some(expected) => compare_with("wasmi", &expected, wasm, seed),
@@ -32,10 +32,10 @@ pub fn compare(wasm: &[u8], seed: u64) -> Result<Verdict, String> {
     }
 }
 
-/// The same with what another engine, called `peer`, came to.
+/// Compares with what another engine, called `peer`, observed.
 ///
 /// # Errors
-/// Text that says what differs.
+/// Text that describes the difference.
 pub fn compare_with(
     peer: &str,
     expected: &[outcome::Event],

@@ -1,4 +1,4 @@
-//! The seeded, bounded run. Exit status 1 if any module fails.
+//! A seeded, bounded run. The exit status is 1 if any module fails.
 #![forbid(unsafe_code)]
 
 use clap::Parser;
@@ -11,26 +11,26 @@ use std::time::{Duration, Instant};
 /// `N passed, M failed`.
 #[derive(Parser)]
 struct Args {
-    /// Seed of the first module; each further module has the next one.
+    /// Seed of the first module; each further module uses the next one.
     #[arg(long, default_value_t = 1)]
     seed: u64,
     /// Number of modules.
     #[arg(long, default_value_t = 300)]
     count: u64,
-    /// Begin no further module after so many seconds.
+    /// Start no further module after this many seconds.
     #[arg(long, default_value_t = 60)]
     seconds: u64,
-    /// Modules that access memory close to its end, in place of any modules.
+    /// Use modules that access memory near its end, instead of general ones.
     #[arg(long)]
     accesses: bool,
-    /// Where modules that fail are saved.
+    /// Where failing modules are saved.
     #[arg(long, default_value = "target/differential")]
     save: PathBuf,
 }
 
 fn main() -> ExitCode {
     let args = Args::parse();
-    // wasmi recurses while it drops, and Wasm runs on this stack.
+    // wasmi recurses while dropping, and Wasm runs on this stack.
     let runner = std::thread::Builder::new().stack_size(64 << 20).spawn(move || run(&args));
     match runner.map(|runner| runner.join()) {
         Ok(Ok(true)) => ExitCode::SUCCESS,

@@ -1,9 +1,9 @@
-//! What running a module leads to, in terms that both engines share.
+//! What running a module leads to, in terms shared by both engines.
 
 use crate::generate::random;
 use std::hash::{DefaultHasher, Hash, Hasher};
 
-/// A value; references by the number of their object.
+/// A value; references are represented by their object's number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Value {
     /// `i32`, or a 32-bit float's bits.
@@ -35,18 +35,18 @@ pub enum Event {
     Memory(String, usize, u64),
     /// The final content of a table.
     Table(String, Vec<Value>),
-    /// An engine ran out of something; what follows may differ.
+    /// An engine ran out of some resource; anything after this may differ.
     OutOfResources,
 }
 
-/// A memory's event.
+/// The event for a memory.
 pub fn memory(name: &str, bytes: &[u8]) -> Event {
     let mut hasher = DefaultHasher::new();
     bytes.hash(&mut hasher);
     Event::Memory(name.into(), bytes.len(), hasher.finish())
 }
 
-/// An argument's bits: small numbers as often as any.
+/// An argument's bits: often small numbers.
 pub fn argument(seed: u64, at: u64) -> u128 {
     let bits = random(seed, at);
     match bits % 3 {
@@ -56,7 +56,7 @@ pub fn argument(seed: u64, at: u64) -> u128 {
     }
 }
 
-/// The first difference, if there is one before resources end.
+/// The first difference, if any occurs before resources run out.
 pub fn difference(left: &[Event], right: &[Event], peer: &str) -> Option<String> {
     for at in 0..left.len().max(right.len()) {
         let (left, right) = (left.get(at), right.get(at));

@@ -1,4 +1,4 @@
-//! Runs a module in Wasmtime: the twin of `in_wasmi` in `fuzzing`.
+//! Runs a module in Wasmtime: the counterpart of `in_wasmi` in `fuzzing`.
 
 use kernref_fuzzing::outcome::{Event, Value, argument, memory};
 use wasmtime::{
@@ -60,11 +60,11 @@ fn trap_name(trap: Trap) -> Option<&'static str> {
     })
 }
 
-/// Runs every export, then looks at what they left behind. `None` if Wasmtime
-/// does not take the module.
+/// Runs every export, then observes the resulting state. `None` if Wasmtime
+/// does not accept the module.
 ///
 /// # Errors
-/// What went wrong in the harness.
+/// A failure of the harness.
 pub fn run(wasm: &[u8], seed: u64) -> wasmtime::Result<Option<Vec<Event>>> {
     let mut config = Config::new();
     config.wasm_memory64(true).wasm_tail_call(true).wasm_multi_memory(true);

@@ -7,10 +7,10 @@ pub mod in_wasmtime;
 use kernref_testsuite::{GcOps, Hooks, install};
 use std::sync::OnceLock;
 
-/// Runs the program of reference operations that the bytes stand for.
+/// Runs the program of reference operations that the bytes encode.
 ///
 /// # Panics
-/// If the collector does anything that the model does not.
+/// If the collector differs from the model.
 pub fn gc_ops(bytes: &[u8]) {
     static OPS: OnceLock<GcOps> = OnceLock::new();
     let ops = OPS.get_or_init(|| {

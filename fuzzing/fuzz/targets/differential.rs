@@ -1,4 +1,4 @@
-//! The module that the bytes stand for: the same in Kernref and in wasmi.
+//! The module generated from the input behaves the same in Kernref and in wasmi.
 #![no_main]
 
 use kernref_fuzzing::{compare, generate};

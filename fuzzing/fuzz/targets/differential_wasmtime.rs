@@ -1,4 +1,4 @@
-//! The module that the bytes stand for: the same in Kernref and in Wasmtime.
+//! The module generated from the input behaves the same in Kernref and in Wasmtime.
 #![no_main]
 
 use kernref_fuzzing::{compare_with, generate};

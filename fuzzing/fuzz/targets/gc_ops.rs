@@ -1,5 +1,5 @@
-//! Programs of reference operations: under both policies, with zeal and
-//! without, objects live and die as a plain model says.
+//! Programs of reference operations: under both policies, with and without
+//! zeal, objects live and die as a plain model predicts.
 #![no_main]
 
 use kernref_fuzz::gc_ops;

@@ -1,4 +1,4 @@
-//! Whatever the bytes: a module, or an error that blames the guest.
+//! Any bytes yield a module, or an error that blames the guest.
 #![no_main]
 
 use kernref::{Config, Engine, Module};
