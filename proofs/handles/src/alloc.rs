@@ -1,11 +1,11 @@
-//! An allocator of objects that tells loom, which notices leaks, and spoils
-//! what is given back, so that a use after that is noticed as well.
+//! An object allocator that reports to loom, which detects leaks, and poisons
+//! freed memory, so that a use after free is noticed as well.
 
 use core::alloc::Layout;
 use core::ptr::NonNull;
 pub use kernref::alloc::ObjectAllocator;
 
-/// Stands for the library's.
+/// Replaces the library's allocator.
 #[derive(Debug)]
 pub struct GlobalObjects;
 
@@ -19,7 +19,7 @@ unsafe impl ObjectAllocator for GlobalObjects {
     }
 
     unsafe fn deallocate(&self, memory: NonNull<u8>, layout: Layout) {
-        // SAFETY: allocated above with this layout, and given back once.
+        // SAFETY: allocated above with this layout, and freed once.
         unsafe {
             memory.as_ptr().write_bytes(0xa5, layout.size());
             loom::alloc::dealloc(memory.as_ptr(), layout);

@@ -1,5 +1,5 @@
-//! Stack pointers that are the same in every run: each destruction of a thread
-//! lies below the one before, from where the test says that its stack is.
+//! Reproducible stack pointers: each destruction on a thread is lower than the
+//! one before, starting from where the test places the stack.
 
 use std::cell::Cell;
 
@@ -12,7 +12,7 @@ pub fn set_stack(address: usize) {
     STACK.with(|stack| stack.set(address));
 }
 
-/// What the library asks for.
+/// The function the library calls.
 pub fn stack_pointer() -> usize {
     STACK.with(|stack| {
         stack.set(stack.get() - 64);

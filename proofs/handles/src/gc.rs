@@ -1,4 +1,4 @@
-//! The library's files.
+//! The library's files under test.
 
 #[allow(dead_code, reason = "the arena's part of it is not modelled")]
 #[path = "../../../src/gc/externref.rs"]

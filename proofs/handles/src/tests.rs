@@ -8,11 +8,11 @@ use loom::sync::Arc;
 use loom::sync::atomic::{AtomicUsize, Ordering};
 use loom::thread;
 
-/// Where no stack of another test thread is within reach.
+/// Far enough that no other test thread's stack is within reach.
 const FAR: usize = 1 << 24;
 
-/// A value whose users loom sees: reading it in one thread while or after it
-/// is destroyed in another is a race, unless the count orders them.
+/// A value whose users loom tracks: reading it on one thread during or after
+/// its destruction on another is a race, unless the count orders the two.
 struct Witness {
     users: UnsafeCell<u32>,
     destroyed: Arc<AtomicUsize>,
@@ -30,7 +30,7 @@ impl Drop for Witness {
             // SAFETY: loom has checked that nobody reads it.
             assert_eq!(unsafe { *users }, 7);
         });
-        // Relaxed: the test must see it by the order that the handles make.
+        // Relaxed: the ordering must come from the handles.
         self.destroyed.fetch_add(1, Ordering::Relaxed);
     }
 }
@@ -113,7 +113,7 @@ fn whoever_finds_it_revoked_knows_why() {
         let reader = thread::spawn(move || {
             set_stack(FAR);
             match handle.downcast_ref::<Witness>() {
-                // The borrow stays good, revoked or not.
+                // The borrow stays valid, revoked or not.
                 Ok(witness) => {
                     // SAFETY: loom checks that nobody writes it.
                     witness.users.with(|users| assert_eq!(unsafe { *users }, 7));
@@ -136,8 +136,8 @@ fn whoever_finds_it_revoked_knows_why() {
 
 #[test]
 fn an_owner_and_a_holder_go_at_once() {
-    // The owner's thread destroys the owned object, or the holder's does; with
-    // stacks close together either may be handed the other's object.
+    // Either the owner's thread or the holder's destroys the owned object; if
+    // their stacks are close, either may be handed the other's object.
     for distance in [FAR, 4096] {
         model(move || {
             let destroyed = counter();
@@ -170,7 +170,7 @@ fn neighbours_destroy_each_others_objects_once() {
         for thread in threads {
             thread.join().unwrap();
         }
-        // Nothing is left on a list: each was destroyed by someone who has ended.
+        // Nothing is left on a list: whoever destroyed an object has finished.
         assert_eq!(destroyed.load(Ordering::Relaxed), 3);
     });
 }

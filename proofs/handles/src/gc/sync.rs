@@ -1,4 +1,4 @@
-//! What stands for the library's `sync.rs`: loom's atomics, and one entry, so
+//! Replaces the library's `sync.rs`: loom's atomics, and a single entry, so
 //! that destructions meet.
 
 pub(super) use loom::sync::atomic::{AtomicBool, AtomicPtr, AtomicUsize, Ordering, fence};
