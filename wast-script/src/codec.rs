@@ -1,6 +1,6 @@
 //! Scripts to bytes and back. Little endian; a sequence or text is its length
-//! as `u32` and then its elements; a choice is a byte. Reading trusts nothing:
-//! every length is checked against what is left.
+//! as `u32` followed by its elements; a variant is a byte. Reading trusts
+//! nothing: every length is checked against the remaining bytes.
 
 use crate::script::{Action, Argument, Directive, Execute, Expected, Float, Script};
 use alloc::string::String;
@@ -9,16 +9,16 @@ use kernref::WasmFeatures;
 
 const MAGIC: &[u8; 8] = b"KREFWST1";
 
-/// Bytes that are not a script.
+/// The bytes are not a script.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Malformed;
 
-/// Bytes that are left to read.
+/// The bytes still to be read.
 struct Reader<'b>(&'b [u8]);
 
 type Read<T> = Result<T, Malformed>;
 
-/// Something with a form in bytes.
+/// Something with a byte encoding.
 trait Coded: Sized {
     fn write(&self, out: &mut Vec<u8>);
     fn read(from: &mut Reader<'_>) -> Read<Self>;
@@ -53,7 +53,7 @@ impl<T: Coded> Coded for Vec<T> {
     }
     fn read(from: &mut Reader<'_>) -> Read<Self> {
         let len = u32::read(from)? as usize;
-        // Every element takes at least a byte.
+        // Every element takes at least one byte.
         if len > from.0.len() {
             return Err(Malformed);
         }
@@ -104,7 +104,7 @@ impl Coded for Result<(), String> {
     }
 }
 
-/// Gives a type a form: its name, then per variant a code and its fields.
+/// Gives a type an encoding: its name, then for each variant a code and its fields.
 macro_rules! choices {
     ($(impl[$($generic:tt)*] $ty:ty { $($code:literal => $variant:ident $(($($field:ident),+))? $({$($named:ident),+})?,)+ })+) => {$(
         impl<$($generic)*> Coded for $ty {
@@ -203,7 +203,7 @@ impl Script {
     /// Reads a script.
     ///
     /// # Errors
-    /// [`Malformed`] for anything but what [`Script::to_bytes`] gives.
+    /// [`Malformed`] for anything other than the output of [`Script::to_bytes`].
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, Malformed> {
         let mut from = Reader(bytes.strip_prefix(MAGIC).ok_or(Malformed)?);
         let name = String::read(&mut from)?;

@@ -12,9 +12,9 @@ use wast::parser::{self, ParseBuffer};
 use wast::token::{Id, Span};
 use wast::{QuoteWat, Wast, WastArg, WastDirective, WastExecute, WastInvoke, WastRet, Wat};
 
-/// Encodes the script `text` of the file at `path`, whose folders decide
-/// which proposals are on. A directive that has no form becomes one that
-/// fails; nothing is left out.
+/// Encodes the script `text` of the file at `path`, whose folders decide which
+/// proposals are on. A directive that cannot be encoded becomes one that fails;
+/// nothing is left out.
 ///
 /// # Errors
 /// What is wrong with the text, with line and column.
@@ -92,8 +92,8 @@ fn action(directive: WastDirective<'_>) -> Encoded<Action> {
     })
 }
 
-/// Text that must be malformed is judged here: only an assembler sees text.
-/// If it can be assembled, the bytes must be refused.
+/// Text that must be malformed is judged here, because only an assembler sees
+/// text. If it can be assembled, its bytes must be refused.
 fn malformed(mut module: QuoteWat<'_>, _message: &str, _span: Span) -> Action {
     match module.encode() {
         Ok(bytes) => Action::Refused(bytes),
@@ -153,7 +153,7 @@ fn f64_pattern(pattern: NanPattern<wast::token::F64>) -> Float<u64> {
     }
 }
 
-/// Lanes, the first in the low bits.
+/// Joins lanes, the first one in the low bits.
 fn lanes<const N: usize>(values: [u64; N]) -> u128 {
     let width = 128 / N;
     values

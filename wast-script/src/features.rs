@@ -1,12 +1,12 @@
-//! Which proposals a script's modules may use: decided by the folder it lies
-//! in, as the official test suite is laid out.
+//! Which proposals a script's modules may use: decided by the script's folder,
+//! following the layout of the official test suite.
 
 use kernref::WasmFeatures as F;
 
 const WASM_2: F = F::MULTI_VALUE.union(F::BULK_MEMORY).union(F::REFERENCE_TYPES).union(F::SIMD);
 
 /// The features for a script at `path` (with `/`). Folders named after a
-/// version or proposal decide; elsewhere, everything Kernref has is on.
+/// version or proposal decide; elsewhere all that Kernref supports is on.
 pub fn features_of(path: &str) -> F {
     let folders = || path.split('/').rev();
     let found = folders().find_map(|folder| {
@@ -29,7 +29,7 @@ pub fn features_of(path: &str) -> F {
         })
     });
     let found = found.unwrap_or(F::all());
-    // The one official script that needs more than its folder says.
+    // The one official script that needs more than its folder implies.
     match path.ends_with("simd/simd_memory-multi.wast") {
         true => found | F::MULTI_MEMORY,
         false => found,

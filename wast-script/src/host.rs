@@ -13,9 +13,9 @@ use kernref::{
 pub(crate) struct Census(Arc<AtomicI64>);
 
 impl Census {
-    /// A new object.
+    /// Makes an object.
     pub(crate) fn object(&self, number: u32) -> Result<ExternRef> {
-        // Counted first: a refused allocation drops the value.
+        // Counted first: a refused allocation drops the value, which uncounts it.
         self.0.fetch_add(1, Ordering::Relaxed);
         ExternRef::new(Numbered { number, census: self.clone() })
     }
@@ -24,13 +24,13 @@ impl Census {
         self.0.fetch_sub(1, Ordering::Relaxed);
     }
 
-    /// Objects that live; negative if one was dropped twice.
+    /// Number of objects alive; negative if one was dropped twice.
     pub(crate) fn alive(&self) -> i64 {
         self.0.load(Ordering::Relaxed)
     }
 }
 
-/// Defines `spectest` as the reference interpreter does.
+/// Defines `spectest` like the reference interpreter.
 pub(crate) fn define_spectest(
     linker: &mut Linker<()>,
     mut store: impl AsContextMut<Data = ()>,

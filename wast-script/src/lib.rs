@@ -1,5 +1,5 @@
-//! WebAssembly script files (`.wast`): a compact form of them, made on a host
-//! from text, and a runner for that form on Kernref, for hosts and kernels.
+//! WebAssembly script files (`.wast`): a compact form, made from text on a
+//! host, and a runner for that form on Kernref, for hosts and kernels.
 #![no_std]
 #![forbid(unsafe_code)]
 

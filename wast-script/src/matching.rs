@@ -1,4 +1,4 @@
-//! Whether what happened is what a script expects.
+//! Whether the outcome is what a script expects.
 
 use crate::script::{Expected, Float};
 use alloc::format;
@@ -17,7 +17,7 @@ impl Drop for Numbered {
     }
 }
 
-/// The number behind an externref; `None` if it is none of the script's.
+/// The number behind an externref; `None` if it is not one of the script's.
 fn number(reference: &ExternRef) -> Option<u32> {
     reference.downcast_ref::<Numbered>().ok().map(|object| object.number)
 }
@@ -64,7 +64,7 @@ fn matches(value: &Val, expected: &Expected) -> bool {
     }
 }
 
-/// Compares results with what is expected of each.
+/// Compares each result with its expected alternatives.
 pub(crate) fn results(found: &[Val], expected: &[alloc::vec::Vec<Expected>]) -> Result<(), String> {
     let fits = found.len() == expected.len()
         && found
@@ -91,8 +91,8 @@ fn shown(values: &[Val]) -> String {
     text + " ]"
 }
 
-/// Whether a trap is the one that a script calls `message`. Scripts follow
-/// the wording of the specification's interpreter, and may say more or less.
+/// Whether a script's `message` names this trap. Scripts follow the wording of
+/// the specification's interpreter, and may say more or less.
 pub(crate) fn trap(trap: Trap, message: &str) -> bool {
     let wording: &[&str] = match trap {
         Trap::StackOverflow => &["call stack exhausted"],

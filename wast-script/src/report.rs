@@ -1,12 +1,12 @@
-//! What a run of one encoded script prints, on hosts and in kernels alike;
-//! `xtask` reads it (`wast.rs` there).
+//! What a run of one encoded script prints, both on hosts and in kernels;
+//! `xtask` parses it (`wast.rs` there).
 //!
 //! ```text
 //! file N NAME ... P passed, F failed
 //!   NAME:LINE: REASON        for each of the first failures
 //! ```
-//! The first part of the line is printed before the script runs, so that what
-//! ends the whole run can be laid to a file.
+//! The first part of the line is printed before the script runs, so that a
+//! crash can be attributed to a file.
 
 use crate::run::{Options, Totals, run};
 use crate::script::Script;
@@ -15,12 +15,12 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt::{Result, Write};
 
-/// Failures of one file that are shown.
+/// Maximum number of failures shown per file.
 const MOST_SHOWN: usize = 8;
-/// Characters of a failure's reason that are shown.
+/// Maximum number of characters shown of a failure's reason.
 const LONGEST_SHOWN: usize = 400;
 
-/// Runs the script in `bytes`, the `number`-th of a run, and prints to `out`.
+/// Runs the script in `bytes`, number `number` of a run, and prints to `out`.
 ///
 /// # Errors
 /// Those of `out`.

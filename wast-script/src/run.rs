@@ -1,8 +1,8 @@
-//! The runner: carries out a script's directives on one store.
+//! The runner: executes a script's directives on one store.
 //!
-//! It keeps no handle of an externref: arguments are moved into the call, so
-//! that a root which the collector misses shows as a wrong result. When all is
-//! over it checks that every object it handed out was dropped, once.
+//! It keeps no handles to externrefs: arguments are moved into the call, so
+//! that a root missed by the collector shows as a wrong result. At the end it
+//! checks that every object it handed out was dropped exactly once.
 
 use crate::host::{Census, define_spectest};
 use crate::matching;
@@ -20,29 +20,29 @@ use kernref::{
 /// How to run.
 #[derive(Clone)]
 pub struct Options {
-    /// The configuration, except for the proposals, which are the script's.
+    /// The configuration, except for the proposals, which the script decides.
     pub config: Config,
-    /// Makes the engine; a kernel then also tells its fault handler.
+    /// Makes the engine; a kernel also registers it with its fault handler.
     pub engine: fn(&Config) -> kernref::Result<Engine>,
 }
 
 impl Options {
-    /// Options with this configuration and engines as they are.
+    /// Options with this configuration and plain engines.
     pub fn new(config: Config) -> Self {
         Self { config, engine: Engine::new }
     }
 }
 
-/// Directives that did what they should, and that did not.
+/// How many directives behaved as expected and how many did not.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Totals {
-    /// As they should.
+    /// Behaved as expected.
     pub passed: u64,
-    /// Not as they should.
+    /// Did not.
     pub failed: u64,
 }
 
-/// Runs a script. `failure` is told the line and the reason of each failure.
+/// Runs a script, passing the line and reason of each failure to `failure`.
 pub fn run(script: &Script, options: Options, mut failure: impl FnMut(u32, &str)) -> Totals {
     let mut totals = Totals::default();
     let mut count = |line, outcome: Result<(), String>| match outcome {
@@ -106,8 +106,8 @@ impl Runner {
     fn carry_out(&mut self, action: &Action) -> Result<(), String> {
         match action {
             Action::Module { name, bytes } => {
-                // A module that fails leaves no current instance behind, lest
-                // later directives pass on the one before.
+                // After a failed module there is no current instance, so that
+                // later directives cannot pass by using the previous one.
                 self.current = None;
                 let module = self.compile(bytes).map_err(told)?;
                 self.instantiate(name, &module)

