@@ -22,7 +22,7 @@ typedef __externref_t object;
 object KERNEL(console_open)(void);
 void KERNEL(console_write)(object console, const char *text, u32 len);
 
-/* Clocks: nanoseconds since some moment. */
+/* Clocks: nanoseconds since an arbitrary moment. */
 object KERNEL(clock_open)(void);
 i64 KERNEL(clock_now_ns)(object clock);
 
@@ -32,7 +32,7 @@ i32 KERNEL(block_len)(object block);
 i32 KERNEL(block_read)(object block, u32 offset, void *to, u32 len);
 i32 KERNEL(block_write)(object block, u32 offset, const void *from, u32 len);
 
-/* Counters that all who open a name share. */
+/* Counters shared by all who open a name. */
 object KERNEL(counter_open)(const char *name, u32 len);
 i64 KERNEL(counter_add)(object counter, i64 amount);
 

@@ -15,7 +15,7 @@
  */
 #include "kernel.h"
 
-/* Tables begin empty, whatever is declared, and are grown. */
+/* Tables start empty, whatever size is declared, and are grown. */
 static object blocks[0];
 static object devices[0];
 
@@ -41,7 +41,7 @@ struct record {
 static struct record records[RECORDS];
 static u8 buffer[LARGEST];
 
-/* Clang 19 compiles the operations on tables, but not this one. */
+/* Clang 19 has builtins for table operations, but not for this one. */
 __asm__(".globl is_null\n"
         ".type is_null,@function\n"
         "is_null:\n"

@@ -1,5 +1,5 @@
-;; The bundled demonstration: kernel objects held as externrefs, by every means
-;; that WebAssembly has to hold a reference.
+;; The bundled demonstration: kernel objects held as externrefs, in every way
+;; WebAssembly can hold a reference.
 ;;
 ;;   a local     $console, $clock, $keeper: costs nothing, lives in the frame, and
 ;;               must be found there when a collection walks the stack
@@ -14,7 +14,7 @@
 ;;   4  the counter is wrong
 ;;   5  the table is not as it should be
 ;;
-;; Whatever it returns, nothing is held afterwards; it may be called again.
+;; Whatever it returns, nothing is held afterwards; it can be called again.
 (module $demo
   (import "kernel" "console_open" (func $console_open (result externref)))
   (import "kernel" "console_write" (func $console_write (param externref i32 i32)))
@@ -32,7 +32,7 @@
   (memory (export "memory") 1)
 
   ;; Texts lie 64 bytes apart. 0x400: scratch for block contents.
-  ;; 0x500: digits, written downwards from here.
+  ;; 0x500: digits, written from here downwards.
   (data (i32.const 0x000) "Hello from WebAssembly, inside the kernel.\n")
   (data (i32.const 0x040) "demo.blocks")
   (data (i32.const 0x080) "table: 8 blocks stored, 4 overwritten, 4 more grown\n")
@@ -46,7 +46,7 @@
   (table $blocks 8 12 externref)
   (global $counter (mut externref) (ref.null extern))
 
-  ;; How many short-lived blocks to make: more than the activations table takes,
+  ;; How many short-lived blocks to make: more than the activations table holds,
   ;; so that the runtime has to collect while $churn is running.
   (global $churned i32 (i32.const 160))
 
@@ -102,8 +102,8 @@
       (then (return (i32.const 3))))
     (i32.const 0))
 
-  ;; Puts a new block of LEN bytes, stamped with its index, into entry INDEX. What
-  ;; the entry held before dies by that, there and then: nothing else holds it.
+  ;; Puts a new block of LEN bytes, stamped with its index, into entry INDEX.
+  ;; What the entry held before is released at once: nothing else holds it.
   (func $place (param $index i32) (param $len i32) (result i32)
     (local $block externref)
     (local.set $block (call $block_alloc (local.get $len)))
@@ -115,8 +115,8 @@
 
   ;; ---- the three acts ------------------------------------------------------
 
-  ;; Eight entries of 4096 bytes; the even ones overwritten with 8192 bytes;
-  ;; then four entries more, which all refer to the block of entry 1.
+  ;; Eight entries of 4096 bytes; the even ones are overwritten with 8192 bytes;
+  ;; then four more entries, which all refer to the block of entry 1.
   (func $fill (result i32)
     (local $index i32) (local $status i32)
     (loop $next
@@ -146,7 +146,7 @@
     (table.set $blocks (i32.const 1) (ref.null extern))
     (i32.const 0))
 
-  ;; Whether the table holds what $fill put there, after all that has been since.
+  ;; Whether the table still holds what $fill put there, after everything since.
   (func $verify (result i32)
     (local $index i32) (local $status i32)
     (if (i32.eqz (ref.is_null (table.get $blocks (i32.const 1))))
@@ -171,8 +171,8 @@
       (br_if $next (i32.lt_u (local.get $index) (i32.const 12))))
     (i32.const 0))
 
-  ;; Makes many blocks and keeps none, except the first: $keeper, in a local only.
-  ;; A collection in between must release the others and find this one.
+  ;; Makes many blocks and keeps none except the first: $keeper, in a local
+  ;; only. A collection in between must release the others and find this one.
   (func $churn (result i32)
     (local $keeper externref) (local $block externref)
     (local $number i32) (local $status i32)
@@ -221,8 +221,8 @@
 
     (if (local.tee $status (call $verify)) (then (return (local.get $status))))
 
-    ;; The counter is shared by name: others may have counted too, so it is what
-    ;; was added that is compared, and more is no error.
+    ;; The counter is shared by name: others may have counted too, so what was
+    ;; added is compared, and more than expected is no error.
     (local.set $made
       (i64.sub (call $counter_add (global.get $counter) (i64.const 0))
                (local.get $before)))

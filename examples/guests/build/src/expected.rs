@@ -1,4 +1,4 @@
-//! What the programs return natively: the list that guests are compared with.
+//! What the programs return natively: the list guests are compared with.
 
 use crate::Result;
 use crate::tools::Tools;
@@ -19,7 +19,7 @@ pub fn compute(tools: &Tools) -> Result<String> {
     String::from_utf8(output.stdout).map_err(|error| format!("the list is not text: {error}"))
 }
 
-/// An error that tells the lines that differ.
+/// An error that lists the lines that differ.
 pub fn compare(committed: &str, computed: &str) -> Result<()> {
     let gone = committed.lines().filter(|line| !computed.lines().any(|other| other == *line));
     let new = computed.lines().filter(|line| !committed.lines().any(|other| other == *line));

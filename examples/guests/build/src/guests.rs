@@ -1,4 +1,4 @@
-//! The guests: what each is made from, and how.
+//! The guests: what each is made from and how.
 
 use crate::module::Interface;
 use crate::tools::{TARGET, Tools, succeed};
@@ -8,15 +8,15 @@ use std::env;
 use std::path::PathBuf;
 use std::process::Command;
 
-/// What a guest is made from.
+/// The source of a guest.
 pub enum Source {
-    /// Text, relative to the workspace.
+    /// WebAssembly text, relative to the workspace.
     Text(&'static str),
-    /// One file of C, relative to the workspace.
+    /// A single C file, relative to the workspace.
     C(&'static str),
-    /// A package that computes and imports nothing.
+    /// A package that only computes and imports nothing.
     Program(&'static str),
-    /// A package that uses the crate `externref`.
+    /// A package that uses the `externref` crate.
     Objects(&'static str),
 }
 
@@ -41,9 +41,9 @@ pub const GUESTS: &[Guest] = &[
 
 /// Why a guest was not built.
 pub enum Failure {
-    /// A tool is not here.
+    /// A tool is missing.
     Missing(String),
-    /// The tools are here and it failed.
+    /// The tools are available, but building failed.
     Broken(String),
 }
 
@@ -53,12 +53,12 @@ impl From<String> for Failure {
     }
 }
 
-/// Kernels give little memory: stacks of a megabyte, which is usual, will not do.
+/// Kernels provide little memory: the usual stack of a megabyte will not do.
 const RUST_STACK_BYTES: u32 = 256 << 10;
 const C_STACK_BYTES: u32 = 16 << 10;
 
 impl Guest {
-    /// Whether the module offers what its kind must offer.
+    /// Checks that the module exports and imports what its kind requires.
     pub fn accepts(&self, interface: &Interface) -> Result<()> {
         let run = match self.source {
             Source::Program(_) => "(i32) -> i64",
@@ -97,7 +97,7 @@ fn compile_c(path: &str, compiler: &str, tools: &Tools) -> Result<Vec<u8>> {
     read(&out)
 }
 
-/// Flags that keep stacks small and this machine's paths out of the modules.
+/// Flags that keep stacks small and local paths out of the modules.
 fn rustflags() -> String {
     let home = env::var_os("CARGO_HOME").map(PathBuf::from).or_else(|| {
         let home = env::var_os("HOME").or_else(|| env::var_os("USERPROFILE"))?;
@@ -110,7 +110,7 @@ fn rustflags() -> String {
     if let Some(home) = home {
         let sources = home.join("registry").join("src");
         flags.push(format!("--remap-path-prefix={}=registry", sources.display()));
-        // One directory for each registry, whose name depends on its address.
+        // One directory per registry, whose name depends on the registry's address.
         for registry in sources.read_dir().into_iter().flatten().flatten() {
             flags.push(format!("--remap-path-prefix={}=registry", registry.path().display()));
         }
@@ -133,14 +133,14 @@ fn compile_rust(package: &str, tools: &Tools) -> Result<Vec<u8>> {
 
 /// Gives imports and exports their true signatures.
 fn process(bytes: &[u8]) -> Result<Vec<u8>> {
-    // The table of references is nobody's business but the guest's.
+    // The table of references is private to the guest.
     Processor::default()
         .set_ref_table(None)
         .process_bytes(bytes)
         .map_err(|error| format!("the processor of externrefs: {error}"))
 }
 
-/// Builds a guest with the tools that are here.
+/// Builds a guest with the available tools.
 pub fn build(guest: &Guest, tools: &Tools) -> std::result::Result<Vec<u8>, Failure> {
     let rust = || tools.rust.as_ref().map_err(|why| Failure::Missing(why.clone()));
     Ok(match guest.source {

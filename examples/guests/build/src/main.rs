@@ -1,12 +1,12 @@
-//! Builds the guests, checks them, and writes them where they are committed.
+//! Builds the guests, checks them, and writes the committed modules.
 //!
 //! ```text
 //! cargo run -p guest-builder -- [--out DIR] [--check]
 //! ```
 //!
-//! Guests whose toolchain is not here are not built; their prebuilt modules stand
-//! in. Nothing is ever installed. Whatever is written has been validated, and
-//! imports nothing but the host module `kernel`.
+//! Guests whose toolchain is missing are not built; their prebuilt modules are
+//! used instead. Nothing is ever installed. Everything written has been
+//! validated and imports nothing but the host module `kernel`.
 
 mod expected;
 mod guests;
@@ -20,7 +20,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use tools::Tools;
 
-/// What can go wrong is told to people, not to programs.
+/// Errors are meant for people, not for programs.
 type Result<T> = std::result::Result<T, String>;
 
 /// The list of what the programs must return.
@@ -46,7 +46,7 @@ struct Args {
 }
 
 impl Args {
-    /// `None`: only help is wanted.
+    /// `None`: only help was requested.
     fn parse(mut words: impl Iterator<Item = String>) -> Result<Option<Self>> {
         let mut args = Self { out: None, check: false };
         while let Some(word) = words.next() {
@@ -70,10 +70,10 @@ usage: guest-builder [--out DIR] [--check]
   --check    rebuild, and compare with prebuilt/ instead of writing there:
              fails if the programs' results or a module's interface differ";
 
-/// What became of one guest.
+/// The outcome for one guest.
 struct Outcome {
     bytes: Vec<u8>,
-    /// Why the prebuilt module had to be taken.
+    /// Why the prebuilt module was used, if it was.
     missing: Option<String>,
 }
 
@@ -90,7 +90,8 @@ fn make(guest: &Guest, tools: &Tools, prebuilt: &Path) -> Result<Outcome> {
     }
 }
 
-/// What differs from the prebuilt module; an error if its interface does.
+/// Whether the bytes equal the prebuilt module's; an error if the interface
+/// differs.
 fn compare(guest: &Guest, bytes: &[u8], interface: &Interface, prebuilt: &Path) -> Result<bool> {
     let committed = read(&prebuilt.join(guest.file))?;
     let theirs = module::inspect(&committed)?;
@@ -122,7 +123,7 @@ fn handle(guest: &Guest, tools: &Tools, args: &Args, prebuilt: &Path) -> Result<
     Ok(outcome.bytes.len())
 }
 
-/// Runs the programs natively; compares, or writes the list.
+/// Runs the programs natively; compares with the list or writes it.
 fn results(tools: &Tools, args: &Args, prebuilt: &Path) -> Result<()> {
     let list = expected::compute(tools)?;
     if args.check {

@@ -1,12 +1,12 @@
-//! Looks at modules and tidies them: validates with no more proposals than a guest
-//! needs, tells imports and exports, leaves out custom sections other than `name`.
+//! Inspects and tidies modules: validates them with only the proposals guests
+//! need, lists imports and exports, removes custom sections other than `name`.
 
 use crate::Result;
 use std::fmt;
 use wasmparser::types::{EntityType, Types};
 use wasmparser::{FuncType, Parser, Payload, Validator, WasmFeatures};
 
-/// The host module `kernel`. Clang and Rust say `i32` for pointers and lengths.
+/// The host module `kernel`. Clang and Rust use `i32` for pointers and lengths.
 const KERNEL: &[(&str, &str)] = &[
     ("console_open", "() -> externref"),
     ("console_write", "(externref, i32, i32)"),
@@ -20,7 +20,7 @@ const KERNEL: &[(&str, &str)] = &[
     ("counter_add", "(externref, i64) -> i64"),
 ];
 
-/// What guests may use: all of it is on by default in Kernref.
+/// Features guests may use: all are on by default in Kernref.
 fn features() -> WasmFeatures {
     WasmFeatures::FLOATS
         | WasmFeatures::GC_TYPES
@@ -32,7 +32,7 @@ fn features() -> WasmFeatures {
         | WasmFeatures::REFERENCE_TYPES
 }
 
-/// A module's imports and exports, in its order.
+/// A module's imports and exports, in module order.
 #[derive(PartialEq, Eq)]
 pub struct Interface {
     imports: Vec<(String, String, String)>,
@@ -40,7 +40,7 @@ pub struct Interface {
 }
 
 impl Interface {
-    /// An error unless this export is there and has this type.
+    /// An error unless this export exists and has this type.
     pub fn must_export(&self, name: &str, ty: &str) -> Result<()> {
         match self.exports.iter().find(|(export, _)| export == name) {
             Some((_, found)) if found.starts_with(ty) => Ok(()),
@@ -57,7 +57,7 @@ impl Interface {
         }
     }
 
-    /// An error if anything is imported that the kernel does not offer.
+    /// An error if anything is imported that the kernel does not provide.
     pub fn must_import_from_kernel(&self) -> Result<()> {
         for (module, name, ty) in &self.imports {
             let offered = KERNEL.iter().find(|(offered, _)| module == "kernel" && offered == name);
@@ -110,7 +110,7 @@ fn describe(types: &Types, entity: EntityType) -> String {
     }
 }
 
-/// Validates a module and tells its interface.
+/// Validates a module and returns its interface.
 pub fn inspect(bytes: &[u8]) -> Result<Interface> {
     let invalid = |error: wasmparser::BinaryReaderError| format!("not valid: {error}");
     let types = Validator::new_with_features(features()).validate_all(bytes).map_err(invalid)?;
@@ -125,8 +125,8 @@ pub fn inspect(bytes: &[u8]) -> Result<Interface> {
     })
 }
 
-/// The module without custom sections other than `name`: what tools say of
-/// themselves changes with them, and nobody here reads it.
+/// The module without custom sections other than `name`: what tools record
+/// about themselves changes with their versions, and nothing here reads it.
 pub fn tidy(bytes: &[u8]) -> Result<Vec<u8>> {
     let mut tidied = bytes.get(..8).ok_or("not a module")?.to_vec();
     for payload in Parser::new(0).parse_all(bytes) {

@@ -1,5 +1,5 @@
-//! The tools that guests are built with: which are here, and what to say of those
-//! that are not. Looks only, never installs.
+//! The tools that build guests: which are available, and what to say about
+//! those that are not. It only looks, and never installs anything.
 
 use crate::{Result, root};
 use std::env;
@@ -7,13 +7,13 @@ use std::fmt;
 use std::path::PathBuf;
 use std::process::Command;
 
-/// Where the Rust guests run.
+/// The target of the Rust guests.
 pub const TARGET: &str = "wasm32-unknown-unknown";
-/// The first Clang with all builtins for tables of references that are used here.
+/// The first Clang with all the builtins for reference tables used here.
 const CLANG_MAJOR: u32 = 19;
 const CLANGS: &[&str] = &["clang-19", "clang", "clang-20", "clang-21", "clang-22"];
 
-/// A tool, or why there is none.
+/// A tool, or why it is missing.
 pub type Found<T> = std::result::Result<T, String>;
 
 /// A C compiler that can link WebAssembly.
@@ -25,7 +25,7 @@ pub struct Clang {
 /// All tools.
 pub struct Tools {
     pub cargo: PathBuf,
-    /// Of rustc, if it has the target's library.
+    /// The version of rustc, if it has the target's library.
     pub rust: Found<String>,
     pub clang: Found<Clang>,
 }
@@ -66,7 +66,7 @@ fn clang() -> Found<Clang> {
             near = Some(format!("{name} is too old ({version})"));
             continue;
         }
-        // A bare name comes back when there is no such program.
+        // If there is no such program, the bare name is returned.
         let linker = output(name, &["-print-prog-name=wasm-ld"]).unwrap_or_default();
         if PathBuf::from(&linker).is_absolute() || output(&linker, &["--version"]).is_some() {
             return Ok(Clang { path: name.to_owned(), version });
@@ -78,22 +78,22 @@ fn clang() -> Found<Clang> {
 }
 
 impl Tools {
-    /// Looks for all of them.
+    /// Looks for all tools.
     pub fn find() -> Self {
         let cargo = env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
         Self { cargo: cargo.into(), rust: rust(), clang: clang() }
     }
 
-    /// Where Cargo puts what the builder asks it to build.
+    /// Where Cargo puts what the builder has it build.
     pub fn target_dir(&self) -> PathBuf {
         match env::var_os("CARGO_TARGET_DIR") {
-            // Relative to where the builder was called, as Cargo takes it.
+            // Relative to the caller's directory, as Cargo interprets it.
             Some(dir) => std::path::absolute(&dir).unwrap_or_else(|_| dir.into()),
             None => root().join("target"),
         }
     }
 
-    /// Cargo, in the workspace.
+    /// A Cargo command in the workspace.
     pub fn cargo(&self) -> Command {
         let mut command = Command::new(&self.cargo);
         command.current_dir(root()).arg("--locked").arg("--quiet");
@@ -101,7 +101,7 @@ impl Tools {
     }
 }
 
-/// Runs a command that speaks for itself; says what it was if it fails.
+/// Runs a command that reports its own errors; names it if it fails.
 pub fn succeed(command: &mut Command) -> Result<()> {
     let status = command.status().map_err(|error| format!("{command:?}: {error}"))?;
     match status.success() {

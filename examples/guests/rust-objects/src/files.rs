@@ -1,5 +1,5 @@
 //! A tiny file system in kernel memory: a file is a name and a list of blocks.
-//! The handles lie on the heap, in vectors inside a map, like any Rust value;
+//! The handles are on the heap, in vectors inside a map, like any Rust value;
 //! removing a file drops its blocks.
 
 use crate::kernel::{Block, OutOfRange};
@@ -13,7 +13,7 @@ pub const BLOCK_BYTES: usize = 256;
 pub enum Error {
     /// No file has this name.
     NotFound,
-    /// The kernel gave no block.
+    /// The kernel provided no block.
     NoMemory,
     /// A block is shorter than it should be.
     Damaged,
@@ -38,8 +38,8 @@ pub struct Files {
 }
 
 impl Files {
-    /// Appends to a file, which is made if need be. Returns how many blocks
-    /// that took.
+    /// Appends to a file, creating it if necessary. Returns the number of
+    /// blocks this took.
     pub fn append(&mut self, name: &str, mut bytes: &[u8]) -> Result<usize, Error> {
         let file = self.by_name.entry(name.to_owned()).or_default();
         let mut taken = 0;
@@ -67,7 +67,7 @@ impl Files {
         Ok(bytes)
     }
 
-    /// Cuts a file; blocks that are no longer needed are dropped.
+    /// Truncates a file; blocks that are no longer needed are dropped.
     pub fn truncate(&mut self, name: &str, len_bytes: usize) -> Result<(), Error> {
         let file = self.by_name.get_mut(name).ok_or(Error::NotFound)?;
         file.len_bytes = file.len_bytes.min(len_bytes);
@@ -80,7 +80,7 @@ impl Files {
         self.by_name.remove(name).map(drop).ok_or(Error::NotFound)
     }
 
-    /// How many files there are, and how many blocks they hold.
+    /// The number of files, and of the blocks they hold.
     pub fn census(&self) -> (usize, usize) {
         (self.by_name.len(), self.by_name.values().map(|file| file.blocks.len()).sum())
     }

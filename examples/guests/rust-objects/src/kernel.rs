@@ -1,11 +1,11 @@
-//! The host module `kernel` with types: what kind of object a handle refers to
-//! is known when the guest is compiled, and a handle's drop clears its entry in
-//! the module's table of references.
+//! A typed host module `kernel`: the kind of object a handle refers to is known
+//! when the guest is compiled, and dropping a handle clears its entry in the
+//! module's table of references.
 
 use core::fmt;
 use externref::{Resource, externref};
 
-/// Kinds of objects; never made, only named.
+/// Kinds of objects; only used as type parameters, never instantiated.
 pub mod kind {
     /// The right to write to the console.
     pub struct Console(());
@@ -13,7 +13,7 @@ pub mod kind {
     pub struct Clock(());
     /// Some physical memory.
     pub struct Block(());
-    /// A counter that all who open its name share.
+    /// A counter shared by all who open its name.
     pub struct Counter(());
 }
 
@@ -46,16 +46,16 @@ mod raw {
     }
 }
 
-/// An offset and a length that do not lie inside a block.
+/// The offset and length do not lie inside the block.
 #[derive(Debug, PartialEq, Eq)]
 pub struct OutOfRange;
 
-/// A console; text is formatted straight into it.
+/// A console; text is formatted directly into it.
 pub struct Console(Resource<kind::Console>);
 
 impl Console {
     pub fn open() -> Option<Self> {
-        // SAFETY: takes nothing.
+        // SAFETY: there are no arguments.
         unsafe { raw::console_open() }.map(Self)
     }
 }
@@ -74,12 +74,12 @@ pub struct Clock(Resource<kind::Clock>);
 
 impl Clock {
     pub fn open() -> Option<Self> {
-        // SAFETY: takes nothing.
+        // SAFETY: there are no arguments.
         unsafe { raw::clock_open() }.map(Self)
     }
 
     pub fn now_ns(&self) -> i64 {
-        // SAFETY: takes a handle only, and the handle's type is right.
+        // SAFETY: the only argument is a handle of the right type.
         unsafe { raw::clock_now_ns(&self.0) }
     }
 }
@@ -88,9 +88,9 @@ impl Clock {
 pub struct Block(Resource<kind::Block>);
 
 impl Block {
-    /// `None` when the kernel has no memory to give.
+    /// `None` if the kernel has no memory left.
     pub fn new(len_bytes: usize) -> Option<Self> {
-        // SAFETY: takes a number only.
+        // SAFETY: the only argument is a number.
         unsafe { raw::block_alloc(len_bytes) }.map(Self)
     }
 
@@ -103,7 +103,7 @@ impl Block {
     }
 
     pub fn len_bytes(&self) -> usize {
-        // SAFETY: takes a handle only, and the handle's type is right.
+        // SAFETY: the only argument is a handle of the right type.
         unsafe { raw::block_len(&self.0) }
     }
 
@@ -138,7 +138,7 @@ impl Counter {
 
     /// Returns the new value.
     pub fn add(&self, amount: i64) -> i64 {
-        // SAFETY: takes a handle and a number, and the handle's type is right.
+        // SAFETY: the arguments are a handle of the right type and a number.
         unsafe { raw::counter_add(&self.0, amount) }
     }
 }

@@ -1,7 +1,7 @@
-//! A Rust guest that owns kernel objects: handles are ordinary values with a type
-//! and a destructor. Rust has no externref; the `externref` crate keeps the
-//! references in a table of the module and lets Rust see the index, and its
-//! processor gives imports and exports their true signatures after linking.
+//! A Rust guest that owns kernel objects: handles are ordinary values with a
+//! type and a destructor. Rust has no externref; the `externref` crate keeps
+//! the references in a table of the module and shows Rust only the index, and
+//! its processor gives imports and exports their true signatures after linking.
 //!
 //! Exports:
 //! - `run() -> i32`: 0, or the number of the step that failed;
@@ -22,7 +22,7 @@ use std::collections::BTreeMap;
 /// Steps of the exercise; each makes at most three blocks.
 const STEPS: u32 = 96;
 const NAMES: [&str; 6] = ["boot.log", "etc/motd", "etc/hosts", "tmp/a", "tmp/b", "var/spool"];
-/// A file that has grown beyond this is cut.
+/// A file that grows beyond this is truncated.
 const LARGE_BYTES: usize = 1200;
 
 /// What `run` returns.
@@ -48,8 +48,8 @@ fn next(state: &mut u64) -> u64 {
     *state
 }
 
-/// Appends, cuts, removes and compares files. `shadow` holds in linear memory
-/// what each must contain. Returns the number of blocks taken.
+/// Appends to, truncates, removes and compares files. `shadow` holds the
+/// expected contents in linear memory. Returns the number of blocks taken.
 fn exercise(
     files: &mut Files,
     shadow: &mut BTreeMap<&'static str, Vec<u8>>,
@@ -107,7 +107,7 @@ fn perform() -> Result<(), Status> {
     let mut files = Files::default();
     let mut shadow = BTreeMap::new();
     let taken = exercise(&mut files, &mut shadow, &counter)?;
-    // Others may count under the same name.
+    // Others may also count under this name.
     if counter.add(0) - before < taken {
         return Err(Status::WrongCount);
     }
@@ -118,10 +118,10 @@ fn perform() -> Result<(), Status> {
         "Rust guest: {count} files in {held} blocks, {taken} blocks taken, {micros} us"
     );
     Ok(())
-    // Here the files drop their blocks, then the devices go.
+    // The files drop their blocks here, then the devices go.
 }
 
-/// Entry: 0, or what went wrong.
+/// Entry point: returns 0, or what went wrong.
 // SAFETY: no other item of the module is called `run`.
 #[unsafe(no_mangle)]
 pub extern "C" fn run() -> i32 {
@@ -153,12 +153,12 @@ fn copy(block: &Block) -> Block {
     copy
 }
 
-// Exports that take or return references only hand over to functions that are not
-// inlined, and return no `Option`. The processor finds the local that holds a
-// reference by the instruction after the call; where branches meet, the compiler
-// may have given that local another use, and the module comes out invalid.
+// Exports that take or return references only forward to functions that are not
+// inlined, and do not return `Option`. The processor finds the local holding a
+// reference by the instruction after the call; where branches meet, the
+// compiler may have reused that local, and the module would be invalid.
 
-/// The checksum of a block that the host passes in.
+/// The checksum of a block passed by the host.
 // SAFETY: no other item of the module is called `checksum`.
 #[externref]
 #[unsafe(export_name = "checksum")]
@@ -166,11 +166,11 @@ pub extern "C" fn checksum(block: Resource<kernel::kind::Block>) -> i64 {
     sum(&Block::from_resource(block))
 }
 
-/// A copy of a block that the host passes in.
+/// A copy of a block passed by the host.
 ///
 /// # Panics
 ///
-/// When there is no memory for it.
+/// If there is no memory for it.
 // SAFETY: no other item of the module is called `duplicate`.
 #[externref]
 #[unsafe(export_name = "duplicate")]

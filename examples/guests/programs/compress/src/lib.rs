@@ -1,6 +1,6 @@
-//! The guest `compress`: exports `run`; the work is `guest_logic::compress`'s.
+//! The guest `compress`: exports `run`; `guest_logic::compress` does the work.
 
-/// Runs the program on what it generates from `seed`; returns the checksum.
+/// Runs the program on input generated from `seed`; returns the checksum.
 // SAFETY: no other item of the module is called `run`.
 #[unsafe(no_mangle)]
 pub extern "C" fn run(seed: i32) -> i64 {

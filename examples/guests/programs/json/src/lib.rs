@@ -1,6 +1,6 @@
-//! The guest `json`: exports `run`; the work is `guest_logic::json`'s.
+//! The guest `json`: exports `run`; `guest_logic::json` does the work.
 
-/// Runs the program on what it generates from `seed`; returns the checksum.
+/// Runs the program on input generated from `seed`; returns the checksum.
 // SAFETY: no other item of the module is called `run`.
 #[unsafe(no_mangle)]
 pub extern "C" fn run(seed: i32) -> i64 {

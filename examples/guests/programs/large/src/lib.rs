@@ -1,4 +1,4 @@
-//! The guest `large`: the work of the other programs and some more, from
+//! The guest `large`: the work of the other programs plus some more, using
 //! libraries that make it large. Exports `run`.
 
 use guest_logic::{Checksum, PROGRAMS};
@@ -6,7 +6,7 @@ use regex::{Regex, bytes};
 use std::fmt::Write;
 use toml_edit::DocumentMut;
 
-/// A module as text, and to binary.
+/// Writes a module as text and converts it to binary.
 fn assemble(seed: i32, checksum: &mut Checksum) {
     let text = format!(
         "(module (memory 1) (global $seed (mut i32) (i32.const {seed}))
@@ -19,7 +19,7 @@ fn assemble(seed: i32, checksum: &mut Checksum) {
     checksum.bytes(&binary);
 }
 
-/// A settings file, edited, and as JSON.
+/// Edits a settings file and converts it to JSON.
 fn settings(seed: i32, checksum: &mut Checksum) {
     let mut text = format!("seed = {seed}\n");
     for table in 0..20 {
@@ -33,7 +33,7 @@ fn settings(seed: i32, checksum: &mut Checksum) {
     checksum.bytes(value.to_string().as_bytes());
 }
 
-/// Searches that need all tables of Unicode, in text and in bytes.
+/// Searches that need all Unicode tables, in text and in bytes.
 fn search(seed: i32, checksum: &mut Checksum) {
     let text = format!("Ελλάδα {seed} Москва café 東京 naïve 𝔘 ").repeat(20);
     for pattern in
@@ -47,7 +47,7 @@ fn search(seed: i32, checksum: &mut Checksum) {
     }
 }
 
-/// Runs the program on what it generates from `seed`; returns the checksum.
+/// Runs the program on input generated from `seed`; returns the checksum.
 // SAFETY: no other item of the module is called `run`.
 #[unsafe(no_mangle)]
 pub extern "C" fn run(seed: i32) -> i64 {

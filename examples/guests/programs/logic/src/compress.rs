@@ -1,4 +1,4 @@
-//! DEFLATE at several levels over text, noise and runs, and back again.
+//! DEFLATE at several levels over text, noise and runs, and back.
 
 use crate::{Checksum, generate::Generator};
 use miniz_oxide::deflate::compress_to_vec_zlib;
@@ -30,7 +30,7 @@ fn document(generator: &mut Generator) -> Vec<u8> {
 ///
 /// # Panics
 ///
-/// When what comes back differs from what was compressed.
+/// If decompressing does not return what was compressed.
 pub fn run(seed: i32) -> i64 {
     let mut generator = Generator::new(seed);
     let bytes = document(&mut generator);

@@ -1,10 +1,10 @@
-//! Numbers and text that look random and follow from a seed.
+//! Random-looking numbers and text, determined by a seed.
 
 /// A splitmix64 generator.
 pub struct Generator(u64);
 
 impl Generator {
-    /// Any seed will do.
+    /// Any seed is valid.
     pub fn new(seed: i32) -> Self {
         Self(u64::from(seed as u32).wrapping_mul(0x2545_f491_4f6c_dd1d) ^ 0x6b65_726e_7265_6621)
     }
@@ -17,17 +17,17 @@ impl Generator {
         x ^ (x >> 31)
     }
 
-    /// A number below `bound`, which is not 0.
+    /// A number below `bound`, which must not be 0.
     pub fn below(&mut self, bound: u32) -> u32 {
         ((u64::from(self.number() as u32) * u64::from(bound)) >> 32) as u32
     }
 
-    /// One of `choices`, which are not empty.
+    /// One of `choices`, which must not be empty.
     pub fn pick<'c>(&mut self, choices: &[&'c str]) -> &'c str {
         choices[self.below(choices.len() as u32) as usize]
     }
 
-    /// A word, some of them not ASCII.
+    /// A word; some words are not ASCII.
     pub fn word(&mut self) -> &'static str {
         self.pick(WORDS)
     }

@@ -19,7 +19,7 @@ struct Document {
 struct Record {
     id: u64,
     name: String,
-    /// With quotes, line ends and control characters, which must be escaped.
+    /// With quotes, line ends and control characters that must be escaped.
     note: Option<String>,
     offset: i64,
     ratio: f64,
@@ -47,7 +47,7 @@ fn record(generator: &mut Generator, id: u64) -> Record {
         1 => State::Held { by: generator.word().into(), count: generator.below(1000) },
         _ => State::Queued { position: generator.below(1 << 16) as u16 },
     };
-    // A quotient of small numbers is finite, and the same on every machine.
+    // A quotient of small numbers is finite and the same on every machine.
     let ratio = f64::from(generator.below(1 << 20)) / f64::from(1 + generator.below(999));
     Record {
         id,
@@ -63,7 +63,7 @@ fn record(generator: &mut Generator, id: u64) -> Record {
     }
 }
 
-/// Adds up the numbers of a value and changes some on the way.
+/// Sums the numbers of a value and changes some along the way.
 fn visit(value: &mut Value, sum: &mut Checksum) {
     match value {
         Value::Null => sum.number(0),
@@ -97,7 +97,7 @@ fn visit(value: &mut Value, sum: &mut Checksum) {
 ///
 /// # Panics
 ///
-/// When what is parsed differs from what was serialised.
+/// If what is parsed differs from what was serialised.
 pub fn run(seed: i32) -> i64 {
     let mut generator = Generator::new(seed);
     let document = Document {
@@ -119,7 +119,7 @@ pub fn run(seed: i32) -> i64 {
     let again: Value = serde_json::from_str(&pretty).expect("it was just serialised");
     assert!(again == value, "an untyped round trip lost something");
 
-    // What is not JSON is refused where it stops being JSON.
+    // Invalid JSON is refused at the place where it becomes invalid.
     let cut = text.len() / 2 + text[text.len() / 2..].find('{').unwrap_or(0);
     let error = serde_json::from_str::<Value>(&text[..cut]).expect_err("half a document");
     checksum.number(error.column() as u64);

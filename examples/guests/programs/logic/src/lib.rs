@@ -1,6 +1,6 @@
 //! What the program guests compute. The same code runs natively, so that a host
-//! knows what a guest must return: nothing here may depend on the size of a
-//! pointer, on an order of hashing, or on the machine.
+//! knows what a guest must return: nothing here may depend on pointer size,
+//! hash order, or the machine.
 
 #[cfg(feature = "compress")]
 pub mod compress;
@@ -12,7 +12,7 @@ pub mod regex;
 #[cfg(feature = "sha256")]
 pub mod sha256;
 
-/// A program: from a seed to a checksum.
+/// A program: computes a checksum from a seed.
 pub type Program = fn(i32) -> i64;
 
 /// All programs of this build, by name.
@@ -38,19 +38,19 @@ impl Default for Checksum {
 }
 
 impl Checksum {
-    /// Takes bytes in.
+    /// Adds bytes.
     pub fn bytes(&mut self, bytes: &[u8]) {
         for byte in bytes {
             self.0 = (self.0 ^ u64::from(*byte)).wrapping_mul(0x100_0000_01b3);
         }
     }
 
-    /// Takes a number in: never a `usize`, whose size differs.
+    /// Adds a number: never a `usize`, whose size differs.
     pub fn number(&mut self, number: u64) {
         self.bytes(&number.to_le_bytes());
     }
 
-    /// The checksum of all that was taken in.
+    /// The checksum of everything added.
     pub fn finish(self) -> i64 {
         self.0 as i64
     }

@@ -6,7 +6,7 @@ use std::fmt::Write;
 
 const LINES: u32 = 400;
 
-/// Each with what it looks for. Several kinds of engine are needed: literals
+/// Patterns and what they look for. Several kinds of engine are needed: literals
 /// first, alternations, bounded repetition, Unicode classes, no prefix at all.
 const SEARCHES: [&str; 7] = [
     r"error|panic|trap",
@@ -55,7 +55,7 @@ fn log(generator: &mut Generator) -> String {
 ///
 /// # Panics
 ///
-/// When a pattern above is not one.
+/// If a pattern above is invalid.
 pub fn run(seed: i32) -> i64 {
     let text = log(&mut Generator::new(seed));
     let mut checksum = Checksum::default();

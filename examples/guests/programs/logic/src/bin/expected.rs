@@ -1,5 +1,5 @@
-//! Prints `NAME SEED VALUE` for every program and for the seeds given, or for
-//! those that the committed list is made with.
+//! Prints `NAME SEED VALUE` for every program, with the seeds given or those of
+//! the committed list.
 
 use guest_logic::PROGRAMS;
 use std::process::ExitCode;
