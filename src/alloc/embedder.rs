@@ -44,7 +44,7 @@ pub unsafe trait MemorySource: Send + Sync {
     /// The same for a memory whose bounds the hardware is to check
     /// ([`crate::Config::hardware_traps`]): with at least `guarded_bytes` of
     /// guard, and exactly what was asked for committed, now and by
-    /// [`Self::commit`]. As it stands it calls [`Self::reserve`]: that is
+    /// [`Self::commit`]. Calls [`Self::reserve`] by default: that is
     /// enough for a source whose memories all have a guard. The engine refuses
     /// a memory that has too little.
     ///
@@ -75,9 +75,9 @@ pub unsafe trait MemorySource: Send + Sync {
     /// `memory` came from this source and nobody uses it any more.
     unsafe fn release(&self, memory: LinearMemory);
 
-    /// The `capacity_bytes` that [`Self::reserve`] would choose. Who keeps
-    /// memories for reuse ([`super::PoolingMemorySource`]) asks, to tell
-    /// whether one of them is what a fresh one would be.
+    /// The `capacity_bytes` that [`Self::reserve`] would choose. A source that
+    /// keeps memories for reuse ([`super::PoolingMemorySource`]) asks in order
+    /// to tell whether one of them is as good as a fresh one.
     fn capacity_for(&self, minimum_bytes: usize, maximum_bytes: usize) -> usize {
         let _ = minimum_bytes;
         maximum_bytes
@@ -85,12 +85,12 @@ pub unsafe trait MemorySource: Send + Sync {
 
     /// Makes a used memory what a fresh one would be: `new_committed_bytes`
     /// are committed (at most as many as were), and all of them are zero. The
-    /// first `resident_bytes` had better be zeroed where they are, what is
-    /// behind them may be given back to the system and taken anew. Called by
-    /// who keeps memories for reuse, when one is released and when it is handed out.
+    /// first `resident_bytes` should be zeroed in place; what lies behind them
+    /// may be given back to the system and taken anew. Called by a source that
+    /// keeps memories for reuse, when one is released and when it is handed out.
     ///
-    /// As it stands it writes zeros to all that is committed, and refuses to
-    /// commit less than that.
+    /// By default writes zeros to all that is committed, and refuses to commit
+    /// less than that.
     ///
     /// # Errors
     /// Whatever stops it; the memory is then to be released.

@@ -72,7 +72,7 @@ unsafe impl MemorySource for HeapMemorySource {
         _resident_bytes: usize,
     ) -> Result<()> {
         // What was never committed is zero still.
-        // SAFETY: committed, and nobody uses it, says the caller.
+        // SAFETY: committed, and nobody uses it (guaranteed by the caller).
         unsafe { memory.base.write_bytes(0, memory.committed_bytes) };
         memory.committed_bytes = new_committed_bytes.min(memory.committed_bytes);
         Ok(())

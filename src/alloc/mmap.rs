@@ -133,7 +133,7 @@ unsafe impl MemorySource for MmapMemorySource {
         let (old, new) = (memory.committed_bytes, new_committed_bytes.min(memory.committed_bytes));
         // The bounds are those of Wasm pages, so of the system's pages.
         let resident = (resident_bytes / WASM_PAGE_BYTES * WASM_PAGE_BYTES).min(new);
-        // SAFETY: committed by `commit` and used by nobody, says the caller;
+        // SAFETY: committed by `commit` and used by nobody (guaranteed by the caller);
         // `resident <= new <= old`.
         unsafe {
             memory.base.write_bytes(0, resident);

@@ -22,8 +22,8 @@ impl<V> RawBox<V> {
         Self::allocate(layout, std_alloc::alloc::alloc_zeroed)
     }
 
-    /// Allocates `layout`, whatever is in it: what is large and used bit by bit
-    /// costs nothing then. Its size must not be zero.
+    /// Allocates `layout` without writing to it, so that pages that are never
+    /// used cost nothing. Its size must not be zero.
     pub(crate) fn uninit(layout: Layout) -> Result<Self> {
         Self::allocate(layout, std_alloc::alloc::alloc)
     }
