@@ -3,11 +3,11 @@
 //! lock, the figures and the refusals are this file's.
 //!
 //! Invariants:
-//! - H1: every byte of a region belongs to one hole in that region's list or to
+//! - **H1** Every byte of a region belongs to one hole in that region's list or to
 //!   one block that is in use.
-//! - H2: regions do not overlap, and rounding an address within one up to a
+//! - **H2** Regions do not overlap, and rounding an address within one up to a
 //!   multiple of [`PAGE_BYTES`] does not overflow.
-//! - H3: while the lock is held, nothing is called but the list's own code.
+//! - **H3** While the lock is held, nothing is called but the list's own code.
 
 use crate::error::{LimitError, Misuse, Result};
 use core::alloc::{GlobalAlloc, Layout};
