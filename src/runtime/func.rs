@@ -1,6 +1,5 @@
 //! [`Func`]: the handle to a function, Wasm or host.
 
-use super::store::AsContext;
 use crate::abi::VmFuncRef;
 use crate::artifact::FuncType;
 use crate::engine::shared::Shared;
@@ -47,14 +46,6 @@ impl Func {
     pub(super) fn func_ref(&self, store: &StoreOpaque) -> Result<NonNull<VmFuncRef>> {
         self.store.check(store)?;
         Ok(self.func_ref)
-    }
-
-    /// The function's type.
-    ///
-    /// # Errors
-    /// [`Misuse::WrongStore`]; [`crate::Error::OutOfMemory`].
-    pub fn ty(&self, store: impl AsContext) -> Result<FuncType> {
-        self.ty_in(store.as_context().opaque())
     }
 
     pub(super) fn ty_in(&self, store: &StoreOpaque) -> Result<FuncType> {

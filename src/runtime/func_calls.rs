@@ -1,4 +1,4 @@
-//! Calling functions: [`Func::call`] with values whose types are only known when
+//! Types of functions, and calling them: [`Func::call`] with values whose types are only known when
 //! the program runs, [`TypedFunc`] with Rust types.
 //!
 //! Invariant: arguments are checked, and their slots reserved, before the first
@@ -10,7 +10,7 @@ use super::func::Func;
 use super::store::{AsContext, AsContextMut};
 use super::value::{self, Val};
 use crate::abi::ValRaw;
-use crate::artifact::ValType;
+use crate::artifact::{FuncType, ValType};
 use crate::engine::limits::INLINE_CELLS;
 use crate::error::{Misuse, Result};
 use crate::vm::call::{self, Cells, InlineCells};
@@ -20,6 +20,14 @@ use core::mem::MaybeUninit;
 use std_alloc::vec::Vec;
 
 impl Func {
+    /// The function's type.
+    ///
+    /// # Errors
+    /// [`Misuse::WrongStore`]; [`crate::Error::OutOfMemory`].
+    pub fn ty(&self, store: impl AsContext) -> Result<FuncType> {
+        self.ty_in(store.as_context().opaque())
+    }
+
     /// Checks the function's type once, for calls that then need not.
     ///
     /// # Errors

@@ -18,7 +18,7 @@
 //! |---|---|
 //! | `store/mod` | [`Store`]: the owner of a guest, and the embedder's data |
 //! | `store/context` | a store borrowed, and the traits by which functions take one |
-//! | `store/hooks` | the embedder's limiter and epoch callback |
+//! | `store/inner`, `store/hooks` | what its one pointer points to; the embedder's limiter and epoch callback |
 //! | `func`, `func_calls` | the handle to a function; calling it |
 //! | `memory`, `table`, `global`, `instance` | the other handles, and what they do |
 //! | `external` | any of the four that can be imported |

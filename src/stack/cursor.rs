@@ -1,25 +1,7 @@
 //! [`Cursor`]: the frames of one activation, from its exit to its entry.
 
-use super::links::Links;
+use super::links::{Links, WalkError};
 use crate::arch;
-
-/// Why a walk was given up.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum WalkError {
-    /// A frame pointer is not aligned as the architecture demands.
-    Misaligned,
-    /// A frame pointer is not above the one before, or beyond the entry.
-    OutOfOrder,
-    /// Activation records are not in order.
-    BrokenActivation,
-    /// No call returns exactly there.
-    NoStackMap,
-    /// A stack map names a cell outside its frame.
-    CellOutsideFrame,
-    /// A cell names a slot that does not exist.
-    BadReference,
-}
 
 /// One frame: where it will continue, its frame pointer, and the frame
 /// pointer of the frame below it.

@@ -3,8 +3,25 @@
 //! Invariant: a frame pointer is read at only after it was found to be aligned,
 //! above the one before and no higher than the chain may lead.
 
-use super::WalkError;
 use crate::arch;
+
+/// Why a walk was given up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum WalkError {
+    /// A frame pointer is not aligned as the architecture demands.
+    Misaligned,
+    /// A frame pointer is not above the one before, or beyond the entry.
+    OutOfOrder,
+    /// Activation records are not in order.
+    BrokenActivation,
+    /// No call returns exactly there.
+    NoStackMap,
+    /// A stack map names a cell outside its frame.
+    CellOutsideFrame,
+    /// A cell names a slot that does not exist.
+    BadReference,
+}
 
 /// A place in the chain: the frame that its frame pointer names.
 pub(crate) struct Links {

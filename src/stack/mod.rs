@@ -31,8 +31,8 @@ mod cursor;
 mod links;
 mod walk;
 
-pub use cursor::WalkError;
 pub(crate) use links::Links;
+pub use links::WalkError;
 pub use walk::{WalkStats, backtrace, walk};
 
 #[cfg(test)]

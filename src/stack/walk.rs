@@ -1,6 +1,7 @@
 //! Walking all nested activations of a store.
 
-use super::cursor::{Cursor, WalkError};
+use super::cursor::Cursor;
+use super::links::WalkError;
 use crate::abi::{ActivationRecord, StackMapLookup, VmStoreContext};
 
 /// What a walk saw.

@@ -1,7 +1,7 @@
 //! [`StoreContext`] and [`StoreContextMut`]: a store borrowed, and the traits
 //! by which every function that needs a store takes one.
 
-use super::{Store, StoreInner};
+use super::inner::StoreInner;
 use crate::engine::Engine;
 use crate::error::{Misuse, Result};
 use crate::gc::{GcStats, StepProgress};
@@ -14,14 +14,14 @@ use std_alloc::vec::Vec;
 
 /// A shared borrow of a store.
 pub struct StoreContext<'a, T: 'static> {
-    inner: NonNull<StoreInner<T>>,
-    _borrow: PhantomData<&'a StoreInner<T>>,
+    pub(super) inner: NonNull<StoreInner<T>>,
+    pub(super) _borrow: PhantomData<&'a StoreInner<T>>,
 }
 
 /// An exclusive borrow of a store.
 pub struct StoreContextMut<'a, T: 'static> {
-    inner: NonNull<StoreInner<T>>,
-    _borrow: PhantomData<&'a mut StoreInner<T>>,
+    pub(super) inner: NonNull<StoreInner<T>>,
+    pub(super) _borrow: PhantomData<&'a mut StoreInner<T>>,
 }
 
 // SAFETY: stands for `&StoreInner<T>`; see `Store` for why that may be sent.
@@ -70,22 +70,6 @@ impl<C: AsContextMut> AsContextMut for &mut C {
     #[inline]
     fn as_context_mut(&mut self) -> StoreContextMut<'_, C::Data> {
         C::as_context_mut(self)
-    }
-}
-
-impl<T> AsContext for Store<T> {
-    type Data = T;
-
-    #[inline]
-    fn as_context(&self) -> StoreContext<'_, T> {
-        StoreContext { inner: self.inner, _borrow: PhantomData }
-    }
-}
-
-impl<T> AsContextMut for Store<T> {
-    #[inline]
-    fn as_context_mut(&mut self) -> StoreContextMut<'_, T> {
-        StoreContextMut { inner: self.inner, _borrow: PhantomData }
     }
 }
 

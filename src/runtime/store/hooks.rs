@@ -1,29 +1,14 @@
 //! What the embedder hangs into a store: its limiter and its epoch callback.
 //! The store's opaque part calls them through functions made for the data type.
 
+use super::Store;
 use super::context::{AsContextMut, StoreContextMut};
-use super::{Store, StoreInner};
+use super::inner::{EpochFn, LimiterFn, StoreInner, UpdateDeadline};
 use crate::abi::Trap;
 use crate::alloc;
 use crate::engine::ResourceLimiter;
 use crate::error::Result;
 use crate::vm::store::StorePtr;
-use std_alloc::boxed::Box;
-
-pub(super) type LimiterFn<T> =
-    Box<dyn FnMut(&mut T) -> &mut (dyn ResourceLimiter) + Send + Sync + 'static>;
-pub(super) type EpochFn<T> =
-    Box<dyn FnMut(StoreContextMut<'_, T>) -> Result<UpdateDeadline> + Send + Sync + 'static>;
-
-/// What to do when the epoch deadline has passed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum UpdateDeadline {
-    /// Go on for so many further ticks.
-    Continue(u64),
-    /// Trap with [`Trap::Interrupt`].
-    Interrupt,
-}
 
 impl<T: 'static> Store<T> {
     /// Sets the limiter, which lives in the store's data.

@@ -14,37 +14,27 @@
 
 mod context;
 mod hooks;
+mod inner;
 
 pub use context::{AsContext, AsContextMut, StoreContext, StoreContextMut};
 
 use super::backtrace::WasmBacktrace;
-use super::value::Val;
 use crate::alloc;
 use crate::engine::Engine;
 use crate::error::Result;
 use crate::gc::{GcStats, StepProgress};
 use crate::vm::store::StoreOpaque;
+use core::marker::PhantomData;
 use core::mem::MaybeUninit;
 use core::ptr::NonNull;
-use hooks::{EpochFn, LimiterFn};
+use inner::StoreInner;
 use std_alloc::{boxed::Box, vec::Vec};
 
-pub use hooks::UpdateDeadline;
+pub use inner::UpdateDeadline;
 
 /// Holds instances and everything they consist of, and `T`, which is yours.
 pub struct Store<T: 'static> {
     inner: NonNull<StoreInner<T>>,
-}
-
-/// The opaque part comes first: pointers to it and to the whole are the same.
-#[repr(C)]
-pub(crate) struct StoreInner<T: 'static> {
-    opaque: StoreOpaque,
-    limiter: Option<LimiterFn<T>>,
-    epoch_callback: Option<EpochFn<T>>,
-    /// Kept between dynamically typed host calls, so that they need not allocate.
-    spare_values: Vec<Val>,
-    data: T,
 }
 
 // SAFETY: a store owns all that its pointers point to, or shares it with the
@@ -190,6 +180,22 @@ impl<T: 'static> Store<T> {
     /// Where the last trap happened.
     pub fn last_backtrace(&self) -> Option<WasmBacktrace<'_>> {
         self.as_context().last_backtrace()
+    }
+}
+
+impl<T> AsContext for Store<T> {
+    type Data = T;
+
+    #[inline]
+    fn as_context(&self) -> StoreContext<'_, T> {
+        StoreContext { inner: self.inner, _borrow: PhantomData }
+    }
+}
+
+impl<T> AsContextMut for Store<T> {
+    #[inline]
+    fn as_context_mut(&mut self) -> StoreContextMut<'_, T> {
+        StoreContextMut { inner: self.inner, _borrow: PhantomData }
     }
 }
 
