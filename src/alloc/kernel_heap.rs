@@ -5,8 +5,8 @@
 //! Invariants:
 //! - **H1** Every byte of a region belongs to one hole in that region's list or to
 //!   one block that is in use.
-//! - **H2** Regions do not overlap, and rounding an address within one up to a
-//!   multiple of [`PAGE_BYTES`] does not overflow.
+//! - **H2** Regions do not overlap. A place without a region has empty bounds and
+//!   an empty list.
 //! - **H3** While the lock is held, nothing is called but the list's own code.
 
 use crate::error::{LimitError, Misuse, Result};
@@ -22,8 +22,6 @@ mod tests;
 /// Most regions that one heap can have.
 pub const MAX_HEAP_REGIONS: usize = 8;
 
-/// Alignments up to this one need no check against the end of address space.
-const PAGE_BYTES: usize = 4096;
 /// What the list aligns its nodes to, and thereby blocks and their sizes.
 const WORD_BYTES: usize = align_of::<usize>();
 
@@ -133,15 +131,15 @@ impl<H: LockHook> KernelHeap<H> {
     ///
     /// # Errors
     /// [`crate::Error::Limit`] beyond [`MAX_HEAP_REGIONS`]; [`Misuse::InvalidConfig`]
-    /// if the memory is smaller than a block, overlaps a region, or reaches into
-    /// the last page of the address space. The memory was not touched then.
+    /// if the memory is smaller than a block, overlaps a region, or wraps around
+    /// the end of the address space. The memory was not touched then.
     ///
     /// # Safety
     /// The memory can be read and written as long as the heap exists, and
     /// nothing else uses it.
     pub unsafe fn add_region(&self, start: *mut u8, len_bytes: usize) -> Result<()> {
         let bounds = Bounds::within(start.addr(), len_bytes)
-            .ok_or(Misuse::InvalidConfig("heap region is too small or ends too high"))?;
+            .ok_or(Misuse::InvalidConfig("heap region is too small or wraps around"))?;
         self.locked(|state| {
             // SAFETY: by this function's contract.
             unsafe { state.add(start.with_addr(bounds.start), bounds) }
@@ -151,7 +149,7 @@ impl<H: LockHook> KernelHeap<H> {
     /// How full it is.
     pub fn usage(&self) -> HeapUsage {
         self.locked(|state| {
-            let size_bytes: usize = state.regions().map(|region| region.bounds.len_bytes()).sum();
+            let size_bytes: usize = state.regions().map(|region| region.bounds.len_bytes).sum();
             HeapUsage {
                 used_bytes: state.used_bytes,
                 free_bytes: size_bytes - state.used_bytes,
@@ -192,42 +190,44 @@ unsafe impl<H: LockHook> GlobalAlloc for KernelHeap<H> {
     }
 }
 
-/// First byte of a region and the byte behind its last one: whole words.
+/// Where a region lies: whole words.
 #[derive(Clone, Copy)]
 struct Bounds {
     start: usize,
-    end: usize,
+    len_bytes: usize,
 }
 
 impl Bounds {
-    /// The whole words within a range; `None` if they have no room for a block
-    /// or break H2.
+    const EMPTY: Self = Self { start: 0, len_bytes: 0 };
+
+    /// The whole words within a range; `None` if they have no room for a block.
     fn within(start: usize, len_bytes: usize) -> Option<Self> {
         let end = start.checked_add(len_bytes)?;
-        end.checked_next_multiple_of(PAGE_BYTES)?;
         let start = start.checked_next_multiple_of(WORD_BYTES)?;
-        let end = end - end % WORD_BYTES;
-        let has_room = start != 0 && end >= start.checked_add(HoleList::min_size())?;
-        has_room.then_some(Self { start, end })
+        let len_bytes = (end - end % WORD_BYTES).checked_sub(start)?;
+        (start != 0 && len_bytes >= HoleList::min_size()).then_some(Self { start, len_bytes })
     }
 
-    fn len_bytes(self) -> usize {
-        self.end - self.start
+    /// The byte behind the last one. Does not overflow, as [`Self::within`] checked.
+    #[inline]
+    fn end(self) -> usize {
+        self.start + self.len_bytes
     }
 
+    #[inline]
     fn contains(self, address: usize) -> bool {
-        (self.start..self.end).contains(&address)
+        address.wrapping_sub(self.start) < self.len_bytes
     }
 
     fn overlaps(self, other: Self) -> bool {
-        self.start < other.end && other.start < self.end
+        self.start < other.end() && other.start < self.end()
     }
 
     /// Whether the list can search for a block of this alignment: it rounds
     /// addresses up without a check for overflow.
     #[inline]
     fn can_align(self, align: usize) -> bool {
-        align <= PAGE_BYTES || self.end.checked_next_multiple_of(align).is_some()
+        self.end().checked_add(align - 1).is_some()
     }
 }
 
@@ -239,15 +239,23 @@ struct Region {
 }
 
 impl Region {
-    const NONE: Self =
-        Self { base: null_mut(), bounds: Bounds { start: 0, end: 0 }, holes: HoleList::empty() };
+    const NONE: Self = Self { base: null_mut(), bounds: Bounds::EMPTY, holes: HoleList::empty() };
+
+    /// A block, and the layout it was rounded up to.
+    #[inline]
+    fn allocate(&mut self, layout: Layout) -> Option<(NonNull<u8>, Layout)> {
+        match self.bounds.can_align(layout.align()) {
+            true => self.holes.allocate_first_fit(layout).ok(),
+            false => None,
+        }
+    }
 }
 
 /// What the lock guards.
 struct State {
-    /// The first `region_count` are in use.
-    regions: [Region; MAX_HEAP_REGIONS],
-    region_count: usize,
+    first: Region,
+    /// In the order in which they were added; those that are left come last.
+    others: [Region; MAX_HEAP_REGIONS - 1],
     used_bytes: usize,
     peak_bytes: usize,
 }
@@ -258,14 +266,15 @@ unsafe impl Send for State {}
 
 impl State {
     const EMPTY: Self = Self {
-        regions: [Region::NONE; MAX_HEAP_REGIONS],
-        region_count: 0,
+        first: Region::NONE,
+        others: [Region::NONE; MAX_HEAP_REGIONS - 1],
         used_bytes: 0,
         peak_bytes: 0,
     };
 
+    /// All places for regions.
     fn regions(&self) -> impl Iterator<Item = &Region> {
-        self.regions.iter().take(self.region_count)
+        core::iter::once(&self.first).chain(&self.others)
     }
 
     /// # Safety
@@ -274,7 +283,8 @@ impl State {
         if self.regions().any(|region| region.bounds.overlaps(bounds)) {
             return Err(Misuse::InvalidConfig("heap region overlaps another").into());
         }
-        let Some(place) = self.regions.get_mut(self.region_count) else {
+        let mut places = core::iter::once(&mut self.first).chain(&mut self.others);
+        let Some(place) = places.find(|region| region.base.is_null()) else {
             let limit = MAX_HEAP_REGIONS as u64;
             return Err(
                 LimitError { what: "regions of a heap", requested: limit + 1, limit }.into()
@@ -282,38 +292,50 @@ impl State {
         };
         // SAFETY: the memory is the heap's by this function's contract. Its
         // bounds are whole words with room for a node, which the list asserts.
-        let holes = unsafe { HoleList::new(base, bounds.len_bytes()) };
+        let holes = unsafe { HoleList::new(base, bounds.len_bytes) };
         *place = Region { base, bounds, holes };
-        self.region_count += 1;
         Ok(())
     }
 
+    /// Most heaps have one region: it is asked without a loop.
     #[inline]
     fn allocate(&mut self, layout: Layout) -> Option<NonNull<u8>> {
-        for region in self.regions.iter_mut().take(self.region_count) {
-            if !region.bounds.can_align(layout.align()) {
-                continue;
-            }
-            if let Ok((block, taken)) = region.holes.allocate_first_fit(layout) {
-                self.used_bytes += taken.size();
-                self.peak_bytes = self.peak_bytes.max(self.used_bytes);
-                return Some(block);
-            }
-        }
-        None
+        let (block, taken) = match self.first.allocate(layout) {
+            Some(found) => found,
+            None => self.allocate_elsewhere(layout)?,
+        };
+        self.used_bytes += taken.size();
+        self.peak_bytes = self.peak_bytes.max(self.used_bytes);
+        Some(block)
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn allocate_elsewhere(&mut self, layout: Layout) -> Option<(NonNull<u8>, Layout)> {
+        self.others.iter_mut().find_map(|region| region.allocate(layout))
     }
 
     /// # Safety
     /// `memory` is a block in use of this heap, allocated with `layout`.
     #[inline]
     unsafe fn deallocate(&mut self, memory: *mut u8, layout: Layout) {
-        let address = memory.addr();
-        let mut regions = self.regions.iter_mut().take(self.region_count);
-        let Some(region) = regions.find(|region| region.bounds.contains(address)) else { return };
+        let region = match self.first.bounds.contains(memory.addr()) {
+            true => &mut self.first,
+            false => match self.other_with(memory.addr()) {
+                Some(region) => region,
+                None => return,
+            },
+        };
         // A caller's pointer may be good for less than the whole block.
-        let Some(block) = NonNull::new(region.base.with_addr(address)) else { return };
+        let Some(block) = NonNull::new(region.base.with_addr(memory.addr())) else { return };
         // SAFETY: by this function's contract a block of this list (H1).
         let freed = unsafe { region.holes.deallocate(block, layout) };
         self.used_bytes -= freed.size();
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn other_with(&mut self, address: usize) -> Option<&mut Region> {
+        self.others.iter_mut().find(|region| region.bounds.contains(address))
     }
 }
