@@ -14,7 +14,8 @@
 //!
 //! - **F1** Between a fault and the return to the code it interrupted, that
 //!   code's thread does nothing else: the handler may read its stack and store.
-//! - **F2** No reference to a store is in use while generated code runs.
+//!
+//! No reference to a store is in use while generated code runs (V3 of `vm/store.rs`).
 
 use super::code_ranges::CodeRanges;
 use crate::abi::{ActivationRecord, VmStoreContext};
@@ -89,7 +90,7 @@ unsafe fn faulting_store(
     let record = with_exposed_provenance_mut::<ActivationRecord>(record);
     // SAFETY: the shim below returns into `arch::enter`, which keeps its record
     // there; the store of an activation is alive, and nothing of it is in use
-    // (F1, F2). Only stores of its own engine run an engine's code.
+    // (F1, V3). Only stores of its own engine run an engine's code.
     unsafe {
         let vm = (*record).store;
         let is_newest = (*record).entry_fp == entry_fp && (*vm).activation == record;

@@ -8,7 +8,7 @@
 //! Invariants: a type number means one type for as long as anyone counts it
 //! (`registry`). Code is known to the handler of faults before it runs, and
 //! forgotten before its memory goes (`known_code`). The handler waits for
-//! nobody and allocates nothing (`fault`, `code_ranges`; F1, F2).
+//! nobody and allocates nothing (`fault`, `code_ranges`; F1).
 //!
 //! | file | owns |
 //! |---|---|

@@ -55,7 +55,7 @@ impl<'a, T: 'static> Caller<'a, T> {
         if self.instance.is_null() {
             return None;
         }
-        // SAFETY: a context of this store lives as long as the store.
+        // SAFETY: a context of this store lives as long as the store (V1).
         let index = unsafe { (*self.instance).instance };
         Some(Instance::from_index(self.opaque().id, index))
     }

@@ -17,8 +17,8 @@ pub struct Func {
     func_ref: NonNull<VmFuncRef>,
 }
 
-// SAFETY: without the store it is a number; the pointer is followed only by
-// whoever has borrowed the store.
+// SAFETY: without its store it is a number: the pointer is followed only by
+// whoever has borrowed the store (V6).
 unsafe impl Send for Func {}
 // SAFETY: as above.
 unsafe impl Sync for Func {}
@@ -59,14 +59,14 @@ impl Func {
     /// The engine's number for the function's type.
     pub(super) fn type_id(&self, store: &StoreOpaque) -> Result<u32> {
         let func_ref = self.func_ref(store)?;
-        // SAFETY: alive; the field never changes.
+        // SAFETY: alive (V6); the field never changes.
         Ok(unsafe { (*func_ref.as_ptr()).type_id })
     }
 
     /// The definition, if it is a host function.
     pub(super) fn host_def(&self, store: &StoreOpaque) -> Result<Option<Shared<HostDef>>> {
         let func_ref = self.func_ref(store)?;
-        // SAFETY: alive, and so is a context that belongs to it.
+        // SAFETY: alive (V6), and so is a context that belongs to it.
         unsafe {
             let context = host_def::host_context(func_ref.as_ptr());
             Ok(context.map(|context| (*context).def().clone()))

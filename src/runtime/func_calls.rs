@@ -87,7 +87,7 @@ impl Func {
     /// `lower` writes the parameters to the cells that it is given, once.
     fn call_with(&self, store: StorePtr, results: &mut [Val], lower: &mut Lower<'_>) -> Result<()> {
         // SAFETY: borrowed exclusively; each reference ends before generated
-        // code runs.
+        // code runs (V3).
         let (ty, func_ref) = unsafe {
             let store = store.get();
             (self.shared_ty(store)?, self.func_ref(store)?)
@@ -97,13 +97,13 @@ impl Func {
         }
         let mut cells = Cells::new(ty.params().len().max(ty.results().len()))?;
         let cells = cells.as_mut_ptr();
-        // SAFETY: the cells have room for both sides of the type, and hold the
-        // parameters by the time of the call; the function is of this store.
+        // SAFETY: the cells have room for both sides of the type, and hold the parameters
+        // by the time of the call; the function is of this store (V6).
         let outcome = unsafe {
             lower(store.get(), ty.params(), cells)?;
             call::invoke(store, func_ref, cells)
         };
-        // SAFETY: generated code has ended.
+        // SAFETY: generated code has ended (V3).
         let opaque = unsafe { store.get() };
         let outcome = outcome.and_then(|()| {
             for (at, (result, ty)) in results.iter_mut().zip(ty.results()).enumerate() {
@@ -152,17 +152,17 @@ impl<P: WasmParams, R: WasmResults> TypedFunc<P, R> {
         let mut cells: InlineCells = MaybeUninit::uninit();
         let cells = cells.as_mut_ptr().cast();
         // SAFETY: borrowed exclusively; the reference ends before generated
-        // code runs. The cells have room.
+        // code runs (V3). The cells have room.
         let func_ref = unsafe {
             let store = store.get();
             let func_ref = self.func.func_ref(store)?;
             params.lower_all(store, cells)?;
             func_ref
         };
-        // SAFETY: the function is of this store and of the types whose cells
-        // were written.
+        // SAFETY: the function is of this store (V6) and of the types whose
+        // cells were written.
         let outcome = unsafe { call::invoke(store, func_ref, cells) };
-        // SAFETY: generated code has ended.
+        // SAFETY: generated code has ended (V3).
         let store = unsafe { store.get() };
         // Two returns, because a shared outcome would be built in memory and
         // then copied.

@@ -20,8 +20,8 @@ pub struct Global {
     ty: GlobalType,
 }
 
-// SAFETY: without the store it is a number; the pointer is followed only by
-// whoever has borrowed the store.
+// SAFETY: without its store it is a number: the pointer is followed only by
+// whoever has borrowed the store (V6).
 unsafe impl Send for Global {}
 // SAFETY: as above.
 unsafe impl Sync for Global {}
@@ -84,7 +84,7 @@ impl Global {
         let context = store.as_context();
         let store = context.opaque();
         let place = self.place(store)?;
-        // SAFETY: alive; generated code is not running.
+        // SAFETY: alive (V6), and generated code does not run (V4).
         Val::lift(unsafe { (*place.as_ptr()).0 }, self.ty.content, store)
     }
 
@@ -112,7 +112,7 @@ impl Global {
             store.reserve_references(1)?;
         }
         let cell = value.lower(store)?;
-        // SAFETY: alive, and of this store; generated code is not running.
+        // SAFETY: alive and of this store (V6); generated code does not run (V4).
         unsafe { global::write(&mut store.heap, self.place, self.ty.content, cell) };
         Ok(())
     }

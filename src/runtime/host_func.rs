@@ -127,7 +127,7 @@ impl FrameLink {
 
 impl Drop for FrameLink {
     fn drop(&mut self) {
-        // SAFETY: the context outlives every call on its store.
+        // SAFETY: the context outlives every call on its store (V1).
         unsafe { (*self.vm).host_frames = self.previous };
     }
 }
@@ -170,12 +170,12 @@ pub(crate) unsafe fn run<T: 'static, A: HostArgs, R: WasmParams>(
     cells: *mut ValRaw,
     body: impl FnOnce(*const (), Caller<'_, T>) -> Result<R>,
 ) -> u64 {
-    // SAFETY: the context is alive for the whole call, because the store is.
+    // SAFETY: the context is in its place for the whole call, because the store is (V1).
     let (closure, vm, caller) = unsafe { HostContext::parts(context) };
-    // SAFETY: the context belongs to a live store.
+    // SAFETY: the context belongs to a live store (V1).
     let store = unsafe { StorePtr::from_vm(vm) };
     let outcome = catch(store, move || {
-        // SAFETY: nothing else of the store is in use.
+        // SAFETY: no other reference to the store is in use (V3).
         unsafe { store.get() }.host_called();
         let mut frame = frame_of::<A>(cells);
         let mut _link = None;
@@ -184,12 +184,12 @@ pub(crate) unsafe fn run<T: 'static, A: HostArgs, R: WasmParams>(
             // the link is dropped.
             _link = Some(unsafe { FrameLink::new(store, vm, &raw mut frame) });
         }
-        // SAFETY: the store is free to be used, and its data is a `T`.
+        // SAFETY: no reference to the store is in use (V3), and its data is a `T`.
         let results = body(closure, unsafe { Caller::new(store, caller, frame.serial) })?;
-        // SAFETY: the caller is gone; room is this function's precondition.
+        // SAFETY: the caller is gone (V3); room is this function's precondition.
         unsafe { results.lower_all(store.get(), cells) }
     });
-    // SAFETY: the call is over.
+    // SAFETY: the call is over (V3).
     unsafe { status_of(store, outcome) }
 }
 
@@ -248,11 +248,11 @@ where
     F: Fn(Caller<'_, T>, &[Val], &mut [Val]) -> Result<()> + Send + Sync + 'static,
 {
     let store = caller.as_context_mut().ptr();
-    // SAFETY: passed on to the caller; nothing of the store is in use.
+    // SAFETY: passed on to the caller; no reference to the store is in use (V3).
     unsafe { value::lift_list(store.get(), ty, cells, values)? };
     let (params, results) = values.split_at_mut(ty.params().len());
     closure(caller, params, results)?;
-    // SAFETY: the caller is gone; room is this function's precondition.
+    // SAFETY: the caller is gone (V3); room is this function's precondition.
     unsafe { value::lower_clones(store.get(), ty.results(), results, cells) }
 }
 

@@ -40,7 +40,8 @@ impl Instance {
         }
         let store = store.as_context_mut().ptr();
         let imports = |at: usize| imports.get(at).copied().map(Definition::Extern);
-        // SAFETY: the store is borrowed exclusively.
+        // SAFETY: the store is borrowed exclusively, and only its root pointer
+        // is used (V2).
         unsafe { Self::instantiate(store, module, &imports) }
     }
 
@@ -54,7 +55,7 @@ impl Instance {
         module: &Module,
         imports: Imports<'_, '_>,
     ) -> Result<Self> {
-        // SAFETY: the reference ends before generated code runs.
+        // SAFETY: the reference ends before generated code runs (V3).
         let (id, imports) = unsafe {
             let store = store.get();
             store.backtrace.clear();

@@ -52,8 +52,8 @@ impl<T: 'static> InstancePre<T> {
         let Inner { module, items } = &*self.inner;
         let imports = |at: usize| items.get(at).map(Item::definition);
         let store = store.as_context_mut().ptr();
-        // SAFETY: the store is borrowed exclusively, and its data is a `T`, as
-        // the host functions expect.
+        // SAFETY: the store is borrowed exclusively (V2), and its data is a
+        // `T`, as the host functions expect.
         unsafe { Instance::instantiate(store, module, &imports) }
     }
 }

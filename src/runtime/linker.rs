@@ -212,8 +212,8 @@ impl<T: 'static> Linker<T> {
         );
         let imports = |at: usize| items.get(at).copied().flatten().map(Item::definition);
         let store = store.as_context_mut().ptr();
-        // SAFETY: the store is borrowed exclusively, and its data is a `T`, as
-        // host functions of this linker expect.
+        // SAFETY: the store is borrowed exclusively (V2), and its data is a
+        // `T`, as host functions of this linker expect.
         unsafe { Instance::instantiate(store, module, &imports) }
     }
 

@@ -87,7 +87,7 @@ impl Memory {
     pub fn data<'a, T: 'static>(&self, store: impl Into<StoreContext<'a, T>>) -> Result<&'a [u8]> {
         let memory = self.data_in(store.into().opaque())?;
         // SAFETY: usable bytes that only this store's code touches, which does
-        // not run while the store is borrowed for `'a`.
+        // not run while the store is borrowed for `'a` (V4).
         Ok(unsafe { memory.bytes().as_ref() })
     }
 

@@ -68,7 +68,7 @@ impl Rooted {
     #[inline(never)]
     fn check_frames(&self, store: &StoreOpaque) -> Result<()> {
         self.store.check(store)?;
-        // SAFETY: the context is alive.
+        // SAFETY: the context is in its place (V1).
         let mut frame: *const HostFrame = unsafe { (*store.vm().as_ptr()).host_frames };
         // Roots and frames share no serial number, so a root that is gone is
         // not found here.

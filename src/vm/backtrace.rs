@@ -24,9 +24,10 @@ impl RawBacktrace {
 
     /// Captures the Wasm frames that are on the stack now.
     pub(crate) fn capture(&mut self, vm: NonNull<VmStoreContext>) {
-        // SAFETY: the context is alive. Wasm has left for the host through a
-        // stub that recorded where, or is not running at all; so the walk
-        // starts at a frame that exists.
+        // SAFETY: the context is in its place (V1). Wasm has left for the host
+        // through a stub that recorded where, or does not run at all: the walk
+        // starts at a frame that exists (S2), and nothing changes the frames
+        // meanwhile (S1).
         let found = unsafe { crate::stack::backtrace(vm.as_ptr(), &mut self.addresses) };
         self.len = found.min(BACKTRACE_FRAMES);
     }

@@ -78,10 +78,10 @@ unsafe fn trapping(
 ) -> i64 {
     // SAFETY: passed on to the caller.
     let (store, instance) = unsafe { caller(context) };
-    // SAFETY: as above; the reference ends with the call.
+    // SAFETY: as above; the reference ends with the call (V3).
     match body(unsafe { store.get() }, instance) {
         Ok(()) => 0,
-        // SAFETY: the body is over.
+        // SAFETY: the body is over, and with it its reference (V3).
         Err(error) => failure(unsafe { store.get() }, error),
     }
 }
@@ -96,12 +96,12 @@ fn failure(store: &mut StoreOpaque, error: Error) -> i64 {
 
 unsafe extern "C" fn raise_trap(context: *mut VmContext, code: u32) -> i64 {
     let trap = Trap::from_code(u64::from(code)).ok_or(Error::Bug("unknown trap code"));
-    // SAFETY: generated code passes its own context and has left the store alone.
+    // SAFETY: by the contract of `VmBuiltins` (V3, V5).
     unsafe { trapping(context, |_, _| Err(trap.map_or_else(|bug| bug, Error::Trap))) }
 }
 
 unsafe extern "C" fn memory_grow(context: *mut VmContext, memory: u32, delta: u64) -> i64 {
-    // SAFETY: generated code passes its own context and has left the store alone.
+    // SAFETY: by the contract of `VmBuiltins` (V3, V5).
     unsafe {
         never_trapping(context, |store, instance| {
             let index = store.instances.get(instance as usize)?.memory(MemoryIndex(memory)).ok()?;
@@ -144,7 +144,7 @@ unsafe extern "C" fn memory_init(
 ) -> i64 {
     let (memory, segment) = (MemoryIndex(memory), DataIndex(segment));
     let (src, len) = (u64::from(src), u64::from(len));
-    // SAFETY: generated code passes its own context and has left the store alone.
+    // SAFETY: by the contract of `VmBuiltins` (V3, V5).
     unsafe {
         trapping(context, |store, instance| {
             segments::memory_init(store, instance, memory, segment, dst, src, len)
@@ -153,7 +153,7 @@ unsafe extern "C" fn memory_init(
 }
 
 unsafe extern "C" fn data_drop(context: *mut VmContext, segment: u32) -> i64 {
-    // SAFETY: generated code passes its own context and has left the store alone.
+    // SAFETY: by the contract of `VmBuiltins` (V3, V5).
     unsafe {
         never_trapping(context, |store, instance| {
             segments::data_drop(store, instance, DataIndex(segment));
@@ -163,7 +163,7 @@ unsafe extern "C" fn data_drop(context: *mut VmContext, segment: u32) -> i64 {
 }
 
 unsafe extern "C" fn table_grow(context: *mut VmContext, table: u32, delta: u64, init: u64) -> i64 {
-    // SAFETY: generated code passes its own context and has left the store alone.
+    // SAFETY: by the contract of `VmBuiltins` (V3, V5).
     unsafe {
         never_trapping(context, |store, instance| {
             let index = store.instances.get(instance as usize)?.table(TableIndex(table)).ok()?;
@@ -179,7 +179,7 @@ unsafe extern "C" fn table_fill(
     value: u64,
     len: u64,
 ) -> i64 {
-    // SAFETY: generated code passes its own context and has left the store alone.
+    // SAFETY: by the contract of `VmBuiltins` (V3, V5).
     unsafe {
         trapping(context, |store, instance| {
             let table = store_table(store, instance, table)?;
@@ -196,7 +196,7 @@ unsafe extern "C" fn table_copy(
     src: u64,
     len: u64,
 ) -> i64 {
-    // SAFETY: generated code passes its own context and has left the store alone.
+    // SAFETY: by the contract of `VmBuiltins` (V3, V5).
     unsafe {
         trapping(context, |store, instance| {
             let to = (store_table(store, instance, dst_table)?, dst);
@@ -222,7 +222,7 @@ unsafe extern "C" fn table_init(
 ) -> i64 {
     let (table, segment) = (TableIndex(table), ElemIndex(segment));
     let (src, len) = (u64::from(src), u64::from(len));
-    // SAFETY: generated code passes its own context and has left the store alone.
+    // SAFETY: by the contract of `VmBuiltins` (V3, V5).
     unsafe {
         trapping(context, |store, instance| {
             segments::table_init(store, instance, table, segment, dst, src, len)
@@ -231,7 +231,7 @@ unsafe extern "C" fn table_init(
 }
 
 unsafe extern "C" fn elem_drop(context: *mut VmContext, segment: u32) -> i64 {
-    // SAFETY: generated code passes its own context and has left the store alone.
+    // SAFETY: by the contract of `VmBuiltins` (V3, V5).
     unsafe {
         never_trapping(context, |store, instance| {
             segments::elem_drop(store, instance, ElemIndex(segment));
@@ -242,12 +242,12 @@ unsafe extern "C" fn elem_drop(context: *mut VmContext, segment: u32) -> i64 {
 
 unsafe extern "C" fn read_barrier_slow(context: *mut VmContext) -> i64 {
     // No destructors here: this is inside a barrier.
-    // SAFETY: generated code passes its own context and has left the store alone.
+    // SAFETY: by the contract of `VmBuiltins` (V3, V5).
     unsafe { trapping(context, |store, _| store.collect_undrained()) }
 }
 
 unsafe extern "C" fn write_barrier_zero(context: *mut VmContext, slot: u32) -> i64 {
-    // SAFETY: generated code passes its own context and has left the store alone.
+    // SAFETY: by the contract of `VmBuiltins` (V3, V5).
     unsafe {
         trapping(context, |store, _| {
             store.heap.decremented_to_zero(slot);
@@ -257,11 +257,11 @@ unsafe extern "C" fn write_barrier_zero(context: *mut VmContext, slot: u32) -> i
 }
 
 unsafe extern "C" fn epoch_reached(context: *mut VmContext) -> i64 {
-    // SAFETY: generated code passes its own context and has left the store alone.
+    // SAFETY: by the contract of `VmBuiltins` (V3, V5).
     let (store, _) = unsafe { caller(context) };
     // The embedder's callback gets the store, so no reference to it is held.
     let outcome = catch(store, || {
-        // SAFETY: as above; the references end with the expressions.
+        // SAFETY: as above; the references end with the expressions (V3).
         match unsafe { store.get() }.epoch_callback {
             // SAFETY: set together with a callback of the store's data type.
             Some(callback) => unsafe { callback(store) },
@@ -270,19 +270,19 @@ unsafe extern "C" fn epoch_reached(context: *mut VmContext) -> i64 {
     });
     match outcome {
         Ok(()) => 0,
-        // SAFETY: the callback is over.
+        // SAFETY: the callback is over (V3).
         Err(error) => failure(unsafe { store.get() }, error),
     }
 }
 
 unsafe extern "C" fn fuel_exhausted(context: *mut VmContext) -> i64 {
-    // SAFETY: generated code passes its own context and has left the store alone.
+    // SAFETY: by the contract of `VmBuiltins` (V3, V5).
     unsafe { trapping(context, |_, _| Err(Trap::OutOfFuel.into())) }
 }
 
 unsafe extern "C" fn zeal_safepoint(context: *mut VmContext) -> i64 {
     // No destructors here: generated code may be between a load and its use.
-    // SAFETY: generated code passes its own context and has left the store alone.
+    // SAFETY: by the contract of `VmBuiltins` (V3, V5).
     unsafe {
         trapping(context, |store, _| {
             if store.heap.zeal_is_due() || store.heap.wants_collection() {
@@ -300,7 +300,7 @@ unsafe extern "C" fn zeal_safepoint(context: *mut VmContext) -> i64 {
 /// `vm` is the context of a live store of which nothing is in use, and its exit
 /// record is set.
 unsafe extern "C" fn memory_fault(vm: *mut VmStoreContext) -> u64 {
-    // SAFETY: by this function's contract; the reference ends with the call.
+    // SAFETY: by this function's contract; the reference ends with the call (V3).
     let store = unsafe { StorePtr::from_vm(vm).get() };
     store.trap_passes = false;
     store.record_failure(Trap::MemoryOutOfBounds.into()) as u64
@@ -311,7 +311,7 @@ unsafe extern "C" fn memory_fault(vm: *mut VmStoreContext) -> u64 {
 /// # Safety
 /// `vm` is the context of a live store that nothing changes meanwhile.
 unsafe extern "C" fn guards(vm: *mut VmStoreContext, address: usize) -> bool {
-    // SAFETY: by this function's contract; the reference ends with the call.
+    // SAFETY: by this function's contract; the reference ends with the call (V3).
     let store = unsafe { StorePtr::from_vm(vm).as_non_null().as_ref() };
     store.memories.iter().any(|memory| memory.guards(address))
 }

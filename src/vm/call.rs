@@ -55,7 +55,7 @@ pub(crate) unsafe fn invoke(
     func: NonNull<VmFuncRef>,
     cells: *mut ValRaw,
 ) -> Result<()> {
-    // SAFETY: alive, and its fields never change but for `code` of a host
+    // SAFETY: alive (V6), and its fields never change but for `code` of a host
     // function, which is not used for those here.
     let (code, context, shim) = unsafe {
         let func = func.as_ptr();
@@ -65,11 +65,11 @@ pub(crate) unsafe fn invoke(
         // SAFETY: passed on to the caller.
         return unsafe { invoke_host(store, func, cells) };
     }
-    // SAFETY: the store is alive and free to be used.
+    // SAFETY: alive, and no reference to it is in use, by this function's contract.
     let vm = unsafe { store.vm() };
     // SAFETY: as above.
     let is_outermost = unsafe { (*vm).activation.is_null() };
-    // SAFETY: as above; the reference ends with the block.
+    // SAFETY: as above; the reference ends with the block (V3).
     let has_room = unsafe {
         let stack_pointer = arch::stack_pointer();
         let store = store.get();
@@ -86,13 +86,14 @@ pub(crate) unsafe fn invoke(
     if !has_room {
         return Err(Trap::StackOverflow.into());
     }
-    // SAFETY: code, context and shim belong together, the cells suit the
-    // function's type (caller), the context is the store's.
+    // SAFETY: code, context and shim are one function's (V5), the cells suit
+    // its type by this function's contract, and it is of the store (V6), to
+    // which no reference is in use (V3).
     let status = unsafe { arch::enter(shim, code, context, cells, vm) };
     if status == STATUS_OK {
         return Ok(());
     }
-    // SAFETY: generated code has ended; nothing else of the store is in use.
+    // SAFETY: generated code has ended, and no other reference is in use (V3).
     Err(unsafe { store.get() }.take_failure(status, is_outermost))
 }
 
@@ -112,7 +113,7 @@ unsafe fn invoke_host(store: StorePtr, func: NonNull<VmFuncRef>, cells: *mut Val
     if status == STATUS_OK {
         return Ok(());
     }
-    // SAFETY: the host function has returned; nothing of the store is in use.
+    // SAFETY: the host function has returned, and no reference is in use (V3).
     let store = unsafe { store.get() };
     let is_outermost = store.is_idle();
     Err(store.take_failure(status, is_outermost))

@@ -44,7 +44,7 @@ fn leaf(op: ConstOp, module: &Module, view: ContextView<'_>) -> Result<Option<Va
         ConstOp::V128(bits) => ValRaw::from_u128(bits),
         ConstOp::RefNull(_) => ValRaw::null(),
         ConstOp::RefFunc(func) => ValRaw::from_func_ref(func_ref(func, module, view)?.as_ptr()),
-        // SAFETY: the global is alive, and generated code is not running.
+        // SAFETY: alive (V6), and generated code does not run (V4).
         ConstOp::GlobalGet(global) => unsafe { (*view.global(global)?.as_ptr()).0 },
         ConstOp::I32Add
         | ConstOp::I32Sub

@@ -44,8 +44,8 @@ impl<'m> ContextView<'m> {
     }
 
     fn at<V>(self, offset: u32) -> NonNull<V> {
-        // SAFETY: callers pass an offset of a part of the context, whose size
-        // `VmOffsets` bounds by `i32::MAX`.
+        // SAFETY: callers pass an offset of a part of the context (V5), whose
+        // size `VmOffsets` bounds by `i32::MAX`.
         unsafe { self.context.cast::<u8>().add(offset as usize).cast() }
     }
 
@@ -113,7 +113,7 @@ impl<'m> ContextView<'m> {
         match global.0.checked_sub(self.offsets.counts().imported_globals) {
             Some(defined) => self.defined_global(defined),
             None => {
-                // SAFETY: the place is inside the context; set at instantiation.
+                // SAFETY: the place is inside the context (V5); set at instantiation.
                 let pointer = unsafe { self.global_import(global)?.read() };
                 NonNull::new(pointer).ok_or(Error::Bug("imported global not set"))
             }
@@ -125,7 +125,7 @@ impl<'m> ContextView<'m> {
         match memory.0.checked_sub(self.offsets.counts().imported_memories) {
             Some(defined) => self.defined_memory(defined),
             None => {
-                // SAFETY: the place is inside the context; set at instantiation.
+                // SAFETY: the place is inside the context (V5); set at instantiation.
                 let pointer = unsafe { self.memory_import(memory)?.read() };
                 NonNull::new(pointer).ok_or(Error::Bug("imported memory not set"))
             }
@@ -166,7 +166,7 @@ impl ContextBox {
 
     pub(crate) fn view<'m>(&self, offsets: &'m VmOffsets) -> ContextView<'m> {
         // SAFETY: made with these offsets: a context box is only used with the
-        // module it was made for.
+        // module it was made for (V5).
         unsafe { ContextView::new(self.block.as_non_null(), offsets) }
     }
 

@@ -53,8 +53,8 @@ impl ExitStubs {
         }
         for func in host_funcs {
             let func_ref: *mut VmFuncRef = func.as_non_null().cast().as_ptr();
-            // SAFETY: a host function starts with its func ref and is alive;
-            // generated code that could read it is not running.
+            // SAFETY: a host function starts with its func ref and is alive
+            // (V6); generated code that could read it does not run (V4).
             unsafe {
                 if (*func_ref).code.is_null()
                     && let Some(stub) = self.get((*func_ref).type_id)

@@ -81,7 +81,7 @@ pub(crate) unsafe fn instantiate(
     module: &Module,
     imports: ResolvedImports,
 ) -> Result<u32> {
-    // SAFETY: the reference ends before generated code runs.
+    // SAFETY: the reference ends before generated code runs (V3).
     let (index, start) = unsafe {
         let store = store.get();
         let index = create(store, module, imports)?;
@@ -92,9 +92,9 @@ pub(crate) unsafe fn instantiate(
     };
     if let Some(start) = start {
         let mut no_cells = call::Cells::new(0)?;
-        // SAFETY: a function of the store, without parameters and results.
+        // SAFETY: a function of the store (V6), without parameters and results.
         let outcome = unsafe { call::invoke(store, start, no_cells.as_mut_ptr()) };
-        // SAFETY: generated code has ended.
+        // SAFETY: generated code has ended (V3).
         unsafe { store.get() }.call_returned();
         outcome?;
     }
@@ -134,7 +134,7 @@ impl Mark {
             if global.ty.content.is_counted()
                 && let Ok(place) = instance.view().defined_global(at as u32 - imported)
             {
-                // SAFETY: in the context of an instance of this store.
+                // SAFETY: in the context of an instance of this store (V6).
                 unsafe {
                     let null = ValRaw::null();
                     global::write(&mut store.heap, place, global.ty.content, null);
@@ -218,8 +218,8 @@ fn build(
     for (defined, ty) in
         info.memories.iter().skip(info.counts.imported_memories as usize).enumerate()
     {
-        // SAFETY: contexts live as long as their store, or as long as what is
-        // made for them.
+        // SAFETY: contexts live as long as their store (V1), or as long as what
+        // is made for them.
         let place = unsafe { VmPlace::in_context(instance.view().defined_memory(defined as u32)?) };
         memory_ops::create(store, *ty, place)?;
     }
@@ -237,7 +237,7 @@ fn build(
             store.claim_counted_places(1)?.keep();
         }
         let place = instance.view().global(GlobalIndex(at as u32))?;
-        // SAFETY: in the context of this instance, which is of the store.
+        // SAFETY: in the context of this instance, which is of the store (V6).
         unsafe { global::write(&mut store.heap, place, global.ty.content, value) };
     }
     for (defined, init) in info.table_inits.iter().enumerate() {
@@ -264,16 +264,16 @@ fn import_places(
     let view = instance.view();
     for table in (0..counts.imported_tables).map(TableIndex) {
         let vm = table::table_at(&store.tables, instance.table(table)?)?.vm();
-        // SAFETY: a place inside the context.
+        // SAFETY: a place inside the context (V5).
         unsafe { view.table_import(table)?.write(vm.as_ptr()) };
     }
     for memory in (0..counts.imported_memories).map(MemoryIndex) {
         let vm = memory::memory_at(&store.memories, instance.memory(memory)?)?.vm();
-        // SAFETY: a place inside the context.
+        // SAFETY: a place inside the context (V5).
         unsafe { view.memory_import(memory)?.write(vm.as_ptr()) };
     }
     for (global, place) in (0..).map(GlobalIndex).zip(globals) {
-        // SAFETY: a place inside the context.
+        // SAFETY: a place inside the context (V5).
         unsafe { view.global_import(global)?.write(place.as_ptr()) };
     }
     Ok(())
@@ -297,11 +297,11 @@ fn import_func(
             let code = module.import_stub(func).ok_or(Error::Bug("import without an exit stub"))?;
             VmFuncRef { code, context, entry_shim: core::ptr::null(), type_id, index: func.0 }
         }
-        // SAFETY: of this store, and so alive.
+        // SAFETY: of this store, and so alive (V6).
         FuncImport::Wasm(func_ref) => unsafe { func_ref.read() },
     };
     let import = VmFunctionImport { code: func_ref.code, context: func_ref.context };
-    // SAFETY: places inside the context.
+    // SAFETY: places inside the context (V5).
     unsafe {
         instance.view().function_import(func)?.write(import);
         match module.info().escape_indices.get(func.index()) {
@@ -327,7 +327,7 @@ fn fill_func_refs(instance: &InstanceData, module: &Module) -> Result<()> {
             type_id: escaping.type_id,
             index: escaping.func.0,
         };
-        // SAFETY: a place inside the context.
+        // SAFETY: a place inside the context (V5).
         unsafe { view.func_ref(escape_index as u32)?.write(func_ref) };
     }
     Ok(())

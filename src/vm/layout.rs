@@ -78,9 +78,9 @@ pub(crate) fn new_heap(
             (memory, Region::Owned { _memory: owned })
         }
     };
-    // SAFETY: the region is exclusively the heap's: it was just allocated, or
-    // given away for good; `vm` is pinned. Both outlive the heap, because the
-    // store drops its fields in order.
+    // SAFETY: the region is exclusively the heap's (G5): it was just allocated,
+    // or given away for good; `vm` stays where it is (V1). Both outlive the
+    // heap, because the store drops its fields in order.
     let heap = unsafe { RefHeap::new(memory, vm, heap_config) }?;
     Ok((heap, region))
 }

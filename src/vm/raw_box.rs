@@ -99,7 +99,7 @@ impl<V: Copy> VmPlace<V> {
 
     #[inline]
     pub(crate) fn get(&self) -> V {
-        // SAFETY: alive, by this type's invariant; generated code is not running.
+        // SAFETY: alive, by this type's invariant; generated code does not run (V4).
         unsafe { self.pointer.read() }
     }
 

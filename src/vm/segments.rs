@@ -21,7 +21,7 @@ fn instance(store: &StoreOpaque, index: u32) -> Result<&InstanceData> {
 
 /// The address of `[start, start + len)` in a memory.
 fn memory_range(memory: NonNull<VmMemory>, start: u64, len: u64) -> Result<*mut u8> {
-    // SAFETY: a memory of a live store; generated code has been left.
+    // SAFETY: alive (V6), and generated code waits for this call (V4).
     let VmMemory { base, len: memory_len } = unsafe { memory.read() };
     match start.checked_add(len) {
         Some(end) if end <= memory_len as u64 => Ok(base.wrapping_add(start as usize)),
@@ -85,7 +85,7 @@ pub(crate) fn table_init(
     let instance = instance(store, index)?;
     // A clone, so that the store can be changed while its parts are used.
     let module: Module = instance.module.clone();
-    // SAFETY: laid out by this module; contexts live as long as the store.
+    // SAFETY: laid out by this module (V5), and in its place as long as the store (V1).
     let view = unsafe { ContextView::new(instance.context.as_non_null(), module.offsets()) };
     let table = instance.table(table)?;
     let is_dropped = instance.dropped.contains(segment.index());

@@ -80,7 +80,8 @@ impl StorePtr {
     /// `vm` is the context of a live store.
     #[inline]
     pub(crate) unsafe fn from_vm(vm: *mut VmStoreContext) -> Self {
-        // SAFETY: every store context is the first field of a `VmBlock`.
+        // SAFETY: every store context is the first field of a `VmBlock`, which
+        // names its owner (V2).
         Self(unsafe { (*vm.cast::<VmBlock>()).owner }.cast())
     }
 
@@ -101,7 +102,7 @@ impl StorePtr {
     /// As for [`Self::get`].
     #[inline]
     pub(crate) unsafe fn vm(self) -> *mut VmStoreContext {
-        // SAFETY: passed on to the caller; the pointer itself never changes.
+        // SAFETY: passed on to the caller; the pointer itself never changes (V1).
         unsafe { (*self.0.as_ptr()).vm.as_non_null().as_ptr().cast() }
     }
 
@@ -209,7 +210,7 @@ impl StoreOpaque {
     #[inline]
     pub(crate) fn is_idle(&self) -> bool {
         let vm = self.vm().as_ptr();
-        // SAFETY: the context is alive; only this thread uses the store.
+        // SAFETY: the context is in its place (V1), and the frames are this thread's (S1).
         unsafe { (*vm).activation.is_null() && (*vm).host_frames.is_null() }
     }
 
@@ -224,9 +225,9 @@ impl StoreOpaque {
         mut ask: impl FnMut(&mut dyn ResourceLimiter) -> bool,
     ) -> bool {
         let Some(access) = self.limiter else { return true };
-        // SAFETY: the block's owner is this store's root pointer, and the
-        // function was set together with a limiter of the store's data type;
-        // it touches the data and the limiter only, not this struct.
+        // SAFETY: the block's owner is this store's root pointer (V2), and the
+        // function was set together with a limiter of the store's data type; it
+        // touches the data and the limiter only, not this struct.
         unsafe {
             let root = StorePtr::from_vm(self.vm().as_ptr());
             access(root, &mut ask)

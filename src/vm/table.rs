@@ -159,8 +159,8 @@ impl TableData {
     }
     /// Writes `value` to an element that is known to exist.
     pub(crate) fn set(&self, heap: &mut RefHeap, index: u64, value: RawElement) {
-        // SAFETY: the element exists. Generated code that is on the stack reads
-        // elements anew after each call.
+        // SAFETY: the element exists. Generated code that waits on the stack
+        // reads elements anew after each call (V4).
         unsafe {
             match self.ty.element.form() {
                 RefForm::FuncRef => self.element::<*mut VmFuncRef>(index).write(func_ref(value)),

@@ -11,7 +11,7 @@ use crate::runtime::value;
 use crate::vm::roots::NO_ROOT;
 use crate::vm::store::StoreOpaque;
 
-// SAFETY: a fresh slot that owns the reference; one slot.
+// SAFETY: a fresh slot that owns the reference (G2); one slot.
 unsafe impl ToWasm for ExternRef {
     const TYPE: ValType = ValType::EXTERNREF;
 
@@ -91,7 +91,7 @@ unsafe impl HostArg for Option<Rooted> {
 }
 
 // SAFETY: the slot is alive, which `check` has made sure of, and Wasm may hold
-// it: whatever keeps it now keeps it until Wasm's frame does. A root is a
+// it (G1): whatever keeps it now keeps it until Wasm's frame does. A root is a
 // counted place, so passing what it holds is reading it: under `CloneOnRead`
 // the slot gets a table entry, under `ZeroCount` it will when it is unrooted.
 unsafe impl ToWasm for Rooted {
@@ -127,7 +127,7 @@ unsafe impl ToWasm for Option<Rooted> {
     }
 }
 
-// SAFETY: a func ref of this store, which `check` has made sure of.
+// SAFETY: a func ref of this store, which `check` has made sure of (V6).
 unsafe impl ToWasm for Func {
     const TYPE: ValType = ValType::FUNCREF;
 
@@ -157,7 +157,7 @@ unsafe impl ToWasm for Option<Func> {
     }
 }
 
-// SAFETY: Wasm holds func refs of its own store only.
+// SAFETY: Wasm holds func refs of its own store only, which are alive (V6).
 unsafe impl FromWasm for Option<Func> {
     const TYPE: ValType = ValType::FUNCREF;
 

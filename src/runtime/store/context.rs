@@ -113,7 +113,7 @@ impl<'a, C: AsContextMut> From<&'a mut C> for StoreContextMut<'a, C::Data> {
 impl<'a, T: 'static> StoreContext<'a, T> {
     /// The embedder's data.
     pub fn data(&self) -> &'a T {
-        // SAFETY: borrowed for `'a`; nobody changes the data meanwhile.
+        // SAFETY: borrowed for `'a`: nobody changes the data meanwhile (V2).
         unsafe { &(*self.inner.as_ptr()).data }
     }
 
@@ -133,7 +133,7 @@ impl<'a, T: 'static> StoreContext<'a, T> {
     /// [`Misuse::InvalidConfig`] unless the engine consumes fuel.
     pub fn get_fuel(&self) -> Result<u64> {
         check_consumes_fuel(self.opaque())?;
-        // SAFETY: the context is alive; generated code is not running.
+        // SAFETY: in its place (V1), and generated code does not run (V4).
         Ok(unsafe { (*self.opaque().vm().as_ptr()).fuel }.max(0) as u64)
     }
 
@@ -144,7 +144,7 @@ impl<'a, T: 'static> StoreContext<'a, T> {
 
     #[inline]
     pub(crate) fn opaque(&self) -> &'a StoreOpaque {
-        // SAFETY: borrowed for `'a`; no exclusive reference is in use.
+        // SAFETY: borrowed for `'a`, and no exclusive reference is in use (V3).
         unsafe { &(*self.inner.as_ptr()).opaque }
     }
 }
@@ -164,13 +164,13 @@ impl<'a, T: 'static> StoreContextMut<'a, T> {
 
     /// The embedder's data.
     pub fn data_mut(&mut self) -> &mut T {
-        // SAFETY: exclusively borrowed.
+        // SAFETY: exclusively borrowed (V2).
         unsafe { &mut (*self.inner.as_ptr()).data }
     }
 
     /// The embedder's data for as long as the store is borrowed.
     pub fn into_data_mut(self) -> &'a mut T {
-        // SAFETY: exclusively borrowed for `'a`.
+        // SAFETY: exclusively borrowed for `'a` (V2).
         unsafe { &mut (*self.inner.as_ptr()).data }
     }
 
@@ -222,7 +222,7 @@ impl<'a, T: 'static> StoreContextMut<'a, T> {
     pub fn set_epoch_deadline(&mut self, ticks: u64) {
         let store = self.opaque_mut();
         let now = store.engine.epoch().load(core::sync::atomic::Ordering::Relaxed);
-        // SAFETY: the context is alive; generated code is not running.
+        // SAFETY: in its place (V1), and generated code does not run (V4).
         unsafe { (*store.vm().as_ptr()).epoch_deadline = now.saturating_add(ticks) };
     }
 
@@ -234,7 +234,7 @@ impl<'a, T: 'static> StoreContextMut<'a, T> {
         let store = self.opaque_mut();
         check_consumes_fuel(store)?;
         let fuel = i64::try_from(fuel).unwrap_or(i64::MAX);
-        // SAFETY: the context is alive; generated code is not running.
+        // SAFETY: in its place (V1), and generated code does not run (V4).
         unsafe { (*store.vm().as_ptr()).fuel = fuel };
         Ok(())
     }
@@ -258,13 +258,13 @@ impl<'a, T: 'static> StoreContextMut<'a, T> {
     }
 
     pub(crate) fn opaque(&self) -> &StoreOpaque {
-        // SAFETY: borrowed; no exclusive reference is in use.
+        // SAFETY: borrowed, and no exclusive reference is in use (V3).
         unsafe { &(*self.inner.as_ptr()).opaque }
     }
 
     #[inline]
     pub(crate) fn opaque_mut(&mut self) -> &mut StoreOpaque {
-        // SAFETY: exclusively borrowed for as long as the result is used.
+        // SAFETY: exclusively borrowed for as long as the result is used (V2).
         unsafe { &mut (*self.inner.as_ptr()).opaque }
     }
 
@@ -276,7 +276,7 @@ impl<'a, T: 'static> StoreContextMut<'a, T> {
 
     #[inline]
     pub(super) fn inner_mut(&mut self) -> &mut StoreInner<T> {
-        // SAFETY: exclusively borrowed for as long as the result is used.
+        // SAFETY: exclusively borrowed for as long as the result is used (V2).
         unsafe { &mut *self.inner.as_ptr() }
     }
 }

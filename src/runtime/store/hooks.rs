@@ -59,7 +59,7 @@ unsafe fn ask_limiter<T: 'static>(
     ask: &mut dyn FnMut(&mut dyn ResourceLimiter) -> bool,
 ) -> bool {
     let inner = store.as_non_null().cast::<StoreInner<T>>().as_ptr();
-    // SAFETY: two disjoint fields, neither of which is borrowed elsewhere.
+    // SAFETY: two disjoint fields, neither of which is borrowed elsewhere (V2, V3).
     let (limiter, data) = unsafe { (&mut (*inner).limiter, &mut (*inner).data) };
     match limiter {
         Some(limiter) => ask(limiter(data)),
@@ -72,14 +72,14 @@ unsafe fn ask_limiter<T: 'static>(
 unsafe fn epoch_reached<T: 'static>(store: StorePtr) -> Result<()> {
     let inner = store.as_non_null().cast::<StoreInner<T>>().as_ptr();
     // Taken out while it runs, because it gets the whole store.
-    // SAFETY: nothing of the store is borrowed.
+    // SAFETY: no reference to the store is in use (V3).
     let Some(mut callback) = (unsafe { (*inner).epoch_callback.take() }) else {
         return Err(Trap::Interrupt.into());
     };
     // SAFETY: as above.
     let mut context = unsafe { StoreContextMut::<T>::from_ptr(store) };
     let answer = callback(context.as_context_mut());
-    // SAFETY: nothing of the store is borrowed.
+    // SAFETY: no reference to the store is in use (V3).
     unsafe { (*inner).epoch_callback = Some(callback) };
     match answer? {
         UpdateDeadline::Continue(ticks) => {
