@@ -3,11 +3,13 @@
 //! A floor uses only the floors below it, those below the allocator do not
 //! name it, and only `arch` asks for the architecture. What stands behind
 //! `#[cfg(test)]` may use what it likes. The syntax tree is read, so it makes
-//! no difference how a `use` is written.
+//! no difference how a `use` is written. Within a floor, imports make no
+//! circle of more than two files but for those that a decision names.
 //!
 //! Comments and pages name only files that exist, and `SAFETY` notes only
 //! invariants that `docs/safety.md` lists.
 
+mod circles;
 mod comments;
 mod graph;
 mod invariants;
@@ -49,7 +51,11 @@ pub fn check() -> Result<()> {
     let root = paths::root();
     let tree = Tree::new(source::read(&root.join("src"))?)?;
     let mut breaches = order::breaches(&tree);
+    breaches.extend(order::empty_floors(&tree));
     breaches.iter_mut().for_each(|breach| breach.file.insert_str(0, "src/"));
+
+    let decision = source::text(&root.join(circles::PAGE))?;
+    breaches.extend(circles::breaches(&Graph::of(&tree), &decision));
 
     let files = source::walk(root)?;
     let names = files.iter().map(|file| source::name(root, file)).collect();

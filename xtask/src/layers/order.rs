@@ -42,6 +42,18 @@ pub fn breaches(tree: &Tree) -> Vec<Breach> {
     found.into_iter().collect()
 }
 
+/// Floors that the crate lacks: a name that is spelled otherwise checks nothing.
+pub fn empty_floors(tree: &Tree) -> Vec<Breach> {
+    let used: BTreeSet<_> = tree.files.iter().filter_map(|file| floor_of(&file.path)).collect();
+    let empty = (0..FLOORS.len()).filter(|floor| !used.contains(floor));
+    let breach = |floor: usize| Breach {
+        file: "lib.rs".into(),
+        line: 1,
+        what: format!("there is no floor `{}`", FLOORS[floor]),
+    };
+    empty.map(breach).collect()
+}
+
 /// The floors that a path names on its way, and where it ends.
 fn floors_used(tree: &Tree, path: &uses::Use) -> BTreeSet<usize> {
     let files = tree.files_of(path.module, &path.path);
@@ -56,7 +68,7 @@ fn floors_used(tree: &Tree, path: &uses::Use) -> BTreeSet<usize> {
 #[cfg(test)]
 mod tests {
     use super::super::{Texts, Tree};
-    use super::{Breach, breaches};
+    use super::{Breach, breaches, empty_floors};
 
     /// A crate with three floors, and `text` as its `gc/heap.rs`.
     fn planted(text: &str) -> Vec<Breach> {
@@ -224,6 +236,14 @@ mod tests {
         assert_eq!(breaches(&Tree::new(texts.clone()).unwrap())[0].what, "stands on no floor");
         texts.insert("lost.rs".into(), String::new());
         assert!(Tree::new(texts.clone()).is_err_and(|error| error.contains("lost.rs")));
+        let found = empty_floors(
+            &Tree::new([("lib.rs".into(), "mod abi;".into()), ("abi.rs".into(), "".into())].into())
+                .unwrap(),
+        );
+        assert!(
+            found.iter().any(|breach| breach.what.contains("`vm`"))
+                && found.len() == super::FLOORS.len() - 1
+        );
         texts.insert("lib.rs".into(), root.into());
         assert!(Tree::new(texts).is_err_and(|error| error.contains("missing")));
     }
