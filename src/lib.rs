@@ -13,43 +13,72 @@ extern crate alloc as std_alloc;
 extern crate std;
 
 #[expect(unsafe_code, reason = "declares the types of functions that generated code calls")]
-pub mod abi;
+mod abi;
 #[expect(unsafe_code, reason = "memory handed over by the embedder")]
 pub mod alloc;
 #[expect(unsafe_code, reason = "assembly")]
-pub mod arch;
-pub mod artifact;
+mod arch;
+mod artifact;
 #[cfg(feature = "compile")]
-pub mod compile;
+mod compile;
 #[expect(unsafe_code, reason = "shared boxes, and what the handler of faults reads")]
 mod engine;
-pub mod error;
+mod error;
 #[expect(unsafe_code, reason = "the allocator's own interface")]
 mod fallible;
 #[expect(unsafe_code, reason = "slots, tables and frames are raw memory")]
-pub mod gc;
+mod gc;
 #[expect(unsafe_code, reason = "stores borrowed by raw pointers, and cells")]
-pub mod runtime;
+mod runtime;
 #[expect(unsafe_code, reason = "walks native frames")]
-pub mod stack;
+mod stack;
 #[expect(unsafe_code, reason = "contexts and calls into generated code")]
 mod vm;
 
-pub use abi::{DeferralPolicy, Trap};
+pub use abi::{DeferralPolicy, Trap, ValRaw};
+pub use artifact::limits;
 pub use artifact::{
-    ExternType, FuncType, GlobalType, HeapType, MemoryType, RefType, TableType, ValType,
+    Artifact, ExternType, FuncType, GlobalType, HeapType, MemoryType, RefType, TableType, ValType,
 };
 #[cfg(feature = "compile")]
 pub use compile::{OptLevel, WasmFeatures};
-pub use engine::fault;
+pub use engine::{
+    Config, Engine, ExportType, ImportType, Module, ResourceLimiter, StoreLimits,
+    StoreLimitsBuilder,
+};
 pub use error::{Error, FlavorMismatch, LimitError, LinkError, LinkReason, Misuse, Result};
 pub use gc::{ExternRef, GcStats, StepProgress};
 pub use runtime::{
-    AsContext, AsContextMut, Caller, Config, Engine, Extern, Func, Global, Instance, InstancePre,
-    IntoFunc, Linker, Memory, Module, OwnedRooted, ResourceLimiter, Rooted, Store, StoreContext,
-    StoreContextMut, StoreLimits, StoreLimitsBuilder, Table, TypedFunc, UpdateDeadline, Val,
+    AsContext, AsContextMut, Caller, Extern, FrameInfo, FromWasm, Func, Global, HostArg,
+    HostReturn, Instance, InstanceExports, InstancePre, IntoFunc, Linker, Memory, OwnedRooted,
+    Rooted, Store, StoreContext, StoreContextMut, Table, ToWasm, TypedFunc, UpdateDeadline, Val,
     WasmBacktrace, WasmParams, WasmResults,
 };
+
+/// What a kernel's handler of faults and its source of guarded memories need;
+/// see [`Engine::handle_fault`] and [`Config::hardware_traps`].
+pub mod fault {
+    pub use crate::abi::{FaultRegisters, MEMORY32_GUARDED_BYTES};
+}
+
+/// What this repository's own checks, tests and benchmarks reach into. No part
+/// of the API: anything here may change with any version.
+#[doc(hidden)]
+pub mod __internals {
+    pub use crate::abi::{StackMapLookup, VmContext};
+    pub use crate::arch::synchronize_code;
+    #[cfg(all(feature = "std", target_os = "linux"))]
+    pub use crate::arch::{set_signal_registers, signal_registers};
+    pub use crate::artifact::{
+        ArtifactParts, CodeFlavor, DataSegment, ElemSegment, Export, FunctionCode, Import,
+        ModuleInfo, ShimCode, StackMaps,
+    };
+    #[cfg(feature = "compile")]
+    pub use crate::compile::{CompileSettings, Piece, compile, count_instructions, listing};
+    pub use crate::gc::RefHeap;
+    #[cfg(kernref_panic_check)]
+    pub use crate::vm::collector_builtins;
+}
 
 /// The README's examples, compiled and, but for the kernel's, run.
 #[cfg(all(doctest, feature = "std", feature = "compile", feature = "kernel-heap"))]

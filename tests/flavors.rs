@@ -2,7 +2,7 @@
 //! no others.
 #![cfg(all(feature = "compile", feature = "std"))]
 
-use kernref::compile::{CompileSettings, compile};
+use kernref::__internals::{CompileSettings, compile};
 use kernref::{Config, DeferralPolicy, Engine, Error, Instance, Misuse, Module, Store};
 use std::num::NonZeroU32;
 
@@ -74,7 +74,7 @@ fn parts_that_were_taken_apart_can_be_put_together() {
     let parts = compile(&wasm, &CompileSettings::default()).unwrap().into_parts();
     let engine = Engine::new(&Config::new()).unwrap();
     // SAFETY: unchanged compiler output.
-    let artifact = unsafe { kernref::artifact::Artifact::from_parts(parts) };
+    let artifact = unsafe { kernref::Artifact::from_parts(parts) };
     let module = Module::from_artifact(&engine, artifact).unwrap();
     let mut store = Store::new(&engine, ()).unwrap();
     let instance = Instance::new(&mut store, &module, &[]).unwrap();

@@ -15,8 +15,8 @@
 //! `{N text}` stands for N times the text.
 #![cfg(all(feature = "compile", feature = "std"))]
 
+use kernref::__internals::{CompileSettings, listing};
 use kernref::DeferralPolicy::CloneOnRead;
-use kernref::compile::{CompileSettings, listing};
 use similar::TextDiff;
 use std::fmt::Write;
 use std::path::{Path, PathBuf};

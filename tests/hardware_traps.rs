@@ -237,7 +237,7 @@ extern "C" fn ask(_: i32, info: *mut libc::siginfo_t, context: *mut libc::c_void
     // SAFETY: `info` and `context` are what the kernel passed to the handler.
     unsafe {
         let address = (*info).si_addr() as usize;
-        let found = kernref::arch::signal_registers(context);
+        let found = kernref::__internals::signal_registers(context);
         let mut registers = found;
         for wrong in [
             FaultRegisters { pc: ask as *const () as usize, ..found },
@@ -261,7 +261,7 @@ extern "C" fn ask(_: i32, info: *mut libc::siginfo_t, context: *mut libc::c_void
         if !own.handle_fault(&mut registers, address) || registers == found {
             libc::_exit(4);
         }
-        kernref::arch::set_signal_registers(context, &registers);
+        kernref::__internals::set_signal_registers(context, &registers);
     }
 }
 

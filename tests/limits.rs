@@ -2,7 +2,7 @@
 //! compile on a stack as small as a kernel's, in time proportional to their size.
 #![cfg(all(feature = "compile", feature = "std"))]
 
-use kernref::artifact::limits::{self, Limit};
+use kernref::limits::{self, Limit};
 use kernref::{Config, Engine, Error, Module};
 use rustix::time::{ClockId, clock_gettime};
 use std::time::Duration;

@@ -9,13 +9,11 @@ use kernref::alloc::{
     CodeMemory, CodeRegion, HeapMemorySource, LinearMemory, MemorySource, MmapCodeMemory,
     MmapMemorySource, PoolLimits, PoolingMemorySource,
 };
-use kernref::artifact::Artifact;
-use kernref::compile::{CompileSettings, compile};
-use kernref::runtime::limits::{COUNTED_PLACES_PER_STORE, TABLE_ELEMENTS};
+use kernref::limits::{COUNTED_PLACES_PER_STORE, TABLE_ELEMENTS};
 use kernref::{
-    AsContextMut, Caller, Config, DeferralPolicy, Engine, Error, ExternRef, Global, GlobalType,
-    InstancePre, Linker, Module, OwnedRooted, RefType, Result, Store, Table, TableType, Val,
-    ValType,
+    Artifact, AsContextMut, Caller, Config, DeferralPolicy, Engine, Error, ExternRef, Global,
+    GlobalType, InstancePre, Linker, Module, OwnedRooted, RefType, Result, Store, Table, TableType,
+    Val, ValType,
 };
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
@@ -255,8 +253,8 @@ fn each_nth_request_fails(
     config.deferral_policy(policy).reference_slots(256);
     config.code_memory(Arc::new(Unreliable(MmapCodeMemory::new())));
     let wasm = wat::parse_str(MODULE).unwrap();
-    let settings = CompileSettings { policy, ..CompileSettings::default() };
-    let artifact = || compile(&wasm, &settings).unwrap();
+    let compiler = Engine::new(&config).unwrap();
+    let artifact = || compiler.precompile_module(&wasm).unwrap();
     let alive = Arc::new(AtomicUsize::new(0));
     let stores = 1 + u32::from(is_pool);
     let with_source = || {

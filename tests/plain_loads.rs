@@ -3,8 +3,9 @@
 //! is a barrier, which shows that the comparison can fail.
 #![cfg(all(feature = "compile", feature = "std"))]
 
+use kernref::__internals::{CompileSettings, compile};
 use kernref::DeferralPolicy::{self, CloneOnRead, ZeroCount};
-use kernref::compile::{CompileSettings, OptLevel, compile};
+use kernref::OptLevel;
 
 /// A function's machine code, and the number of calls in it.
 #[derive(Debug, PartialEq, Eq)]

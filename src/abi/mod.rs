@@ -18,7 +18,9 @@ mod trap_code;
 mod vmcontext;
 
 pub use activation::{ActivationRecord, HostFrame, StackMapLookup};
-pub use builtins::{Builtin, BuiltinType, VmBuiltins};
+#[cfg(feature = "compile")]
+pub use builtins::BuiltinType;
+pub use builtins::{Builtin, VmBuiltins};
 pub use fault::FaultRegisters;
 pub use fingerprint::FINGERPRINT;
 pub use index::{DataIndex, ElemIndex, FuncIndex, GlobalIndex, MemoryIndex, TableIndex, TypeIndex};
@@ -43,7 +45,7 @@ pub const GUARDED_REACH_BYTES: u64 = 2 << 30;
 
 /// With hardware traps, the guarded bytes (`LinearMemory::guarded_bytes`) that a
 /// memory with 32-bit addresses must have: 4 GiB that an index can name, the
-/// [`GUARDED_REACH_BYTES`] beyond it, and a Wasm page to spare.
+/// 2 GiB that its offset reaches beyond it, and a Wasm page to spare.
 pub const MEMORY32_GUARDED_BYTES: usize = (4 << 30) + GUARDED_REACH_BYTES as usize + (64 << 10);
 
 /// Status that an activation returns when it ended normally.

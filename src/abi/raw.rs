@@ -30,7 +30,7 @@ impl ValRaw {
     pub const fn null() -> Self {
         Self(super::NULL_SLOT as u128)
     }
-    /// A funcref: the address of a [`super::VmFuncRef`], or null.
+    /// A funcref: the address of a `VmFuncRef`, or null.
     pub fn from_func_ref(value: *mut super::VmFuncRef) -> Self {
         Self(value.expose_provenance() as u128)
     }

@@ -54,11 +54,11 @@ pub struct VmStoreContext {
 #[derive(Debug)]
 #[repr(C, align(16))]
 pub struct VmContext {
-    /// [`INSTANCE_CONTEXT_MAGIC`].
+    /// `INSTANCE_CONTEXT_MAGIC`.
     pub magic: u32,
     /// Index of the instance in its store.
     pub instance: u32,
-    /// The store. Same offset as in [`VmHostContext`].
+    /// The store. Same offset as in `VmHostContext`.
     pub store: *mut VmStoreContext,
     /// Engine-wide type numbers, indexed by the module's type index.
     pub type_ids: *const u32,

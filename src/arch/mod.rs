@@ -55,7 +55,9 @@ pub use imp::unwind;
 /// [`crate::abi::VmStoreContext::exit_pc`] where it was interrupted.
 pub use imp::resume_fault;
 
-pub use facts::{EntryFacts, detached_context, entry_facts};
+#[cfg(test)]
+pub use facts::detached_context;
+pub use facts::{EntryFacts, entry_facts};
 
 /// The registers that a signal handler was given.
 ///
@@ -72,6 +74,7 @@ pub use imp::signal_registers;
 pub use imp::set_signal_registers;
 
 /// A store of so many bytes writes all of them or faults and writes none.
+#[cfg(feature = "compile")]
 pub use imp::WHOLE_STORE_BYTES;
 
 /// Where a frame keeps its return address, in bytes above its frame pointer;

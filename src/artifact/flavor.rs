@@ -21,9 +21,9 @@ pub struct CodeFlavor {
     pub consume_fuel: bool,
     /// Whether bounds of memories are left to their guards.
     pub hardware_traps: bool,
-    /// Processor features, as bits: the n-th of [`arch::FEATURE_NAMES`].
+    /// Processor features, as bits: the n-th of `arch::FEATURE_NAMES`.
     pub processor: u64,
-    /// [`LAYOUT`], as it was where the code was compiled.
+    /// `LAYOUT`, as it was where the code was compiled.
     pub layout: u64,
 }
 

@@ -11,12 +11,16 @@ mod stack_map;
 mod types;
 
 pub use flavor::CodeFlavor;
+#[cfg(feature = "compile")]
+pub use module::Global;
 pub use module::{
     Artifact, ArtifactParts, ConstExpr, ConstOp, DataMode, DataSegment, ElemItems, ElemMode,
-    ElemSegment, Export, ExportKind, FunctionCode, Global, Import, ImportKind, ModuleInfo,
-    NO_ESCAPE, ShimCode,
+    ElemSegment, Export, ExportKind, FunctionCode, Import, ImportKind, ModuleInfo, NO_ESCAPE,
+    ShimCode,
 };
-pub use stack_map::{StackMapBuilder, StackMaps};
+#[cfg(any(feature = "compile", test))]
+pub use stack_map::StackMapBuilder;
+pub use stack_map::StackMaps;
 pub(crate) use types::RefForm;
 pub use types::{
     ExternType, FuncType, GlobalType, HeapType, MemoryType, RefType, TableType, ValType,

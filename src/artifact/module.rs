@@ -13,12 +13,13 @@ use crate::abi::{
 };
 use std_alloc::{boxed::Box, string::String, vec::Vec};
 
-/// A compiled module, to be loaded by [`crate::Module::from_artifact`].
+/// A compiled module: made by [`crate::Engine::precompile_module`], loaded by
+/// [`crate::Module::from_artifact`].
 ///
 /// Safe code cannot change it:
 ///
 /// ```compile_fail,E0616
-/// fn change(mut artifact: kernref::artifact::Artifact) {
+/// fn change(mut artifact: kernref::Artifact) {
 ///     artifact.parts.code.fill(0x90);
 /// }
 /// ```
@@ -26,8 +27,8 @@ use std_alloc::{boxed::Box, string::String, vec::Vec};
 /// nor make one of bytes that the compiler has not made:
 ///
 /// ```compile_fail,E0133
-/// fn forge(parts: kernref::artifact::ArtifactParts) -> kernref::artifact::Artifact {
-///     kernref::artifact::Artifact::from_parts(parts)
+/// fn forge(parts: kernref::__internals::ArtifactParts) -> kernref::Artifact {
+///     kernref::Artifact::from_parts(parts)
 /// }
 /// ```
 #[derive(Debug)]
@@ -48,17 +49,20 @@ impl Artifact {
     /// The compiler of this crate has made the parts, together, and nothing in
     /// them has been changed since: [`crate::Module::from_artifact`] runs the
     /// code, and the collector believes the stack maps.
+    #[doc(hidden)]
     #[expect(unsafe_code, reason = "whatever the code does is the caller's promise")]
     pub const unsafe fn from_parts(parts: ArtifactParts) -> Self {
         Self { parts }
     }
 
     /// What it is made of.
+    #[doc(hidden)]
     pub const fn parts(&self) -> &ArtifactParts {
         &self.parts
     }
 
     /// Takes it apart.
+    #[doc(hidden)]
     pub fn into_parts(self) -> ArtifactParts {
         self.parts
     }
@@ -131,7 +135,7 @@ pub struct ModuleInfo {
     pub elems: Vec<ElemSegment>,
     /// Data segments.
     pub data: Vec<DataSegment>,
-    /// For each function, its escape index or [`NO_ESCAPE`].
+    /// For each function, its escape index or `NO_ESCAPE`.
     pub escape_indices: Vec<u32>,
     /// The escaping functions in order of their escape index.
     pub escaping: Vec<FuncIndex>,

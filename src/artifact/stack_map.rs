@@ -10,6 +10,7 @@
 //! exists. Distances are multiples of 4, at least 4, at most the frame bytes,
 //! and strictly increasing.
 
+#[cfg(any(feature = "compile", test))]
 use hashbrown::HashMap;
 use std_alloc::vec::Vec;
 
@@ -64,6 +65,7 @@ impl StackMaps {
 }
 
 /// Collects stack maps in order of their return addresses.
+#[cfg(any(feature = "compile", test))]
 #[derive(Debug, Default)]
 pub struct StackMapBuilder {
     maps: StackMaps,
@@ -71,6 +73,7 @@ pub struct StackMapBuilder {
     scratch: Vec<u32>,
 }
 
+#[cfg(any(feature = "compile", test))]
 impl StackMapBuilder {
     /// Adds the map of one call. Return offsets must be strictly increasing;
     /// distances are sorted here. Returns false, and adds nothing, if the

@@ -38,9 +38,6 @@ mod translator;
 mod workbench;
 
 pub use features::WasmFeatures;
-#[doc(hidden)]
 pub use listing::Piece;
-#[doc(hidden)]
-pub use module::listing;
-pub use module::{compile, count_instructions};
+pub use module::{compile, count_instructions, listing};
 pub use settings::{CompileSettings, OptLevel};

@@ -29,7 +29,7 @@ pub struct CompileSettings {
     pub features: WasmFeatures,
     /// Which barriers are compiled in.
     pub policy: DeferralPolicy,
-    /// Calls [`crate::abi::Builtin::ZealSafepoint`] at every safepoint.
+    /// Calls the store at every safepoint.
     pub zeal: bool,
     /// Checks the epoch at function entries and loop heads.
     pub epoch_interruption: bool,

@@ -18,8 +18,7 @@
 //! No reference to a store is in use while generated code runs (V3 of `vm/store.rs`).
 
 use super::code_ranges::CodeRanges;
-use crate::abi::{ActivationRecord, VmStoreContext};
-pub use crate::abi::{FaultRegisters, MEMORY32_GUARDED_BYTES};
+use crate::abi::{ActivationRecord, FaultRegisters, VmStoreContext};
 use crate::arch;
 use crate::stack::Links;
 use core::ptr::with_exposed_provenance_mut;

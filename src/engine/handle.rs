@@ -4,12 +4,15 @@
 
 use super::code_ranges::CodeRanges;
 use super::config::Config;
-use super::fault::{self, FaultRegisters};
+use super::fault;
 use super::registry::TypeRegistry;
 use super::shared::Shared;
+use crate::abi::FaultRegisters;
 #[cfg(feature = "std")]
 use crate::alloc;
 use crate::alloc::{CodeMemory, MemorySource};
+#[cfg(feature = "compile")]
+use crate::artifact::Artifact;
 use crate::artifact::{CodeFlavor, FuncType};
 use crate::error::{Error, Misuse, Result};
 use core::sync::atomic::{AtomicU64, Ordering};
@@ -74,6 +77,16 @@ impl Engine {
     /// The configuration the engine was made with.
     pub fn config(&self) -> &Config {
         &self.inner.config
+    }
+
+    /// Compiles a module to what [`crate::Module::from_artifact`] loads, in this
+    /// engine or in any other that works in the same way.
+    ///
+    /// # Errors
+    /// Those of [`crate::Module::new`] that are not about publishing.
+    #[cfg(feature = "compile")]
+    pub fn precompile_module(&self, wasm: impl AsRef<[u8]>) -> Result<Artifact> {
+        crate::compile::compile(wasm.as_ref(), &self.config().compile_settings())
     }
 
     /// Where generated code lies: of this engine; on a host, of all engines.

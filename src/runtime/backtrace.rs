@@ -16,8 +16,7 @@ impl<'s> WasmBacktrace<'s> {
         (!store.backtrace.addresses().is_empty()).then_some(Self { store })
     }
 
-    /// The frames, innermost first; at most
-    /// [`crate::engine::limits::BACKTRACE_FRAMES`].
+    /// The frames, innermost first; at most 32.
     pub fn frames(&self) -> impl Iterator<Item = FrameInfo<'s>> + use<'s> {
         let store = self.store;
         store.backtrace.addresses().iter().filter_map(|address| {

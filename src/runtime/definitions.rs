@@ -119,7 +119,8 @@ impl Definitions {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::runtime::{Config, Engine, Func, Store};
+    use crate::engine::{Config, Engine};
+    use crate::runtime::{Func, Store};
 
     #[test]
     fn finds_what_was_put_in_in_any_order() {

@@ -52,13 +52,6 @@ mod store;
 mod table;
 mod value;
 
-pub use crate::engine::{
-    Config, Engine, ExportType, ImportType, Module, ResourceLimiter, StoreLimits,
-    StoreLimitsBuilder, limits,
-};
-#[cfg(kernref_panic_check)]
-pub use crate::vm::collector_builtins;
-
 pub use backtrace::{FrameInfo, WasmBacktrace};
 pub use caller::Caller;
 pub use convert::{FromWasm, HostArg, ToWasm, WasmParams, WasmResults};

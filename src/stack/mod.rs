@@ -33,7 +33,9 @@ mod walk;
 
 pub(crate) use links::Links;
 pub use links::WalkError;
-pub use walk::{WalkStats, backtrace, walk};
+#[cfg(test)]
+pub use walk::WalkStats;
+pub use walk::{backtrace, walk};
 
 #[cfg(test)]
 pub(crate) mod tests;

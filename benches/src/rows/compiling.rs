@@ -4,7 +4,7 @@
 use crate::measure::{Goal, Row, Sample, Who, timed};
 use crate::rig::{kernref_engine, wasmtime_engine};
 use crate::yardstick;
-use kernref::compile::{CompileSettings, count_instructions};
+use kernref::__internals::{CompileSettings, count_instructions};
 use std::fmt::Write;
 use std::hint::black_box;
 use std::rc::Rc;

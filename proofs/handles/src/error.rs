@@ -1,3 +1,3 @@
 //! The library's own errors.
 
-pub use kernref::error::{Error, Misuse, Result};
+pub use kernref::{Error, Misuse, Result};

@@ -7,6 +7,7 @@ use core::mem::{offset_of, size_of};
 /// See [`crate::arch::WHOLE_STORE_BYTES`]: a store that is not aligned is one
 /// of bytes in any order, each of which may fault (Arm ARM, B2.2.1
 /// "Requirements for single-copy atomicity").
+#[cfg(feature = "compile")]
 pub const WHOLE_STORE_BYTES: u32 = 1;
 
 /// See [`crate::arch::resume_fault`].

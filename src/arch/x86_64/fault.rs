@@ -7,6 +7,7 @@ use core::mem::{offset_of, size_of};
 /// See [`crate::arch::WHOLE_STORE_BYTES`]: what is larger than a quadword may
 /// fault when part of it is written (Intel SDM vol. 3, "Guaranteed Atomic
 /// Operations").
+#[cfg(feature = "compile")]
 pub const WHOLE_STORE_BYTES: u32 = 8;
 
 /// See [`crate::arch::resume_fault`].

@@ -84,8 +84,7 @@ impl Module {
     /// [`Error::OutOfMemory`] when the code cannot be published.
     #[cfg(feature = "compile")]
     pub fn new(engine: &Engine, wasm: impl AsRef<[u8]>) -> Result<Self> {
-        let settings = engine.config().compile_settings();
-        Self::from_artifact(engine, crate::compile::compile(wasm.as_ref(), &settings)?)
+        Self::from_artifact(engine, engine.precompile_module(wasm)?)
     }
 
     /// Publishes the code of an artifact, which may have been compiled for

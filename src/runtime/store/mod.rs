@@ -54,8 +54,14 @@ impl<T: 'static> Store<T> {
         Self::with_region(engine, data, None)
     }
 
+    /// Bytes of a region for [`Self::with_reference_region`] that holds this
+    /// many references; `None` if that is more than a store can have.
+    pub const fn reference_region_bytes(slots: u32) -> Option<usize> {
+        crate::gc::RefHeap::region_bytes(slots)
+    }
+
     /// A store whose reference arena lies in `region`; see
-    /// [`crate::gc::RefHeap::region_bytes`] for how large that must be.
+    /// [`Self::reference_region_bytes`] for how large that must be.
     ///
     /// # Errors
     /// [`crate::Error::OutOfMemory`], or [`crate::Error::Misuse`] when the

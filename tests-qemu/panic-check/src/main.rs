@@ -10,9 +10,8 @@
 
 use core::alloc::{GlobalAlloc, Layout};
 use core::hint::black_box;
-use kernref::abi::{StackMapLookup, VmContext};
-use kernref::gc::{ExternRef, RefHeap};
-use kernref::{OwnedRooted, Store};
+use kernref::__internals::{RefHeap, StackMapLookup, VmContext};
+use kernref::{ExternRef, OwnedRooted, Store};
 
 /// The library requires an allocator; no entry point reaches it.
 struct NoMemory;
@@ -89,7 +88,7 @@ extern "C" fn store_entry_points(
         black_box(root.unroot(&mut *store).is_ok());
     }
     // SAFETY: never run.
-    black_box(unsafe { kernref::runtime::collector_builtins(context, number) });
+    black_box(unsafe { kernref::__internals::collector_builtins(context, number) });
 }
 
 #[unsafe(no_mangle)]

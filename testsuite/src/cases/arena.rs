@@ -6,11 +6,9 @@ use alloc::boxed::Box;
 use alloc::vec::Vec;
 use alloc::{format, vec};
 use core::mem::MaybeUninit;
-use kernref::abi::Trap;
-use kernref::gc::ExternRef;
 use kernref::{
-    Caller, Config, Engine, Error, Global, GlobalType, Linker, Misuse, RefType, Rooted, Store,
-    Table, TableType, Val, ValType,
+    Caller, Config, Engine, Error, ExternRef, Global, GlobalType, Linker, Misuse, RefType, Rooted,
+    Store, Table, TableType, Trap, Val, ValType,
 };
 
 type Five = (Maybe, Maybe, Maybe, Maybe, Maybe);
@@ -350,7 +348,7 @@ pub fn a_quota_is_a_limit_and_not_a_trap(setup: Setup) {
 
 pub fn regions_that_are_too_small_or_misaligned(setup: Setup) {
     setup.each_engine(|engine| {
-        let bytes = kernref::gc::RefHeap::region_bytes(4).unwrap();
+        let bytes = kernref::Store::<()>::reference_region_bytes(4).unwrap();
         let fresh = || -> &'static mut [MaybeUninit<u8>] {
             // Aligned to 16 by starting at a multiple of it.
             let region =

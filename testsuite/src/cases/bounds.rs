@@ -5,8 +5,7 @@ use crate::support::{Setup, instance, module};
 use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
-use kernref::abi::Trap;
-use kernref::{Error, Instance, Memory, MemoryType, Store, TypedFunc};
+use kernref::{Error, Instance, Memory, MemoryType, Store, Trap, TypedFunc};
 
 const PAGE: u64 = 1 << 16;
 
@@ -111,7 +110,7 @@ fn expected(name: &str, ty: &str, bytes: &[u8]) -> u64 {
 
 fn every_access<A>(setup: Setup, address: &str, largest: u64, convert: fn(u64) -> A)
 where
-    A: kernref::runtime::ToWasm + Copy,
+    A: kernref::ToWasm + Copy,
     (A, u64): kernref::WasmParams,
 {
     setup.each_engine(|engine| {

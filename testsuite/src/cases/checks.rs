@@ -5,8 +5,7 @@
 use crate::support::{Setup, instance};
 use alloc::format;
 use alloc::string::String;
-use kernref::abi::Trap;
-use kernref::{Error, Instance, Store};
+use kernref::{Error, Instance, Store, Trap};
 
 const END: u32 = 1 << 16;
 
@@ -226,7 +225,7 @@ fn bytes(from: u8) -> [u8; 256] {
 
 fn every_length<A>(setup: Setup, memories: (&str, &str), address: &str, number: fn(u64) -> A)
 where
-    A: kernref::runtime::ToWasm + Copy,
+    A: kernref::ToWasm + Copy,
     (A, A): kernref::WasmParams,
     (A, A, A): kernref::WasmParams,
     (A, u32): kernref::WasmParams,

@@ -1,8 +1,7 @@
 //! Collections: at depth, by threshold, and what the store reports about them.
 
 use crate::support::{Census, Maybe, Setup, instance, linked, tools};
-use kernref::gc::ExternRef;
-use kernref::{AsContext, Caller, DeferralPolicy, Extern, Linker, Misuse, Rooted, Val};
+use kernref::{AsContext, Caller, DeferralPolicy, Extern, ExternRef, Linker, Misuse, Rooted, Val};
 
 pub fn statistics_tell_what_happened(setup: Setup) {
     let sized = |config: &mut kernref::Config| {

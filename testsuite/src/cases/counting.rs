@@ -3,9 +3,7 @@
 
 use crate::support::{Census, Maybe, Setup, instance, linked, number, tools};
 use alloc::vec::Vec;
-use kernref::abi::Trap;
-use kernref::gc::ExternRef;
-use kernref::{Error, Func, Linker, Misuse, Store, Val};
+use kernref::{Error, ExternRef, Func, Linker, Misuse, Store, Trap, Val};
 
 pub fn moving_between_locals_and_functions_counts_nothing(setup: Setup) {
     setup.each_engine(|engine| {

@@ -4,8 +4,7 @@
 use crate::support::{Census, Counted, Maybe, Setup, instance, linked, number, tools};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
-use kernref::gc::ExternRef;
-use kernref::{Caller, Linker, Misuse, Rooted, Store, Val};
+use kernref::{Caller, ExternRef, Linker, Misuse, Rooted, Store, Val};
 use spin::Mutex;
 
 const KEEPER: &str = r#"(module

@@ -5,8 +5,7 @@ use crate::support::{Setup, assemble};
 use alloc::format;
 use alloc::string::ToString;
 use alloc::vec::Vec;
-use kernref::artifact::ExternType;
-use kernref::{Config, Error, Misuse, Module};
+use kernref::{Config, Error, ExternType, Misuse, Module};
 
 pub fn malformed_and_invalid_modules(setup: Setup) {
     let engine = setup.engine();

@@ -5,8 +5,7 @@ use crate::support::{Census, Maybe, Setup, linked, number, tools};
 use alloc::string::String;
 use alloc::vec::Vec;
 use alloc::{format, vec};
-use kernref::gc::ExternRef;
-use kernref::{AsContext, Caller, Linker};
+use kernref::{AsContext, Caller, ExternRef, Linker};
 
 const IMPORTS: &str = r#"
     (import "h" "make" (func $make (param i32) (result externref)))

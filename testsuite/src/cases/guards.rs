@@ -7,9 +7,10 @@ use alloc::format;
 use alloc::string::ToString;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
-use kernref::abi::Trap;
 use kernref::alloc::HeapMemorySource;
-use kernref::{Caller, Config, Error, Extern, Instance, Linker, MemoryType, Misuse, Store, Val};
+use kernref::{
+    Caller, Config, Error, Extern, Instance, Linker, MemoryType, Misuse, Store, Trap, Val,
+};
 
 const OUTSIDE: Option<Trap> = Some(Trap::MemoryOutOfBounds);
 
@@ -375,7 +376,7 @@ pub fn memories_of_other_instances(setup: Setup) {
 }
 
 pub fn artifacts_and_memories_for_the_other_mode_are_refused(setup: Setup) {
-    use kernref::compile::{CompileSettings, compile};
+    use kernref::__internals::{CompileSettings, compile};
     setup.each_engine(|engine| {
         let wasm = assemble(r#"(module (memory (export "m") 1))"#);
         for hardware_traps in [false, true] {

@@ -3,9 +3,9 @@
 use crate::support::{Setup, linked, module};
 use alloc::format;
 use alloc::string::ToString;
-use kernref::abi::Trap;
-use kernref::artifact::{FuncType, ValType};
-use kernref::{Caller, Error, Extern, Func, Instance, Linker, Misuse, Store, Val};
+use kernref::{
+    Caller, Error, Extern, Func, FuncType, Instance, Linker, Misuse, Store, Trap, Val, ValType,
+};
 
 pub fn wrapped_closures_with_every_kind_of_result(setup: Setup) {
     setup.each_engine(|engine| {

@@ -2,8 +2,9 @@
 
 use crate::support::{Census, Setup, instance, linked, module, tools};
 use alloc::vec::Vec;
-use kernref::abi::Trap;
-use kernref::{Caller, Config, Error, Extern, Instance, Linker, Misuse, Store, UpdateDeadline};
+use kernref::{
+    Caller, Config, Error, Extern, Instance, Linker, Misuse, Store, Trap, UpdateDeadline,
+};
 
 const SPIN: &str = r#"(module
     (func (export "spin") (loop $l (br $l)))

@@ -4,10 +4,9 @@ use crate::support::{Census, Setup, linked, module};
 use alloc::format;
 use alloc::string::ToString;
 use alloc::vec::Vec;
-use kernref::abi::Trap;
-use kernref::artifact::{GlobalType, MemoryType, RefType, TableType, ValType};
 use kernref::{
-    Error, Extern, Func, Global, Instance, LinkReason, Linker, Memory, Misuse, Store, Table, Val,
+    Error, Extern, Func, Global, GlobalType, Instance, LinkReason, Linker, Memory, MemoryType,
+    Misuse, RefType, Store, Table, TableType, Trap, Val, ValType,
 };
 
 const EXPORTER: &str = r#"(module

@@ -2,10 +2,8 @@
 
 use crate::support::{Setup, instance, module};
 use alloc::sync::Arc;
-use kernref::abi::Trap;
 use kernref::alloc::{HeapMemorySource, MemorySource, PoolLimits, PoolingMemorySource};
-use kernref::artifact::MemoryType;
-use kernref::{Error, Instance, Memory, Misuse, Store};
+use kernref::{Error, Instance, Memory, MemoryType, Misuse, Store, Trap};
 
 pub fn the_host_reads_and_writes(setup: Setup) {
     setup.each_engine(|engine| {

@@ -1,8 +1,7 @@
 //! Host → Wasm → host → Wasm: collections see every activation of the store.
 
 use crate::support::{Census, Setup, linked, number};
-use kernref::gc::ExternRef;
-use kernref::{Caller, Extern, Func, Linker, Rooted};
+use kernref::{Caller, Extern, ExternRef, Func, Linker, Rooted};
 
 pub fn references_of_every_activation_survive_a_collection(setup: Setup) {
     setup.each_engine(|engine| {

@@ -5,10 +5,10 @@ use alloc::boxed::Box;
 use alloc::sync::Arc;
 use alloc::vec;
 use core::mem::MaybeUninit;
-use kernref::abi::Trap;
-use kernref::artifact::{GlobalType, ValType};
-use kernref::gc::ExternRef;
-use kernref::{Caller, Error, Global, Instance, Linker, Misuse, Rooted, Store, Val};
+use kernref::{
+    Caller, Error, ExternRef, Global, GlobalType, Instance, Linker, Misuse, Rooted, Store, Trap,
+    Val, ValType,
+};
 use spin::Mutex;
 
 const KEEPER: &str = r#"(module

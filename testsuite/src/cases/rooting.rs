@@ -3,9 +3,10 @@
 use crate::support::{Census, Setup, instance, linked, number, tools};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
-use kernref::abi::Trap;
-use kernref::gc::ExternRef;
-use kernref::{Caller, Error, Extern, Linker, Misuse, OwnedRooted, Rooted, Store, TypedFunc, Val};
+use kernref::{
+    Caller, Error, Extern, ExternRef, Linker, Misuse, OwnedRooted, Rooted, Store, Trap, TypedFunc,
+    Val,
+};
 use spin::Mutex;
 
 const KEEPER: &str = r#"(module

@@ -3,11 +3,9 @@
 
 use crate::support::{Census, Maybe, Setup, module, number, tools};
 use alloc::vec::Vec;
-use kernref::abi::Trap;
-use kernref::gc::ExternRef;
 use kernref::{
-    Caller, Error, Extern, Func, Global, GlobalType, Instance, LinkReason, Linker, Memory,
-    MemoryType, RefType, Store, Table, TableType, Val, ValType,
+    Caller, Error, Extern, ExternRef, Func, Global, GlobalType, Instance, LinkReason, Linker,
+    Memory, MemoryType, RefType, Store, Table, TableType, Trap, Val, ValType,
 };
 
 pub fn references_in_a_shared_table_and_global(setup: Setup) {

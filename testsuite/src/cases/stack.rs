@@ -5,8 +5,7 @@ use crate::support::{Census, Setup, instance, linked, module, tools};
 use alloc::format;
 use alloc::string::String;
 use core::cell::Cell;
-use kernref::abi::Trap;
-use kernref::{Caller, Config, Error, Extern, Instance, Store};
+use kernref::{Caller, Config, Error, Extern, Instance, Store, Trap};
 
 fn stack_bytes(bytes: usize) -> impl Fn(&mut Config) {
     move |config| {

@@ -2,10 +2,10 @@
 
 use crate::support::{Census, Setup, instance, module, number};
 use alloc::vec::Vec;
-use kernref::abi::Trap;
-use kernref::artifact::{GlobalType, RefType, TableType, ValType};
-use kernref::gc::ExternRef;
-use kernref::{Error, Func, Global, Instance, Misuse, Store, Table, Val};
+use kernref::{
+    Error, ExternRef, Func, Global, GlobalType, Instance, Misuse, RefType, Store, Table, TableType,
+    Trap, Val, ValType,
+};
 
 const BULK: &str = r#"(module
     (table $a (export "a") 10 20 externref)

@@ -5,8 +5,7 @@ use alloc::borrow::ToOwned;
 use alloc::format;
 use alloc::string::ToString;
 use alloc::vec::Vec;
-use kernref::abi::Trap;
-use kernref::{Caller, Error, Extern, Linker};
+use kernref::{Caller, Error, Extern, Linker, Trap};
 
 pub fn every_kind_of_trap(setup: Setup) {
     setup.each_engine(|engine| {

@@ -2,7 +2,7 @@
 #![no_std]
 #![no_main]
 
-use kernref::artifact::Artifact;
+use kernref::Artifact;
 use kernref::{Error, Module};
 use kernref_footprint::{embedding, kernel};
 

@@ -18,7 +18,7 @@ pub fn code_is_never_writable_and_executable(_: Setup) {
     unsafe { region.base.as_ptr().copy_from_nonoverlapping(RETURN.as_ptr(), RETURN.len()) };
     // SAFETY: the page is ours; the code there returns at once.
     unsafe {
-        kernref::arch::synchronize_code(region.base.as_ptr(), RETURN.len());
+        kernref::__internals::synchronize_code(region.base.as_ptr(), RETURN.len());
         assert!(!read_faults(address) && !write_faults(address));
         assert!(call_faults(address), "executable before it is published");
         KernelCode.publish(&region).expect("published");

@@ -6,10 +6,9 @@ use alloc::collections::BTreeSet;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::sync::atomic::{AtomicU8, Ordering};
-use kernref::abi::Trap;
-use kernref::gc::ExternRef;
 use kernref::{
-    AsContextMut, Caller, Engine, Error, Extern, Linker, OwnedRooted, Rooted, Table, Val,
+    AsContextMut, Caller, Engine, Error, Extern, ExternRef, Linker, OwnedRooted, Rooted, Table,
+    Trap, Val,
 };
 
 /// What has become of an object.

@@ -13,9 +13,9 @@ use alloc::vec::Vec;
 use core::sync::atomic::Ordering;
 use guest::interpreter;
 use host::{RELEASED, UNBORN, World, id, linker};
-use kernref::abi::Trap;
 use kernref::{
-    Config, Engine, Error, Global, GlobalType, Memory, Module, Store, Table, TypedFunc, ValType,
+    Config, Engine, Error, Global, GlobalType, Memory, Module, Store, Table, Trap, TypedFunc,
+    ValType,
 };
 use model::{Code, Collecting, Id, Model, OPERATIONS, Op, Random};
 

@@ -3,7 +3,7 @@
 use super::floats::{edges, f32, f64, of32, of64};
 use super::{F32, F64, I32, I64, Op, Outcome, check};
 use crate::support::Setup;
-use kernref::abi::Trap;
+use kernref::Trap;
 
 /// A conversion to an integer, which traps unless `low < value < high`.
 fn truncating(value: f64, low: f64, high: f64, converted: u64) -> Outcome {

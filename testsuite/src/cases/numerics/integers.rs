@@ -2,8 +2,7 @@
 
 use super::{I32, I64, Op, Outcome, check};
 use crate::support::Setup;
-use kernref::ValType;
-use kernref::abi::Trap;
+use kernref::{Trap, ValType};
 
 const EDGES32: &[u64] = &[
     0,

@@ -16,8 +16,7 @@ pub use integers::{integer_operators, integers_that_change_width};
 use crate::support::{Setup, instance};
 use alloc::format;
 use alloc::string::String;
-use kernref::abi::Trap;
-use kernref::{Func, Instance, Store, Val, ValType};
+use kernref::{Func, Instance, Store, Trap, Val, ValType};
 
 type Outcome = Result<u64, Trap>;
 
