@@ -31,7 +31,7 @@ const CHANGES: [Change; 6] = [
 ];
 
 #[test]
-fn code_runs_in_engines_of_its_flavor_alone() {
+fn code_runs_only_in_engines_of_its_flavor() {
     let wasm = wat::parse_str(r#"(module (memory 1) (func (export "f")))"#).unwrap();
     for (compiled_for, change_settings, _) in CHANGES {
         let mut settings = CompileSettings::default();
@@ -60,7 +60,7 @@ fn code_runs_in_engines_of_its_flavor_alone() {
 }
 
 #[test]
-fn what_an_embedder_may_choose_freely_is_no_flavor() {
+fn free_choices_are_not_part_of_the_flavor() {
     let settings = CompileSettings { optimize: kernref::OptLevel::None, ..Default::default() };
     let artifact = compile(&wat::parse_str("(module)").unwrap(), &settings).unwrap();
     let mut config = Config::new();
@@ -69,7 +69,7 @@ fn what_an_embedder_may_choose_freely_is_no_flavor() {
 }
 
 #[test]
-fn parts_that_were_taken_apart_can_be_put_together() {
+fn an_artifact_can_be_rebuilt_from_its_parts() {
     let wasm = wat::parse_str(r#"(module (func (export "f") (result i32) i32.const 7))"#).unwrap();
     let parts = compile(&wasm, &CompileSettings::default()).unwrap().into_parts();
     let engine = Engine::new(&Config::new()).unwrap();

@@ -1,18 +1,18 @@
-//! What the compiler makes of small modules, compared with what is kept in
-//! `tests/golden`: each barrier, check, call and stub under each setup in which
-//! it differs. A change that is meant is kept by `./x golden --bless`.
+//! The compiler's output for small modules, compared with listings in
+//! `tests/golden`: each barrier, check, call and stub, under each setup in
+//! which it differs. An intended change is recorded by `./x golden --bless`.
 //!
-//! A module `NAME.wat` has its listing in `NAME.clif`. Its first lines say what
-//! to list:
+//! The listing of a module `NAME.wat` is in `NAME.clif`. The module's first
+//! lines say what to list:
 //!
 //! ```text
 //! ;;! under: zero-count, clone-on-read      the setups; the default is zero-count
-//! ;;! show: function 0, stub of             beginnings of pieces' names; all functions
-//! ;;! machine code of x86_64                instead of IR, and only there
+//! ;;! show: function 0, stub of             prefixes of pieces' names; the default is function
+//! ;;! machine code of x86_64                instead of IR, on that machine only
 //! ;;! only on x86_64                        IR that depends on the processor
 //! ```
 //!
-//! `{N text}` stands for N times the text.
+//! `{N text}` stands for N copies of the text.
 #![cfg(all(feature = "compile", feature = "std"))]
 
 use kernref::__internals::{CompileSettings, listing};
@@ -37,7 +37,7 @@ fn setup(name: &str) -> CompileSettings {
     }
 }
 
-/// What the first lines of a module ask for.
+/// What a module's first lines request.
 struct Wish<'a> {
     setups: Vec<&'a str>,
     pieces: Vec<&'a str>,
@@ -69,7 +69,7 @@ impl<'a> Wish<'a> {
         wish
     }
 
-    /// Names and code of the pieces that are asked for.
+    /// Names and code of the requested pieces.
     fn pieces(&self, wasm: &[u8], setup_name: &str) -> Vec<(String, String)> {
         let all = listing(wasm, &setup(setup_name)).expect("the module compiles");
         let is_wanted = |name: &str| self.pieces.iter().any(|wanted| name.starts_with(wanted));
@@ -86,7 +86,7 @@ impl<'a> Wish<'a> {
     }
 }
 
-/// Writes `@table` for `region2`, which a line `region2 = 2 "table"` declares.
+/// Replaces `region2` by `@table` if a line `region2 = 2 "table"` declares it.
 fn with_names_of_regions(ir: &str) -> String {
     let (declared, mut text): (Vec<_>, String) = (
         ir.lines().filter(|line| line.starts_with("    region")).collect(),
@@ -100,7 +100,7 @@ fn with_names_of_regions(ir: &str) -> String {
     text
 }
 
-/// Repeats what stands in braces behind a number.
+/// Expands `{N text}` to N copies of the text.
 fn expand(text: &str) -> String {
     let mut expanded = String::new();
     for (index, part) in text.split('{').enumerate() {
@@ -116,7 +116,8 @@ fn expand(text: &str) -> String {
     expanded
 }
 
-/// Each piece under each setup; where two are alike, the second names the first.
+/// Lists each piece under each setup; of two equal ones, the second refers to
+/// the first.
 fn golden(text: &str, wish: &Wish<'_>) -> String {
     let wasm = wat::parse_str(expand(text)).expect("the module can be parsed");
     let mut found: Vec<(String, &str, String)> = Vec::new();
@@ -142,7 +143,7 @@ fn golden(text: &str, wish: &Wish<'_>) -> String {
     golden + "\n"
 }
 
-/// The modules, sorted; panics if something else lies there.
+/// The modules, sorted. Panics if the folder contains a file without a module.
 fn modules(folder: &Path) -> Vec<PathBuf> {
     let mut paths: Vec<_> = folder.read_dir().unwrap().map(|entry| entry.unwrap().path()).collect();
     paths.sort();
@@ -155,7 +156,7 @@ fn modules(folder: &Path) -> Vec<PathBuf> {
 }
 
 #[test]
-fn listings_are_as_they_are_kept() {
+fn listings_match_the_golden_files() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden");
     let (modules, bless) = (modules(&folder), std::env::var_os(BLESS).is_some());
     assert!(!modules.is_empty());

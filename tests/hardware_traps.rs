@@ -87,7 +87,7 @@ fn threads_trap_while_modules_come_and_go() {
 }
 
 #[test]
-fn a_trap_far_down_a_stack_that_is_nearly_used_up() {
+fn traps_deep_on_a_nearly_exhausted_stack() {
     let engine = engine();
     let mut guest = Guest::of(&module(&engine));
     let deep = guest.instance.get_typed_func::<(u32, u32), u32>(&mut guest.store, "deep").unwrap();
@@ -141,7 +141,7 @@ fn in_a_process_of_its_own() {
 }
 
 #[test]
-fn what_is_not_a_stray_access_of_wasm_goes_on() {
+fn other_faults_are_passed_on() {
     // Without another handler, the process dies as if Kernref had none.
     assert_eq!(child("null").signal(), Some(libc::SIGSEGV));
     assert_eq!(child("null with a handler").code(), Some(HANDLED));

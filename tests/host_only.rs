@@ -29,7 +29,7 @@ fn linked<T: 'static>(linker: &Linker<T>, data: T, text: &str) -> (Store<T>, Ins
 }
 
 #[test]
-fn panics_go_around_wasm() {
+fn panics_unwind_past_wasm() {
     each_engine(|engine| {
         let mut linker = Linker::<u32>::new(engine);
         linker

@@ -330,8 +330,8 @@ fn make_global(store: &mut Store<()>, value: Option<ExternRef>) -> Result<()> {
     Global::new(store, ty, value.into()).map(drop)
 }
 
-/// A store that has used up its counted places but for one. The tables that
-/// fill it are never touched, so they take addresses and no memory.
+/// A store with all its counted places used but one. The tables that fill it
+/// are never touched, so they take address space but no memory.
 fn store_with_one_place_left(reference_quota: Option<u32>) -> Store<()> {
     let mut config = Config::new();
     config.reference_slots(1).reference_quota(reference_quota);
@@ -352,7 +352,7 @@ fn what_fails_to_be_made_takes_no_counted_place() {
         |store| make_table(store, 1),
         |store| make_global(store, None),
         |store| make_global(store, Some(ExternRef::new(1)?)),
-        // A root is not undone by dropping its handle.
+        // Dropping a root's handle does not unroot it.
         |store| OwnedRooted::new(store, ExternRef::new(1)?).map(drop),
     ];
     for (at, make) in makes.iter().enumerate() {
@@ -369,7 +369,7 @@ fn what_fails_to_be_made_takes_no_counted_place() {
             }
         }
         assert!(refused > 0, "{at}: asks for no memory");
-        // The one that came to be has taken the last place.
+        // The one that succeeded has taken the last place.
         let outcome = make_global(&mut store, None);
         assert!(matches!(outcome, Err(Error::Limit(_))), "{at}: {outcome:?}");
     }

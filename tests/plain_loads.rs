@@ -57,7 +57,7 @@ fn table(ty: &str, size: &str) -> String {
 const LEVELS: [OptLevel; 3] = [OptLevel::None, OptLevel::Speed, OptLevel::SpeedAndSize];
 
 #[test]
-fn global_get_of_a_reference_is_that_of_a_number() {
+fn global_get_of_a_reference_equals_that_of_a_number() {
     for level in LEVELS {
         let references = [
             (global("externref", "mut", "ref.null extern"), global("i32", "mut", "i32.const 0")),
@@ -95,7 +95,7 @@ fn table_get_of_a_reference_is_a_plain_load() {
 }
 
 #[test]
-fn moving_references_about_calls_nothing() {
+fn moving_references_makes_no_calls() {
     // Locals, operands, `select` and calls between Wasm functions do no counting.
     let text = |ty: &str| {
         format!(

@@ -1,5 +1,6 @@
 ;;! under: zero-count, zeal
-;; A function of the module, with a reference that lives over the call; then as a tail call.
+;; A function of the module, with a reference live across the call; then as a
+;; tail call.
 (module
   (func $f (param i32 externref) (result externref) (local.get 1))
   (func (param externref) (result externref externref)

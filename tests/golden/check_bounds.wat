@@ -1,5 +1,6 @@
 ;;! under: zero-count, hardware-traps
-;; Accesses to a memory with 32-bit addresses: a byte, more, and beyond what a guard covers.
+;; Accesses to a memory with 32-bit addresses: a byte, more, and beyond the
+;; reach of a guard.
 (module (memory 1)
   (func (param i32) (result i32) (i32.load8_u (local.get 0)))
   (func (param i32) (result i64) (i64.load offset=16 (local.get 0)))

@@ -1,5 +1,5 @@
 ;;! under: zero-count, zeal, epoch, fuel
-;; At the entry of a function and at the head of a loop.
+;; At a function's entry and at a loop header.
 (module
   (func (param i32)
     (loop $again

@@ -239,12 +239,12 @@ mod tests {
     }
 
     #[test]
-    fn bytes_give_the_script_back() {
+    fn scripts_survive_encoding() {
         assert_eq!(Script::from_bytes(&script().to_bytes()), Ok(script()));
     }
 
     #[test]
-    fn what_is_cut_or_changed_is_refused_or_another_script() {
+    fn damaged_bytes_are_refused_or_another_script() {
         let bytes = script().to_bytes();
         for len in 0..bytes.len() {
             assert_eq!(Script::from_bytes(&bytes[..len]), Err(Malformed));

@@ -68,7 +68,7 @@ mod tests {
     use kernref::Config;
 
     #[test]
-    fn bytes_that_are_no_script_fail() {
+    fn bytes_that_are_not_a_script_fail() {
         let mut out = String::new();
         let totals = report(&mut out, 3, "x.wast", b"?", &Options::new(Config::new()));
         assert_eq!(totals, Ok(Totals { passed: 0, failed: 1 }));

@@ -25,7 +25,7 @@ const WRONG: &str = r#"(module (func (export "f") (result i32) i32.const 1) (fun
 "#;
 
 #[test]
-fn what_is_wrong_fails_with_its_line() {
+fn wrong_directives_fail_with_their_lines() {
     let script = encode("wrong.wast", WRONG).unwrap();
     let mut lines = Vec::new();
     let totals = run(&script, Options::new(Config::new()), |line, _| lines.push(line));
@@ -34,7 +34,7 @@ fn what_is_wrong_fails_with_its_line() {
 }
 
 #[test]
-fn nothing_passes_on_the_instance_before() {
+fn nothing_passes_on_a_previous_instance() {
     let text = r#"(module (func (export "f")))
 (module (import "nowhere" "f" (func)))
 (assert_return (invoke "f"))"#;

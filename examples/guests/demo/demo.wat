@@ -42,7 +42,7 @@
   (data (i32.const 0x180) "Goodbye: everything is dropped now.\n")
   (data (i32.const 0x1c0) "\n")
 
-  ;; Objects that outlive a call of a function below.
+  ;; Objects that outlive a call of one of the functions below.
   (table $blocks 8 12 externref)
   (global $counter (mut externref) (ref.null extern))
 

@@ -105,7 +105,7 @@ fn clones_keep_it_alive() {
 }
 
 #[test]
-fn whoever_finds_it_revoked_knows_why() {
+fn seeing_a_revocation_shows_what_came_before() {
     model(|| {
         let (destroyed, unplugged) = (counter(), counter());
         let first = object(&destroyed, None);
@@ -135,7 +135,7 @@ fn whoever_finds_it_revoked_knows_why() {
 }
 
 #[test]
-fn an_owner_and_a_holder_go_at_once() {
+fn an_owner_and_a_holder_drop_at_once() {
     // Either the owner's thread or the holder's destroys the owned object; if
     // their stacks are close, either may be handed the other's object.
     for distance in [FAR, 4096] {
@@ -176,7 +176,7 @@ fn neighbours_destroy_each_others_objects_once() {
 }
 
 #[test]
-fn a_chain_goes_while_its_end_is_cloned() {
+fn a_chain_is_dropped_while_its_end_is_cloned() {
     model(|| {
         let destroyed = counter();
         let end = object(&destroyed, None);

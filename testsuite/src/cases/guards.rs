@@ -403,7 +403,7 @@ pub fn artifacts_and_memories_for_the_other_mode_are_refused(setup: Setup) {
             }
         }
     });
-    // A heap has no guards.
+    // The heap has no guard pages.
     let on_the_heap = |config: &mut Config| {
         config.memory_source(Arc::new(HeapMemorySource::new(0)));
     };

@@ -170,7 +170,7 @@ pub fn what_a_frame_holds_outlives_its_root(setup: Setup) {
                     (call $number (local.get 0))
                     (call $alive))
                 (func (export "stepped") (param externref) (result i32 i32 i32)
-                    ;; The root comes into the frame after the walk.
+                    ;; The root enters the frame after the walk.
                     (local.set 0 (ref.null extern))
                     (call $step (i32.const 0))
                     (local.set 0 (call $give))
@@ -221,7 +221,7 @@ pub fn a_root_in_nested_calls_and_traps(setup: Setup) {
                     (call $number (local.get 0)))
                 (func (export "outer") (param externref) (result i32 i32)
                     (call $relay)
-                    ;; The outer frame has it still.
+                    ;; The outer frame still has it.
                     (i32.add (i32.mul (call $alive) (i32.const 10)) (call $number (local.get 0)))))"#,
         );
         let outer = instance.get_typed_func::<Rooted, (u32, u32)>(&mut store, "outer").unwrap();

@@ -193,7 +193,7 @@ extern "C" fn handle(frame: &mut Frame, kind: u64) {
     )
 }
 
-/// Asks whether and where to go on, and has `eret` go there.
+/// Asks whether and where to resume, and makes `eret` go there.
 fn resume(frame: &mut Frame, accessed: Option<usize>) -> bool {
     let [x0, .., fp, _] = &mut frame.general;
     let mut registers = FaultRegisters {
@@ -202,8 +202,8 @@ fn resume(frame: &mut Frame, accessed: Option<usize>) -> bool {
         fp: *fp as usize,
         result: *x0 as usize,
     };
-    // SAFETY: as the processor and the stub saved them, of code on `SP_EL0` at
-    // this level; the handler is on `SP_EL1`.
+    // SAFETY: the registers are as the processor and the stub saved them, of
+    // code on `SP_EL0` at this level; the handler is on `SP_EL1`.
     let resumed = unsafe { exceptions::resume(&mut registers, accessed) };
     if resumed {
         frame.elr = registers.pc as u64;

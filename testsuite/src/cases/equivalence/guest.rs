@@ -50,7 +50,7 @@ const INTERPRETER: &str = r#"(module
             (local.set $b (i32.load8_u offset=2 (local.get $at)))
             (local.set $c (i32.load8_u offset=3 (local.get $at)))
             (local.set $at (i32.add (local.get $at) (i32.const 4)))
-            ;; Where a called frame ends: where this one does at the latest.
+            ;; A called frame ends no later than this one.
             (local.set $to (call $min (local.get $end)
                 (i32.add (local.get $at) (i32.mul (local.get $c) (i32.const 4)))))
             (local.set $v (call $pick (local.get $a)
