@@ -43,6 +43,10 @@ pub fn run(args: &Args) -> Result<()> {
 /// Checks that the page shows the source as it is.
 pub fn check() -> Result<()> {
     let page = read(&paths::root().join(PAGE))?;
+    let order = FLOORS.join(" → ");
+    if !page.contains(&order) {
+        return Err(format!("{PAGE} tells another order than {order}"));
+    }
     match replaced(&page, &drawing(paths::root())?)? == page {
         true => Ok(()),
         false => Err(format!("{PAGE} shows other floors: ./x floors --write")),
