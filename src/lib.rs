@@ -21,18 +21,15 @@ mod arch;
 mod artifact;
 #[cfg(feature = "compile")]
 mod compile;
-#[expect(unsafe_code, reason = "shared boxes, and what the handler of faults reads")]
 mod engine;
 mod error;
 #[expect(unsafe_code, reason = "the allocator's own interface")]
 mod fallible;
 #[expect(unsafe_code, reason = "slots, tables and frames are raw memory")]
 mod gc;
-#[expect(unsafe_code, reason = "stores borrowed by raw pointers, and cells")]
 mod runtime;
 #[expect(unsafe_code, reason = "walks native frames")]
 mod stack;
-#[expect(unsafe_code, reason = "contexts and calls into generated code")]
 mod vm;
 
 pub use abi::{DeferralPolicy, Trap, ValRaw};

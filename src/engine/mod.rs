@@ -23,20 +23,26 @@
 //! | `index_table`, `bits` | finding things by hash; small sets of numbers |
 
 pub(crate) mod bits;
+#[expect(unsafe_code, reason = "a list that is read while it changes")]
 mod code_ranges;
 #[cfg(feature = "compile")]
 mod compile_config;
 mod config;
+#[expect(unsafe_code, reason = "reads the stack and store of interrupted code")]
 pub mod fault;
+#[expect(unsafe_code, reason = "the contract of the handler of faults")]
 mod handle;
 #[cfg(feature = "std")]
+#[expect(unsafe_code, reason = "a signal handler")]
 mod host_faults;
 pub(crate) mod index_table;
+#[expect(unsafe_code, reason = "takes ranges out of that list")]
 mod known_code;
 mod limiter;
 pub mod limits;
 mod module;
 mod registry;
+#[expect(unsafe_code, reason = "counts by hand")]
 pub(crate) mod shared;
 
 pub use config::Config;

@@ -3,28 +3,28 @@
 use super::external::Extern;
 use super::instance::Instance;
 use super::store::{AsContext, AsContextMut, StoreContext, StoreContextMut};
-use crate::abi::VmContext;
 use crate::engine::Engine;
 use crate::error::Result;
-use crate::vm::store::{StoreOpaque, StorePtr};
+use crate::vm::host_def::CallingInstance;
+use crate::vm::store::StoreOpaque;
 
 /// The store in which a host function runs, and the instance that called it.
 pub struct Caller<'a, T: 'static> {
     store: StoreContextMut<'a, T>,
-    /// Context of the calling instance, or null.
-    instance: *mut VmContext,
+    instance: CallingInstance,
     /// Serial number of the call's host frame; 0 if it has none.
     serial: u64,
 }
 
 impl<'a, T: 'static> Caller<'a, T> {
-    /// # Safety
-    /// `store` is a live store with data of type `T`, free to use for `'a`;
-    /// `instance` is null or the context of one of its instances.
+    /// `serial` is that of the call's host frame; 0 if it has none.
     #[inline]
-    pub(super) unsafe fn new(store: StorePtr, instance: *mut VmContext, serial: u64) -> Self {
-        // SAFETY: passed on to the caller.
-        Self { store: unsafe { StoreContextMut::from_ptr(store) }, instance, serial }
+    pub(super) fn new(
+        store: StoreContextMut<'a, T>,
+        instance: CallingInstance,
+        serial: u64,
+    ) -> Self {
+        Self { store, instance, serial }
     }
 
     /// The embedder's data.
@@ -52,12 +52,7 @@ impl<'a, T: 'static> Caller<'a, T> {
 
     /// The instance that imports this function; `None` when the host called.
     pub fn instance(&self) -> Option<Instance> {
-        if self.instance.is_null() {
-            return None;
-        }
-        // SAFETY: a context of this store lives as long as the store (V1).
-        let index = unsafe { (*self.instance).instance };
-        Some(Instance::from_index(self.opaque().id, index))
+        Some(Instance::from_index(self.opaque().id, self.instance.index()?))
     }
 
     /// Collects: releases every reference that neither a frame of Wasm or

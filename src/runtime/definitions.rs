@@ -1,49 +1,55 @@
-//! [`Definitions`]: what a linker defines, by module and item name. Knows
-//! nothing of the type of a store's data, so that it is compiled once.
+//! [`Definitions`]: what a linker defines, by module and item name.
 
 use super::external::Extern;
+use super::host_item::HostItem;
 use super::link::{self, Definition};
 use crate::alloc;
 use crate::engine::index_table::IndexTable;
-use crate::engine::shared::Shared;
 use crate::error::{LinkReason, Result};
-use crate::vm::host_def::HostDef;
 use core::hash::BuildHasher;
 use hashbrown::DefaultHashBuilder;
 use std_alloc::string::String;
 use std_alloc::vec::Vec;
 
-/// What is defined.
-#[derive(Clone)]
-pub(super) enum Item {
+/// What is defined, for stores whose data is a `T`.
+pub(super) enum Item<T: 'static> {
     Extern(Extern),
-    Host(Shared<HostDef>),
+    Host(HostItem<T>),
 }
 
-impl Item {
-    pub(super) fn definition(&self) -> Definition<'_> {
+impl<T: 'static> Clone for Item<T> {
+    fn clone(&self) -> Self {
         match self {
-            Item::Extern(item) => Definition::Extern(*item),
-            Item::Host(def) => Definition::Host(def),
+            Item::Extern(item) => Item::Extern(*item),
+            Item::Host(item) => Item::Host(item.clone()),
         }
     }
 }
 
-struct Named {
+impl<T: 'static> Item<T> {
+    pub(super) fn definition(&self) -> Definition<'_> {
+        match self {
+            Item::Extern(item) => Definition::Extern(*item),
+            Item::Host(item) => Definition::Host(item.def()),
+        }
+    }
+}
+
+struct Named<T: 'static> {
     module: String,
     name: String,
-    item: Item,
+    item: Item<T>,
 }
 
 /// Definitions by module and item name.
-pub(super) struct Definitions {
-    list: Vec<Named>,
+pub(super) struct Definitions<T: 'static> {
+    list: Vec<Named<T>>,
     by_name: IndexTable,
     hasher: DefaultHashBuilder,
     pub(super) allow_shadowing: bool,
 }
 
-impl Definitions {
+impl<T: 'static> Definitions<T> {
     pub(super) fn new() -> Self {
         let (by_name, hasher) = (IndexTable::default(), DefaultHashBuilder::default());
         Self { list: Vec::new(), by_name, hasher, allow_shadowing: false }
@@ -65,12 +71,12 @@ impl Definitions {
         self.by_name.find(hash, &same).map(|at| at as usize)
     }
 
-    pub(super) fn get(&self, module: &str, name: &str) -> Option<&Item> {
+    pub(super) fn get(&self, module: &str, name: &str) -> Option<&Item<T>> {
         let at = self.find(self.hash(module, name), module, name)?;
         self.list.get(at).map(|known| &known.item)
     }
 
-    pub(super) fn insert(&mut self, module: &str, name: &str, item: Item) -> Result<()> {
+    pub(super) fn insert(&mut self, module: &str, name: &str, item: Item<T>) -> Result<()> {
         let hash = self.hash(module, name);
         let known = self.find(hash, module, name).and_then(|at| self.list.get_mut(at));
         if let Some(known) = known {
@@ -126,7 +132,7 @@ mod tests {
     fn finds_what_was_put_in_in_any_order() {
         let mut store = Store::new(&Engine::new(&Config::new()).unwrap(), ()).unwrap();
         let func = Func::wrap(&mut store, || ()).unwrap();
-        let mut definitions = Definitions::new();
+        let mut definitions = Definitions::<()>::new();
         let names = ["m", "", "z", "a", "mm", "b"];
         for module in names {
             for name in names {

@@ -67,10 +67,10 @@ impl Extern {
     /// The store that it is of.
     pub(super) fn store(&self) -> StoreId {
         match self {
-            Extern::Func(func) => func.store,
+            Extern::Func(func) => func.pinned.store(),
             Extern::Table(table) => table.store,
             Extern::Memory(memory) => memory.store,
-            Extern::Global(global) => global.store,
+            Extern::Global(global) => global.pinned.store(),
         }
     }
 }

@@ -5,10 +5,10 @@
 //! cell is written; each call of generated code is followed by
 //! [`StoreOpaque::call_returned`], after its results were read.
 
-use super::convert::{WasmParams, WasmResults};
+use super::convert::{self, WasmParams, WasmResults};
 use super::func::Func;
 use super::store::{AsContext, AsContextMut};
-use super::value::{self, Val};
+use super::value::Val;
 use crate::abi::ValRaw;
 use crate::artifact::{FuncType, ValType};
 use crate::engine::limits::INLINE_CELLS;
@@ -61,7 +61,7 @@ impl Func {
     ) -> Result<()> {
         self.call_with(store.as_context_mut().ptr(), results, &mut |store, types, cells| {
             // SAFETY: the cells have room for the parameters.
-            unsafe { value::lower_clones(store, types, params, cells) }
+            unsafe { convert::lower_clones(store, types, params, cells) }
         })
     }
 
@@ -80,7 +80,7 @@ impl Func {
         self.call_with(store.as_context_mut().ptr(), results, &mut |store, types, cells| {
             let params = params.take().unwrap_or_default();
             // SAFETY: the cells have room for the parameters.
-            unsafe { value::lower_list(store, types, params, cells) }
+            unsafe { convert::lower_list(store, types, params, cells) }
         })
     }
 
@@ -90,7 +90,7 @@ impl Func {
         // code runs (V3).
         let (ty, func_ref) = unsafe {
             let store = store.get();
-            (self.shared_ty(store)?, self.func_ref(store)?)
+            (self.shared_ty(store)?, self.pinned.in_store(store)?)
         };
         if results.len() != ty.results().len() {
             return Err(Misuse::WrongArity.into());
@@ -155,7 +155,7 @@ impl<P: WasmParams, R: WasmResults> TypedFunc<P, R> {
         // code runs (V3). The cells have room.
         let func_ref = unsafe {
             let store = store.get();
-            let func_ref = self.func.func_ref(store)?;
+            let func_ref = self.func.pinned.in_store(store)?;
             params.lower_all(store, cells)?;
             func_ref
         };

@@ -5,20 +5,19 @@
 //! with borrowed reference arguments runs, they are roots.
 
 use super::caller::Caller;
-use super::convert::{HostArgs, WasmParams};
+use super::convert::{self, HostArgs, WasmParams};
 use super::func::Func;
+use super::host_item::HostItem;
 use super::into_func::IntoFunc;
 use super::store::{AsContextMut, StoreContextMut};
-use super::value::{self, Val};
+use super::value::Val;
 use crate::abi::{HostFrame, STATUS_OK, ValRaw, VmHostContext, VmStoreContext};
 use crate::alloc;
 use crate::artifact::{FuncType, ValType};
 use crate::engine::Engine;
-use crate::engine::shared::Shared;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::vm::catch::catch;
-use crate::vm::host_def::{Closure, HostCall, HostContext, HostDef, StoreHostFunc};
-use crate::vm::raw_box::RawBox;
+use crate::vm::host_def::{Closure, HostCall, HostContext};
 use crate::vm::store::{StoreOpaque, StorePtr};
 use std_alloc::vec::Vec;
 
@@ -33,8 +32,7 @@ impl Func {
         func: impl Fn(Caller<'_, C::Data>, &[Val], &mut [Val]) -> Result<()> + Send + Sync + 'static,
     ) -> Result<Self> {
         let mut store = store.as_context_mut();
-        let def = dynamic_def(store.engine(), &ty, func)?;
-        Self::from_def(store.opaque_mut(), def)
+        dynamic_item(store.engine(), &ty, func)?.add_to(&mut store)
     }
 
     /// A host function with the types of a closure. Parameters may be `i32`,
@@ -50,32 +48,16 @@ impl Func {
         func: impl IntoFunc<C::Data, Params, Results>,
     ) -> Result<Self> {
         let mut store = store.as_context_mut();
-        let def = wrapped_def(store.engine(), func)?;
-        Self::from_def(store.opaque_mut(), def)
-    }
-
-    /// Puts a host function into a store whose data is of the right type.
-    pub(super) fn from_def(store: &mut StoreOpaque, def: Shared<HostDef>) -> Result<Self> {
-        store.engine.check_same(def.engine())?;
-        let code = store.exit_stubs.get(def.type_id()).unwrap_or(core::ptr::null());
-        let index = store.host_funcs.len() as u32;
-        store
-            .host_funcs
-            .try_reserve(1)
-            .map_err(|_| Error::OutOfMemory { bytes: size_of::<RawBox<StoreHostFunc>>() })?;
-        let func = StoreHostFunc::new(def, index, store.vm(), code)?;
-        let func_ref = func.as_non_null().cast();
-        store.host_funcs.push(func);
-        Ok(Self::at(store.id, func_ref))
+        wrapped_item(store.engine(), func)?.add_to(&mut store)
     }
 }
 
 /// A definition for a closure over [`Val`]s.
-pub(super) fn dynamic_def<T: 'static>(
+pub(super) fn dynamic_item<T: 'static>(
     engine: &Engine,
     ty: &FuncType,
     func: impl Fn(Caller<'_, T>, &[Val], &mut [Val]) -> Result<()> + Send + Sync + 'static,
-) -> Result<Shared<HostDef>> {
+) -> Result<HostItem<T>> {
     fn shim_for<T, F>(_: &F) -> HostCall
     where
         T: 'static,
@@ -84,18 +66,19 @@ pub(super) fn dynamic_def<T: 'static>(
         dynamic::<T, F>
     }
     let call = shim_for(&func);
-    // SAFETY: the shim is made for the closure's type and takes any signature.
-    unsafe { HostDef::new(engine, ty, call, alloc::try_box(func)?) }
+    // SAFETY: the shim is made for the closure's type and for `T`, and takes any
+    // signature.
+    unsafe { HostItem::new(engine, ty, call, alloc::try_box(func)?) }
 }
 
 /// A definition for a closure with Rust types.
-pub(super) fn wrapped_def<T, Params, Results>(
+pub(super) fn wrapped_item<T: 'static, Params, Results>(
     engine: &Engine,
     func: impl IntoFunc<T, Params, Results>,
-) -> Result<Shared<HostDef>> {
+) -> Result<HostItem<T>> {
     let parts = func.into_parts()?;
     // SAFETY: the trait's contract is the constructor's.
-    unsafe { HostDef::new(engine, &parts.ty, parts.call, parts.closure) }
+    unsafe { HostItem::new(engine, &parts.ty, parts.call, parts.closure) }
 }
 
 /// Links a host frame while it lives.
@@ -185,7 +168,8 @@ pub(crate) unsafe fn run<T: 'static, A: HostArgs, R: WasmParams>(
             _link = Some(unsafe { FrameLink::new(store, vm, &raw mut frame) });
         }
         // SAFETY: no reference to the store is in use (V3), and its data is a `T`.
-        let results = body(closure, unsafe { Caller::new(store, caller, frame.serial) })?;
+        let context = unsafe { StoreContextMut::from_ptr(store) };
+        let results = body(closure, Caller::new(context, caller, frame.serial))?;
         // SAFETY: the caller is gone (V3); room is this function's precondition.
         unsafe { results.lower_all(store.get(), cells) }
     });
@@ -249,14 +233,14 @@ where
 {
     let store = caller.as_context_mut().ptr();
     // SAFETY: passed on to the caller; no reference to the store is in use (V3).
-    unsafe { value::lift_list(store.get(), ty, cells, values)? };
+    unsafe { convert::lift_list(store.get(), ty, cells, values)? };
     let (params, results) = values.split_at_mut(ty.params().len());
     closure(caller, params, results)?;
     // SAFETY: the caller is gone (V3); room is this function's precondition.
-    unsafe { value::lower_clones(store.get(), ty.results(), results, cells) }
+    unsafe { convert::lower_clones(store.get(), ty.results(), results, cells) }
 }
 
-/// A boxed closure for [`HostDef::new`].
+/// A boxed closure for [`HostItem::new`].
 pub(crate) fn erase<F: Send + Sync + 'static>(closure: F) -> Result<Closure> {
     Ok(alloc::try_box(closure)?)
 }

@@ -5,17 +5,15 @@ use super::external::Extern;
 use super::func::Func;
 use super::func_calls::TypedFunc;
 use super::global::Global;
-use super::link::{self, Definition, Imports};
+use super::link;
 use super::memory::Memory;
 use super::store::AsContextMut;
 use super::table::Table;
 use crate::artifact::{Export, ExportKind};
 use crate::engine::Module;
-use crate::error::{Error, LinkReason, Misuse, Result};
-use crate::vm::const_expr;
+use crate::error::{Error, LinkReason, Result};
 use crate::vm::instance::InstanceData;
-use crate::vm::instantiate;
-use crate::vm::store::{StoreId, StoreOpaque, StorePtr};
+use crate::vm::store::{StoreId, StoreOpaque};
 
 /// An instance of a module in a store. A handle: copying it costs nothing, and
 /// using it with another store is an error.
@@ -26,46 +24,6 @@ pub struct Instance {
 }
 
 impl Instance {
-    /// Instantiates a module with imports in the order in which it lists them.
-    /// See [`super::Linker`] for imports by name.
-    ///
-    /// # Errors
-    /// [`Error::Link`] for imports of the wrong number or types; what keeps
-    /// tables and memories from being made; a trap of an active segment or of
-    /// the start function. Before the segments nothing has happened; what
-    /// they and the start function did stays, as the specification wants.
-    pub fn new(mut store: impl AsContextMut, module: &Module, imports: &[Extern]) -> Result<Self> {
-        if imports.len() != module.info().imports.len() {
-            return Err(Misuse::WrongArity.into());
-        }
-        let store = store.as_context_mut().ptr();
-        let imports = |at: usize| imports.get(at).copied().map(Definition::Extern);
-        // SAFETY: the store is borrowed exclusively, and only its root pointer
-        // is used (V2).
-        unsafe { Self::instantiate(store, module, &imports) }
-    }
-
-    /// Instantiates a module and runs its start function.
-    ///
-    /// # Safety
-    /// The store is alive, the caller has the exclusive right to use it, and
-    /// its data is of the type that host functions among the imports expect.
-    pub(super) unsafe fn instantiate(
-        store: StorePtr,
-        module: &Module,
-        imports: Imports<'_, '_>,
-    ) -> Result<Self> {
-        // SAFETY: the reference ends before generated code runs (V3).
-        let (id, imports) = unsafe {
-            let store = store.get();
-            store.backtrace.clear();
-            (store.id, link::resolve(store, module, imports)?)
-        };
-        // SAFETY: resolved for this module and this store.
-        let index = unsafe { instantiate::instantiate(store, module, imports)? };
-        Ok(Self::from_index(id, index))
-    }
-
     pub(super) fn from_index(store: StoreId, index: u32) -> Self {
         Self { store, index }
     }
@@ -81,7 +39,7 @@ impl Instance {
     /// The module.
     ///
     /// # Errors
-    /// [`Misuse::WrongStore`].
+    /// [`crate::Misuse::WrongStore`].
     pub fn module<'s, T: 'static>(
         &self,
         store: impl Into<super::StoreContext<'s, T>>,
@@ -137,7 +95,7 @@ impl Instance {
     /// Names and values of all exports, in the module's order.
     ///
     /// # Errors
-    /// [`Misuse::WrongStore`].
+    /// [`crate::Misuse::WrongStore`].
     pub fn exports<'s, T: 'static>(
         &self,
         store: impl Into<super::StoreContext<'s, T>>,
@@ -172,19 +130,15 @@ impl core::fmt::Debug for InstanceExports<'_> {
 
 /// What an export of an instance is. `store` is the id of the store that owns it.
 fn export(instance: &InstanceData, store: StoreId, kind: ExportKind) -> Result<Extern> {
-    let module = &instance.module;
     Ok(match kind {
-        ExportKind::Func(func) => {
-            let func_ref = const_expr::func_ref(func, module, instance.view())?;
-            Extern::Func(Func::at(store, func_ref))
-        }
+        ExportKind::Func(func) => Extern::Func(Func { pinned: instance.pinned_func(store, func)? }),
         ExportKind::Table(table) => Extern::Table(Table { store, index: instance.table(table)? }),
         ExportKind::Memory(memory) => {
             Extern::Memory(Memory { store, index: instance.memory(memory)? })
         }
         ExportKind::Global(global) => {
-            let ty = module.info().globals.get(global.index()).ok_or(BAD_EXPORT)?.ty;
-            Extern::Global(Global::from_place(store, instance.view().global(global)?, ty))
+            let ty = instance.module.info().globals.get(global.index()).ok_or(BAD_EXPORT)?.ty;
+            Extern::Global(Global { pinned: instance.pinned_global(store, global)?, ty })
         }
     })
 }

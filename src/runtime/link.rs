@@ -84,12 +84,12 @@ fn resolve_one(
             alloc::try_push(&mut resolved.funcs, FuncImport::Host(def.clone()))?;
         }
         (ImportKind::Func(ty), Definition::Extern(Extern::Func(func))) => {
-            if type_id(ty) != Some(func.type_id(store)?) {
+            if type_id(ty) != Some(func.pinned.type_id(store)?) {
                 return Ok(false);
             }
-            let import = match func.host_def(store)? {
+            let import = match func.pinned.host_def(store)? {
                 Some(def) => FuncImport::Host(def),
-                None => FuncImport::Wasm(func.func_ref(store)?),
+                None => FuncImport::Wasm(func.pinned.in_store(store)?),
             };
             alloc::try_push(&mut resolved.funcs, import)?;
         }
@@ -111,7 +111,7 @@ fn resolve_one(
             if global.ty_in(store)? != wanted {
                 return Ok(false);
             }
-            alloc::try_push(&mut resolved.globals, global.place(store)?)?;
+            alloc::try_push(&mut resolved.globals, global.pinned.in_store(store)?)?;
         }
         _ => return Ok(false),
     }

@@ -6,7 +6,6 @@
 use super::caller::Caller;
 use super::definitions::{Definitions, Item};
 use super::external::Extern;
-use super::func::Func;
 use super::host_func;
 use super::instance::Instance;
 use super::instance_pre::InstancePre;
@@ -19,7 +18,6 @@ use crate::artifact::{ExternType, FuncType};
 use crate::engine::Engine;
 use crate::engine::Module;
 use crate::error::Result;
-use core::marker::PhantomData;
 use std_alloc::vec::Vec;
 
 /// Definitions by module and item name.
@@ -35,15 +33,13 @@ use std_alloc::vec::Vec;
 /// ```
 pub struct Linker<T: 'static> {
     engine: Engine,
-    definitions: Definitions,
-    _data: PhantomData<fn(T) -> T>,
+    definitions: Definitions<T>,
 }
 
 impl<T: 'static> Linker<T> {
     /// A linker without definitions.
     pub fn new(engine: &Engine) -> Self {
-        let (engine, definitions) = (engine.clone(), Definitions::new());
-        Self { engine, definitions, _data: PhantomData }
+        Self { engine: engine.clone(), definitions: Definitions::new() }
     }
 
     /// The engine.
@@ -83,8 +79,8 @@ impl<T: 'static> Linker<T> {
         name: &str,
         func: impl IntoFunc<T, Params, Results>,
     ) -> Result<&mut Self> {
-        let def = host_func::wrapped_def(&self.engine, func)?;
-        self.insert(module, name, Item::Host(def))
+        let item = host_func::wrapped_item(&self.engine, func)?;
+        self.insert(module, name, Item::Host(item))
     }
 
     /// Defines a host function whose type is only known when the program runs.
@@ -98,8 +94,8 @@ impl<T: 'static> Linker<T> {
         ty: FuncType,
         func: impl Fn(Caller<'_, T>, &[Val], &mut [Val]) -> Result<()> + Send + Sync + 'static,
     ) -> Result<&mut Self> {
-        let def = host_func::dynamic_def(&self.engine, &ty, func)?;
-        self.insert(module, name, Item::Host(def))
+        let item = host_func::dynamic_item(&self.engine, &ty, func)?;
+        self.insert(module, name, Item::Host(item))
     }
 
     /// Defines all exports of an instance under `module`.
@@ -189,9 +185,8 @@ impl<T: 'static> Linker<T> {
         Ok(match self.definitions.get(module, name) {
             None => None,
             Some(Item::Extern(item)) => Some(*item),
-            Some(Item::Host(def)) => {
-                let mut store = store.as_context_mut();
-                Some(Func::from_def(store.opaque_mut(), def.clone())?.into())
+            Some(Item::Host(item)) => {
+                Some(item.clone().add_to(&mut store.as_context_mut())?.into())
             }
         })
     }
@@ -206,15 +201,12 @@ impl<T: 'static> Linker<T> {
         module: &Module,
     ) -> Result<Instance> {
         let imports = &module.info().imports;
-        let mut items: Vec<Option<&Item>> = alloc::try_vec_with_capacity(imports.len())?;
+        let mut items: Vec<Option<&Item<T>>> = alloc::try_vec_with_capacity(imports.len())?;
         items.extend(
             imports.iter().map(|import| self.definitions.get(&import.module, &import.name)),
         );
-        let imports = |at: usize| items.get(at).copied().flatten().map(Item::definition);
-        let store = store.as_context_mut().ptr();
-        // SAFETY: the store is borrowed exclusively (V2), and its data is a
-        // `T`, as host functions of this linker expect.
-        unsafe { Instance::instantiate(store, module, &imports) }
+        let items = |at: usize| items.get(at).copied().flatten();
+        Instance::of_items(store.as_context_mut(), module, &items)
     }
 
     /// Looks up what a module imports, to instantiate it often.
@@ -229,11 +221,10 @@ impl<T: 'static> Linker<T> {
             let item = self.definitions.get(&import.module, &import.name).cloned();
             items.push(item.ok_or_else(|| link::unknown(import))?);
         }
-        // Host functions of this linker expect the data to be a `T`.
         InstancePre::new(module, alloc::try_boxed_slice(items)?)
     }
 
-    fn insert(&mut self, module: &str, name: &str, item: Item) -> Result<&mut Self> {
+    fn insert(&mut self, module: &str, name: &str, item: Item<T>) -> Result<&mut Self> {
         self.definitions.insert(module, name, item)?;
         Ok(self)
     }

@@ -85,10 +85,7 @@ impl Memory {
     /// # Errors
     /// [`Misuse::WrongStore`].
     pub fn data<'a, T: 'static>(&self, store: impl Into<StoreContext<'a, T>>) -> Result<&'a [u8]> {
-        let memory = self.data_in(store.into().opaque())?;
-        // SAFETY: usable bytes that only this store's code touches, which does
-        // not run while the store is borrowed for `'a` (V4).
-        Ok(unsafe { memory.bytes().as_ref() })
+        Ok(self.data_in(store.into().opaque())?.bytes())
     }
 
     /// The bytes.
@@ -110,10 +107,9 @@ impl Memory {
         &self,
         store: impl Into<StoreContextMut<'a, T>>,
     ) -> Result<(&'a mut [u8], &'a mut T)> {
-        let store = store.into();
-        let mut bytes = self.data_in(store.opaque())?.bytes();
-        // SAFETY: as for `data`, exclusively; the embedder's data lies elsewhere.
-        Ok((unsafe { bytes.as_mut() }, store.into_data_mut()))
+        let (store, data) = store.into().into_parts();
+        self.store.check(store)?;
+        Ok((memory::memory_at_mut(&mut store.memories, self.index)?.bytes_mut(), data))
     }
 
     /// Copies bytes out of the memory.

@@ -23,31 +23,41 @@
 //! | `memory`, `table`, `global`, `instance` | the other handles, and what they do |
 //! | `external` | any of the four that can be imported |
 //! | `value` | values whose types are known when the program runs |
-//! | `convert/mod`, `convert/list`, `convert/reference` | values between cells and Rust types; lists of them; references |
+//! | `convert/mod`, `convert/list`, `convert/reference`, `convert/values` | values between cells and Rust types; lists of them; references; [`Val`]s |
 //! | `rooted` | references that are lent, and kept for the host |
 //! | `host_func`, `into_func` | making and running host functions; closures that can be one |
+//! | `host_item` | a host function with the type of data that it expects |
 //! | `caller` | what a host function sees of whoever called it |
-//! | `link` | resolving imports |
+//! | `link`, `instantiate` | resolving imports; making an instance |
 //! | `linker`, `definitions` | definitions by name |
 //! | `instance_pre` | a module with its imports found |
 //! | `backtrace` | the frames of the last trap |
 
 mod backtrace;
 mod caller;
+#[expect(unsafe_code, reason = "cells are read and written")]
 mod convert;
 mod definitions;
 mod external;
 mod func;
+#[expect(unsafe_code, reason = "enters generated code")]
 mod func_calls;
 mod global;
+#[expect(unsafe_code, reason = "is entered by generated code")]
 mod host_func;
+#[expect(unsafe_code, reason = "vouches for a type")]
+mod host_item;
 mod instance;
 mod instance_pre;
+#[expect(unsafe_code, reason = "runs start functions")]
+mod instantiate;
+#[expect(unsafe_code, reason = "makes shims for closures")]
 mod into_func;
 mod link;
 mod linker;
 mod memory;
 mod rooted;
+#[expect(unsafe_code, reason = "a store is reached by a raw pointer")]
 mod store;
 mod table;
 mod value;

@@ -6,7 +6,6 @@
 //! no atomic operation and no slot.
 
 use super::store::{AsContext, AsContextMut};
-use crate::abi::HostFrame;
 use crate::error::{Error, Misuse, Result};
 use crate::gc::ExternRef;
 use crate::vm::roots::NO_ROOT;
@@ -68,20 +67,12 @@ impl Rooted {
     #[inline(never)]
     fn check_frames(&self, store: &StoreOpaque) -> Result<()> {
         self.store.check(store)?;
-        // SAFETY: the context is in its place (V1).
-        let mut frame: *const HostFrame = unsafe { (*store.vm().as_ptr()).host_frames };
         // Roots and frames share no serial number, so a root that is gone is
         // not found here.
-        while !frame.is_null() {
-            // SAFETY: linked frames live on the stack of host calls that are
-            // in progress; each unlinks itself when it ends.
-            let (serial, previous) = unsafe { ((*frame).serial, (*frame).previous) };
-            if serial == self.serial {
-                return Ok(());
-            }
-            frame = previous;
+        match store.has_host_frame(self.serial) {
+            true => Ok(()),
+            false => Err(Misuse::StaleReference.into()),
         }
-        Err(Misuse::StaleReference.into())
     }
 }
 

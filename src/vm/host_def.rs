@@ -74,6 +74,19 @@ pub(crate) struct HostContext {
     def: Shared<HostDef>,
 }
 
+/// The instance that called a host function, if one did.
+#[derive(Clone, Copy)]
+pub(crate) struct CallingInstance(*const VmContext);
+
+impl CallingInstance {
+    /// The instance's number in its store.
+    pub(crate) fn index(self) -> Option<u32> {
+        // SAFETY: null, or the context of an instance of the store in which the
+        // call is in progress (V6).
+        unsafe { self.0.as_ref() }.map(|context| context.instance)
+    }
+}
+
 impl HostContext {
     pub(crate) fn new(
         def: Shared<HostDef>,
@@ -95,20 +108,19 @@ impl HostContext {
         }
     }
 
-    /// What a host call needs: the closure, the store, and the calling
-    /// instance's context or null.
+    /// What a host call needs: the closure, the store, and the calling instance.
     ///
     /// # Safety
     /// `context` is that of a host function of a live store.
     #[inline(always)]
     pub(crate) unsafe fn parts(
         context: *mut VmHostContext,
-    ) -> (*const (), *mut VmStoreContext, *mut VmContext) {
+    ) -> (*const (), *mut VmStoreContext, CallingInstance) {
         // SAFETY: by this function's contract; every host function's context
         // is one of these.
         unsafe {
             let context = context.cast::<Self>();
-            ((*context).closure, (*context).vm.store, (*context).vm.caller)
+            ((*context).closure, (*context).vm.store, CallingInstance((*context).vm.caller))
         }
     }
 

@@ -24,6 +24,11 @@ pub(crate) fn memory_at(memories: &[MemoryData], index: u32) -> Result<&MemoryDa
     memories.get(index as usize).ok_or(Error::Bug("memory index without a memory"))
 }
 
+/// The same, to be changed.
+pub(crate) fn memory_at_mut(memories: &mut [MemoryData], index: u32) -> Result<&mut MemoryData> {
+    memories.get_mut(index as usize).ok_or(Error::Bug("memory index without a memory"))
+}
+
 impl MemoryData {
     /// A memory of `minimum_bytes`, with address space for `maximum_bytes` or
     /// less. It has to be given back by [`Self::release`].
@@ -79,10 +84,17 @@ impl MemoryData {
         !self.ty.memory64 && (committed_bytes..guarded_bytes).contains(&offset)
     }
 
-    /// The bytes that Wasm may use. They are valid until the memory grows or is
-    /// released; whoever reads or writes them has borrowed the store.
-    pub(crate) fn bytes(&self) -> NonNull<[u8]> {
-        NonNull::slice_from_raw_parts(self.linear.base, self.len_bytes())
+    /// The bytes that Wasm may use.
+    pub(crate) fn bytes(&self) -> &[u8] {
+        // SAFETY: usable bytes that only this store's code touches, which does
+        // not run while the store is borrowed (V4).
+        unsafe { core::slice::from_raw_parts(self.linear.base.as_ptr(), self.len_bytes()) }
+    }
+
+    /// The same, to be written.
+    pub(crate) fn bytes_mut(&mut self) -> &mut [u8] {
+        // SAFETY: as above, exclusively.
+        unsafe { core::slice::from_raw_parts_mut(self.linear.base.as_ptr(), self.len_bytes()) }
     }
 
     pub(crate) fn len_bytes(&self) -> usize {

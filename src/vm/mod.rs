@@ -28,6 +28,7 @@
 //! | `code_map`, `exit_stubs` | finding modules by address; stubs by type |
 //! | `store` | [`StoreOpaque`](store::StoreOpaque): all of that, and the one way to it |
 //! | `collecting`, `failure` | when references are released; what a failed call leaves |
+//! | `pinned` | what handles name by address |
 //! | `counted_places` | how many places can hold references |
 //! | `memory_ops`, `table_ops`, `rooting` | operations on a store's entities |
 //! | `const_expr`, `segments` | constant expressions; the instructions on segments |
@@ -35,29 +36,49 @@
 //! | `call`, `catch` | into generated code and back; panics on the way |
 //! | `builtins` | what generated code and the handler of faults call |
 
+#[expect(unsafe_code, reason = "walks the stack")]
 pub(crate) mod backtrace;
+#[expect(unsafe_code, reason = "is called by generated code")]
 mod builtins;
+#[expect(unsafe_code, reason = "enters generated code")]
 pub(crate) mod call;
+#[cfg_attr(feature = "std", expect(unsafe_code, reason = "reaches the store after a panic"))]
 pub(crate) mod catch;
+#[expect(unsafe_code, reason = "vouches for stack maps")]
 mod code_map;
 mod collecting;
+#[expect(unsafe_code, reason = "reads globals")]
 pub(crate) mod const_expr;
+#[expect(unsafe_code, reason = "contexts are raw memory")]
 mod context;
 mod counted_places;
+#[expect(unsafe_code, reason = "writes to func refs")]
 mod exit_stubs;
 mod failure;
+#[expect(unsafe_code, reason = "writes to contexts")]
 pub(crate) mod global;
+#[expect(unsafe_code, reason = "contexts of host functions")]
 pub(crate) mod host_def;
 pub(crate) mod instance;
+#[expect(unsafe_code, reason = "fills contexts in")]
 pub(crate) mod instantiate;
+#[expect(unsafe_code, reason = "gives the heap its memory")]
 mod layout;
+#[expect(unsafe_code, reason = "bytes of linear memories")]
 pub(crate) mod memory;
 pub(crate) mod memory_ops;
+#[expect(unsafe_code, reason = "follows addresses")]
+pub(crate) mod pinned;
+#[expect(unsafe_code, reason = "allocates by hand")]
 pub(crate) mod raw_box;
+#[expect(unsafe_code, reason = "follows the chain of host frames")]
 mod rooting;
 pub(crate) mod roots;
+#[expect(unsafe_code, reason = "copies to linear memories")]
 mod segments;
+#[expect(unsafe_code, reason = "one root pointer")]
 pub(crate) mod store;
+#[expect(unsafe_code, reason = "elements are raw memory")]
 pub(crate) mod table;
 pub(crate) mod table_ops;
 

@@ -2,9 +2,27 @@
 //! serial numbers beside the entry in [`super::roots::Roots`].
 
 use super::store::StoreOpaque;
+use crate::abi::HostFrame;
 use crate::error::{Error, Misuse, Result};
 
 impl StoreOpaque {
+    /// Whether a host call in progress has the frame with this serial number.
+    #[inline]
+    pub(crate) fn has_host_frame(&self, serial: u64) -> bool {
+        // SAFETY: the context is alive (V1).
+        let mut frame: *const HostFrame = unsafe { (*self.vm().as_ptr()).host_frames };
+        while !frame.is_null() {
+            // SAFETY: linked frames live on the stack of host calls that are
+            // in progress; each unlinks itself when it ends.
+            let (found, previous) = unsafe { ((*frame).serial, (*frame).previous) };
+            if found == serial {
+                return true;
+            }
+            frame = previous;
+        }
+        false
+    }
+
     /// Makes room for one more root, so that [`Self::add_root`] cannot fail.
     pub(crate) fn reserve_root(&mut self) -> Result<()> {
         if self.roots.has_room() {

@@ -7,9 +7,11 @@
 
 mod list;
 mod reference;
+mod values;
 
 pub(super) use list::for_each_arity;
 pub use list::{HostArgs, WasmParams, WasmResults};
+pub(super) use values::{lift_list, lower_clones, lower_list};
 
 use crate::abi::ValRaw;
 use crate::artifact::ValType;

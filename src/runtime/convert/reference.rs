@@ -1,5 +1,6 @@
 //! References: owned, rooted, and to functions.
 
+use super::values::clone_reference;
 use super::{FromWasm, HostArg, ToWasm};
 use crate::abi::{NULL_SLOT, Trap, ValRaw};
 use crate::artifact::ValType;
@@ -7,7 +8,7 @@ use crate::error::Result;
 use crate::gc::ExternRef;
 use crate::runtime::func::Func;
 use crate::runtime::rooted::Rooted;
-use crate::runtime::value;
+use crate::vm::pinned::Pinned;
 use crate::vm::roots::NO_ROOT;
 use crate::vm::store::StoreOpaque;
 
@@ -50,7 +51,7 @@ unsafe impl FromWasm for Option<ExternRef> {
 
     #[inline]
     fn lift(cell: ValRaw, store: &StoreOpaque) -> Result<Self> {
-        value::clone_reference(store, cell.u32())
+        clone_reference(store, cell.u32())
     }
 }
 
@@ -60,7 +61,7 @@ unsafe impl FromWasm for ExternRef {
 
     #[inline]
     fn lift(cell: ValRaw, store: &StoreOpaque) -> Result<Self> {
-        value::clone_reference(store, cell.u32())?.ok_or(Trap::NullReference.into())
+        clone_reference(store, cell.u32())?.ok_or(Trap::NullReference.into())
     }
 }
 
@@ -133,7 +134,7 @@ unsafe impl ToWasm for Func {
 
     #[inline]
     fn check(&self, store: &StoreOpaque) -> Result<()> {
-        self.store.check(store)
+        self.pinned.store().check(store)
     }
 
     #[inline]
@@ -148,7 +149,7 @@ unsafe impl ToWasm for Option<Func> {
 
     #[inline]
     fn check(&self, store: &StoreOpaque) -> Result<()> {
-        self.as_ref().map_or(Ok(()), |func| func.store.check(store))
+        self.as_ref().map_or(Ok(()), |func| func.pinned.store().check(store))
     }
 
     #[inline]
@@ -163,7 +164,8 @@ unsafe impl FromWasm for Option<Func> {
 
     #[inline]
     fn lift(cell: ValRaw, store: &StoreOpaque) -> Result<Self> {
-        Ok(Func::from_raw(store.id, cell.func_ref()))
+        // SAFETY: as above.
+        Ok(unsafe { Pinned::from_cell(store, cell) }.map(|pinned| Func { pinned }))
     }
 }
 
@@ -173,7 +175,7 @@ unsafe impl FromWasm for Func {
 
     #[inline]
     fn lift(cell: ValRaw, store: &StoreOpaque) -> Result<Self> {
-        Func::from_raw(store.id, cell.func_ref()).ok_or(Trap::NullReference.into())
+        Option::<Func>::lift(cell, store)?.ok_or(Trap::NullReference.into())
     }
 }
 

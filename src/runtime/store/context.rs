@@ -174,6 +174,16 @@ impl<'a, T: 'static> StoreContextMut<'a, T> {
         unsafe { &mut (*self.inner.as_ptr()).data }
     }
 
+    /// What is of no type, and the embedder's data, for as long as the store is
+    /// borrowed.
+    pub(crate) fn into_parts(self) -> (&'a mut StoreOpaque, &'a mut T) {
+        // SAFETY: exclusively borrowed for `'a`; two disjoint fields.
+        unsafe {
+            let inner = self.inner.as_ptr();
+            (&mut (*inner).opaque, &mut (*inner).data)
+        }
+    }
+
     /// The engine of the store.
     pub fn engine(&self) -> &Engine {
         self.as_context().engine()

@@ -1,0 +1,193 @@
+//! [`Pinned`]: where a store keeps what a handle names by its address.
+//!
+//! Invariant: it lives as long as the store with its id (V6). Without that store
+//! at hand it is a number, and may be sent anywhere.
+
+use super::host_def::{self, HostDef, StoreHostFunc};
+use super::instance::InstanceData;
+use super::raw_box::RawBox;
+use super::store::{StoreId, StoreOpaque};
+use super::{const_expr, global};
+use crate::abi::{FuncIndex, GlobalIndex, ValRaw, VmFuncRef, VmGlobal};
+use crate::artifact::ValType;
+use crate::engine::shared::Shared;
+use crate::error::{Error, Result};
+use core::ptr::NonNull;
+
+/// The address of a `V` of a store.
+pub(crate) struct Pinned<V> {
+    store: StoreId,
+    pointer: NonNull<V>,
+}
+
+// SAFETY: without the store it is a number; the pointer is followed only by
+// whoever has borrowed the store.
+unsafe impl<V> Send for Pinned<V> {}
+// SAFETY: as above.
+unsafe impl<V> Sync for Pinned<V> {}
+
+impl<V> Clone for Pinned<V> {
+    #[inline]
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<V> Copy for Pinned<V> {}
+
+impl<V> PartialEq for Pinned<V> {
+    fn eq(&self, other: &Self) -> bool {
+        (self.store, self.pointer) == (other.store, other.pointer)
+    }
+}
+
+impl<V> Eq for Pinned<V> {}
+
+impl<V> core::fmt::Debug for Pinned<V> {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        self.pointer.fmt(f)
+    }
+}
+
+impl<V> Pinned<V> {
+    /// # Safety
+    /// A `V` lies there for as long as the store with this id lives.
+    #[inline]
+    pub(crate) unsafe fn new(store: StoreId, pointer: NonNull<V>) -> Self {
+        Self { store, pointer }
+    }
+
+    /// The store it is of.
+    #[inline]
+    pub(crate) fn store(self) -> StoreId {
+        self.store
+    }
+
+    /// Where it lies, for whoever does not follow it.
+    #[inline]
+    pub(crate) fn as_ptr(self) -> *mut V {
+        self.pointer.as_ptr()
+    }
+
+    /// Where it lies, checked to be of this store and thus alive.
+    ///
+    /// # Errors
+    /// [`crate::Misuse::WrongStore`].
+    #[inline]
+    pub(crate) fn in_store(self, store: &StoreOpaque) -> Result<NonNull<V>> {
+        self.store.check(store)?;
+        Ok(self.pointer)
+    }
+}
+
+impl Pinned<VmFuncRef> {
+    /// The function in a cell; `None` is null.
+    ///
+    /// # Safety
+    /// The cell holds null or a function of this store.
+    #[inline]
+    pub(crate) unsafe fn from_cell(store: &StoreOpaque, cell: ValRaw) -> Option<Self> {
+        Some(Self { store: store.id, pointer: NonNull::new(cell.func_ref())? })
+    }
+
+    /// The engine's number for the function's type.
+    ///
+    /// # Errors
+    /// [`crate::Misuse::WrongStore`].
+    pub(crate) fn type_id(self, store: &StoreOpaque) -> Result<u32> {
+        let func_ref = self.in_store(store)?;
+        // SAFETY: alive (V6); the field never changes.
+        Ok(unsafe { (*func_ref.as_ptr()).type_id })
+    }
+
+    /// The definition, if it is a host function.
+    ///
+    /// # Errors
+    /// [`crate::Misuse::WrongStore`].
+    pub(crate) fn host_def(self, store: &StoreOpaque) -> Result<Option<Shared<HostDef>>> {
+        let func_ref = self.in_store(store)?;
+        // SAFETY: alive, and so is a context that belongs to it (V6).
+        unsafe {
+            let context = host_def::host_context(func_ref.as_ptr());
+            Ok(context.map(|context| (*context).def().clone()))
+        }
+    }
+}
+
+impl Pinned<VmGlobal> {
+    /// The global's value.
+    ///
+    /// # Errors
+    /// [`crate::Misuse::WrongStore`].
+    pub(crate) fn get(self, store: &StoreOpaque) -> Result<ValRaw> {
+        let place = self.in_store(store)?;
+        // SAFETY: alive (V6); generated code is not running (V4).
+        Ok(unsafe { (*place.as_ptr()).0 })
+    }
+
+    /// Sets the value of a global of type `ty` to one of that type.
+    ///
+    /// # Errors
+    /// [`crate::Misuse::WrongStore`].
+    pub(crate) fn set(self, store: &mut StoreOpaque, ty: ValType, cell: ValRaw) -> Result<()> {
+        let place = self.in_store(store)?;
+        // SAFETY: alive, and of this store (V6); generated code is not running
+        // (V4). The caller knows the global's type.
+        unsafe { global::write(&mut store.heap, place, ty, cell) };
+        Ok(())
+    }
+}
+
+impl InstanceData {
+    /// A function of the instance. `store` is the id of the store that owns it.
+    pub(crate) fn pinned_func(&self, store: StoreId, func: FuncIndex) -> Result<Pinned<VmFuncRef>> {
+        let func_ref = const_expr::func_ref(func, &self.module, self.view())?;
+        // SAFETY: in the instance's context, which lives as long as the store.
+        Ok(unsafe { Pinned::new(store, func_ref) })
+    }
+
+    /// A global of the instance, defined or imported. `store` is as above.
+    pub(crate) fn pinned_global(
+        &self,
+        store: StoreId,
+        global: GlobalIndex,
+    ) -> Result<Pinned<VmGlobal>> {
+        let place = self.view().global(global)?;
+        // SAFETY: in a context or a cell, which live as long as the store.
+        Ok(unsafe { Pinned::new(store, place) })
+    }
+}
+
+impl StoreOpaque {
+    /// Puts a host function into the store whose data it expects.
+    ///
+    /// # Errors
+    /// [`crate::Misuse::WrongEngine`], [`Error::OutOfMemory`].
+    pub(crate) fn add_host_func(&mut self, def: Shared<HostDef>) -> Result<Pinned<VmFuncRef>> {
+        self.engine.check_same(def.engine())?;
+        let code = self.exit_stubs.get(def.type_id()).unwrap_or(core::ptr::null());
+        let index = self.host_funcs.len() as u32;
+        self.host_funcs
+            .try_reserve(1)
+            .map_err(|_| Error::OutOfMemory { bytes: size_of::<RawBox<StoreHostFunc>>() })?;
+        let func = StoreHostFunc::new(def, index, self.vm(), code)?;
+        let func_ref = func.as_non_null().cast();
+        self.host_funcs.push(func);
+        // SAFETY: a host function starts with its func ref; the store keeps it.
+        Ok(unsafe { Pinned::new(self.id, func_ref) })
+    }
+
+    /// Puts the cell of a global into the store.
+    ///
+    /// # Errors
+    /// [`Error::OutOfMemory`].
+    pub(crate) fn add_global(&mut self, cell: RawBox<VmGlobal>) -> Result<Pinned<VmGlobal>> {
+        self.global_cells
+            .try_reserve(1)
+            .map_err(|_| Error::OutOfMemory { bytes: size_of::<RawBox<VmGlobal>>() })?;
+        let place = cell.as_non_null();
+        self.global_cells.push(cell);
+        // SAFETY: the store keeps the cell.
+        Ok(unsafe { Pinned::new(self.id, place) })
+    }
+}
