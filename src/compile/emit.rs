@@ -146,7 +146,7 @@ fn fixup(start: usize, function: &Function, reloc: &FinalizedMachReloc) -> Resul
             addend: reloc.addend,
             kind: reloc.kind,
         }),
-        _ => Err(Error::Bug("the code generator wants a relocation that kernels cannot give")),
+        _ => Err(Error::Bug("the code generator wants a relocation other than a call")),
     }
 }
 

@@ -87,7 +87,7 @@ impl WasmFeatures {
 
 /// The error for a module that the validator refused: names the missing
 /// proposal where a proposal is all that is missing.
-pub(super) fn refusal(error: &wasmparser::Error, bytes: &[u8], enabled: WasmFeatures) -> Error {
+pub(super) fn refusal(error: &wasmparser::Error, wasm: &[u8], enabled: WasmFeatures) -> Error {
     // The validator stops where the sum passes the limit.
     if error.message().starts_with("effective type size exceeds the limit") {
         return limits::TYPE_SIZE.reached(limits::TYPE_SIZE.most + 1);
@@ -98,7 +98,7 @@ pub(super) fn refusal(error: &wasmparser::Error, bytes: &[u8], enabled: WasmFeat
         None => NAMES.iter().find(|(bit, _)| {
             let more = enabled.parser_features() | *bit;
             more != enabled.parser_features()
-                && wasmparser::Validator::new_with_features(more).validate_all(bytes).is_ok()
+                && wasmparser::Validator::new_with_features(more).validate_all(wasm).is_ok()
         }),
     };
     match missing {

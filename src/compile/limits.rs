@@ -73,11 +73,11 @@ const PARSED: &[(&str, Limit)] = &[
 
 /// The limit that the parser's error stands for, if it is one. Where the parser
 /// does not point at the number, "requested" is the least that was.
-pub(super) fn reached(error: &wasmparser::Error, bytes: &[u8]) -> Option<Error> {
+pub(super) fn reached(error: &wasmparser::Error, wasm: &[u8]) -> Option<Error> {
     let (message, limit) =
         PARSED.iter().find(|(message, _)| error.message().starts_with(message))?;
     let at = usize::try_from(error.offset()).ok()?;
-    let read = || BinaryReader::new(bytes.get(at..)?, 0).read_var_u32().ok();
+    let read = || BinaryReader::new(wasm.get(at..)?, 0).read_var_u32().ok();
     let points_at_number = message.ends_with("size is out of bounds");
     let requested = read().filter(|_| points_at_number).map_or(0, u64::from);
     Some(limit.reached(requested.max(limit.most + 1)))

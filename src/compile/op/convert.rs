@@ -5,6 +5,7 @@
 //! for a target of `n` bits the largest float below the range and the
 //! smallest above it (WebAssembly core, "trunc_u" and "trunc_s").
 
+use super::scalar::unary;
 use crate::abi::Trap;
 use crate::compile::op::done::Done;
 use crate::compile::translator::Translator;
@@ -17,21 +18,9 @@ pub(super) fn translate(t: &mut Translator<'_, '_>, op: &Operator<'_>) -> Done {
     use Operator as O;
     use types::{I32, I64};
     match *op {
-        O::I32WrapI64 => {
-            let a = t.pop();
-            let value = t.builder.ins().ireduce(I32, a);
-            t.push(value);
-        }
-        O::I64ExtendI32S => {
-            let a = t.pop();
-            let value = t.builder.ins().sextend(I64, a);
-            t.push(value);
-        }
-        O::I64ExtendI32U => {
-            let a = t.pop();
-            let value = t.builder.ins().uextend(I64, a);
-            t.push(value);
-        }
+        O::I32WrapI64 => unary(t, |ins, a| ins.ireduce(I32, a)),
+        O::I64ExtendI32S => unary(t, |ins, a| ins.sextend(I64, a)),
+        O::I64ExtendI32U => unary(t, |ins, a| ins.uextend(I64, a)),
         _ => return seen(t, op),
     }
     Done::Silent
@@ -57,16 +46,8 @@ fn seen(t: &mut Translator<'_, '_>, op: &Operator<'_>) -> Done {
         O::F32ConvertI32U | O::F32ConvertI64U => from_integer(t, F32, false),
         O::F64ConvertI32S | O::F64ConvertI64S => from_integer(t, F64, true),
         O::F64ConvertI32U | O::F64ConvertI64U => from_integer(t, F64, false),
-        O::F32DemoteF64 => {
-            let a = t.pop();
-            let value = t.builder.ins().fdemote(F32, a);
-            t.push(value);
-        }
-        O::F64PromoteF32 => {
-            let a = t.pop();
-            let value = t.builder.ins().fpromote(F64, a);
-            t.push(value);
-        }
+        O::F32DemoteF64 => unary(t, |ins, a| ins.fdemote(F32, a)),
+        O::F64PromoteF32 => unary(t, |ins, a| ins.fpromote(F64, a)),
         O::I32ReinterpretF32 => reinterpret(t, I32),
         O::I64ReinterpretF64 => reinterpret(t, I64),
         O::F32ReinterpretI32 => reinterpret(t, F32),
@@ -112,25 +93,19 @@ fn truncate(t: &mut Translator<'_, '_>, from: Type, to: Type, signed: bool) {
 }
 
 fn saturate(t: &mut Translator<'_, '_>, to: Type, signed: bool) {
-    let a = t.pop();
-    let value = match signed {
-        true => t.builder.ins().fcvt_to_sint_sat(to, a),
-        false => t.builder.ins().fcvt_to_uint_sat(to, a),
-    };
-    t.push(value);
+    unary(t, |ins, a| match signed {
+        true => ins.fcvt_to_sint_sat(to, a),
+        false => ins.fcvt_to_uint_sat(to, a),
+    });
 }
 
 fn from_integer(t: &mut Translator<'_, '_>, to: Type, signed: bool) {
-    let a = t.pop();
-    let value = match signed {
-        true => t.builder.ins().fcvt_from_sint(to, a),
-        false => t.builder.ins().fcvt_from_uint(to, a),
-    };
-    t.push(value);
+    unary(t, |ins, a| match signed {
+        true => ins.fcvt_from_sint(to, a),
+        false => ins.fcvt_from_uint(to, a),
+    });
 }
 
 fn reinterpret(t: &mut Translator<'_, '_>, to: Type) {
-    let a = t.pop();
-    let value = t.builder.ins().bitcast(to, MemFlagsData::new(), a);
-    t.push(value);
+    unary(t, |ins, a| ins.bitcast(to, MemFlagsData::new(), a));
 }

@@ -10,6 +10,7 @@ mod done;
 mod memory;
 mod numeric;
 mod reference;
+mod scalar;
 mod simd;
 mod table;
 mod variable;

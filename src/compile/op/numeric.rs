@@ -1,5 +1,6 @@
 //! Integer and float arithmetic.
 
+use super::scalar::{binary, unary};
 use crate::abi::Trap;
 use crate::compile::op::done::Done;
 use crate::compile::translator::Translator;
@@ -7,39 +8,21 @@ use cranelift_codegen::ir::condcodes::IntCC;
 use cranelift_codegen::ir::{InstBuilder, Type, Value, types};
 use wasmparser::Operator;
 
-/// Replaces the top two operands by an instruction's result.
-macro_rules! binary {
-    ($t:ident, $op:ident) => {{
-        let (a, b) = $t.pop2();
-        let value = $t.builder.ins().$op(a, b);
-        $t.push(value);
-    }};
-}
-
-/// Replaces the top operand by an instruction's result.
-macro_rules! unary {
-    ($t:ident, $op:ident) => {{
-        let a = $t.pop();
-        let value = $t.builder.ins().$op(a);
-        $t.push(value);
-    }};
-}
-
 pub(super) fn translate(t: &mut Translator<'_, '_>, op: &Operator<'_>) -> Done {
     match *op {
-        Operator::I32Add | Operator::I64Add => binary!(t, iadd),
-        Operator::I32Sub | Operator::I64Sub => binary!(t, isub),
-        Operator::I32Mul | Operator::I64Mul => binary!(t, imul),
-        Operator::I32And | Operator::I64And => binary!(t, band),
-        Operator::I32Or | Operator::I64Or => binary!(t, bor),
-        Operator::I32Xor | Operator::I64Xor => binary!(t, bxor),
-        Operator::I32Shl | Operator::I64Shl => binary!(t, ishl),
-        Operator::I32ShrS | Operator::I64ShrS => binary!(t, sshr),
-        Operator::I32ShrU | Operator::I64ShrU => binary!(t, ushr),
-        Operator::I32Rotl | Operator::I64Rotl => binary!(t, rotl),
-        Operator::F32Add | Operator::F64Add => binary!(t, fadd),
-        Operator::F32Sub | Operator::F64Sub => binary!(t, fsub),
-        Operator::F32Mul | Operator::F64Mul => binary!(t, fmul),
+        Operator::I32Add | Operator::I64Add => binary(t, |ins, a, b| ins.iadd(a, b)),
+        Operator::I32Sub | Operator::I64Sub => binary(t, |ins, a, b| ins.isub(a, b)),
+        Operator::I32Mul | Operator::I64Mul => binary(t, |ins, a, b| ins.imul(a, b)),
+        Operator::I32And | Operator::I64And => binary(t, |ins, a, b| ins.band(a, b)),
+        Operator::I32Or | Operator::I64Or => binary(t, |ins, a, b| ins.bor(a, b)),
+        Operator::I32Xor | Operator::I64Xor => binary(t, |ins, a, b| ins.bxor(a, b)),
+        Operator::I32Shl | Operator::I64Shl => binary(t, |ins, a, b| ins.ishl(a, b)),
+        Operator::I32ShrS | Operator::I64ShrS => binary(t, |ins, a, b| ins.sshr(a, b)),
+        Operator::I32ShrU | Operator::I64ShrU => binary(t, |ins, a, b| ins.ushr(a, b)),
+        Operator::I32Rotl | Operator::I64Rotl => binary(t, |ins, a, b| ins.rotl(a, b)),
+        Operator::F32Add | Operator::F64Add => binary(t, |ins, a, b| ins.fadd(a, b)),
+        Operator::F32Sub | Operator::F64Sub => binary(t, |ins, a, b| ins.fsub(a, b)),
+        Operator::F32Mul | Operator::F64Mul => binary(t, |ins, a, b| ins.fmul(a, b)),
         _ => return seen(t, op),
     }
     Done::Silent
@@ -47,10 +30,10 @@ pub(super) fn translate(t: &mut Translator<'_, '_>, op: &Operator<'_>) -> Done {
 
 fn seen(t: &mut Translator<'_, '_>, op: &Operator<'_>) -> Done {
     match *op {
-        Operator::I32Rotr | Operator::I64Rotr => binary!(t, rotr),
-        Operator::I32Clz | Operator::I64Clz => unary!(t, clz),
-        Operator::I32Ctz | Operator::I64Ctz => unary!(t, ctz),
-        Operator::I32Popcnt | Operator::I64Popcnt => unary!(t, popcnt),
+        Operator::I32Rotr | Operator::I64Rotr => binary(t, |ins, a, b| ins.rotr(a, b)),
+        Operator::I32Clz | Operator::I64Clz => unary(t, |ins, a| ins.clz(a)),
+        Operator::I32Ctz | Operator::I64Ctz => unary(t, |ins, a| ins.ctz(a)),
+        Operator::I32Popcnt | Operator::I64Popcnt => unary(t, |ins, a| ins.popcnt(a)),
         Operator::I32DivS | Operator::I64DivS => {
             let (a, b) = divisor_checked(t);
             overflow_checked(t, a, b);
@@ -77,17 +60,17 @@ fn seen(t: &mut Translator<'_, '_>, op: &Operator<'_>) -> Done {
         Operator::I64Extend8S => extend(t, types::I8, types::I64),
         Operator::I64Extend16S => extend(t, types::I16, types::I64),
         Operator::I64Extend32S => extend(t, types::I32, types::I64),
-        Operator::F32Div | Operator::F64Div => binary!(t, fdiv),
-        Operator::F32Min | Operator::F64Min => binary!(t, fmin),
-        Operator::F32Max | Operator::F64Max => binary!(t, fmax),
-        Operator::F32Copysign | Operator::F64Copysign => binary!(t, fcopysign),
-        Operator::F32Abs | Operator::F64Abs => unary!(t, fabs),
-        Operator::F32Neg | Operator::F64Neg => unary!(t, fneg),
-        Operator::F32Sqrt | Operator::F64Sqrt => unary!(t, sqrt),
-        Operator::F32Ceil | Operator::F64Ceil => unary!(t, ceil),
-        Operator::F32Floor | Operator::F64Floor => unary!(t, floor),
-        Operator::F32Trunc | Operator::F64Trunc => unary!(t, trunc),
-        Operator::F32Nearest | Operator::F64Nearest => unary!(t, nearest),
+        Operator::F32Div | Operator::F64Div => binary(t, |ins, a, b| ins.fdiv(a, b)),
+        Operator::F32Min | Operator::F64Min => binary(t, |ins, a, b| ins.fmin(a, b)),
+        Operator::F32Max | Operator::F64Max => binary(t, |ins, a, b| ins.fmax(a, b)),
+        Operator::F32Copysign | Operator::F64Copysign => binary(t, |ins, a, b| ins.fcopysign(a, b)),
+        Operator::F32Abs | Operator::F64Abs => unary(t, |ins, a| ins.fabs(a)),
+        Operator::F32Neg | Operator::F64Neg => unary(t, |ins, a| ins.fneg(a)),
+        Operator::F32Sqrt | Operator::F64Sqrt => unary(t, |ins, a| ins.sqrt(a)),
+        Operator::F32Ceil | Operator::F64Ceil => unary(t, |ins, a| ins.ceil(a)),
+        Operator::F32Floor | Operator::F64Floor => unary(t, |ins, a| ins.floor(a)),
+        Operator::F32Trunc | Operator::F64Trunc => unary(t, |ins, a| ins.trunc(a)),
+        Operator::F32Nearest | Operator::F64Nearest => unary(t, |ins, a| ins.nearest(a)),
         _ => return Done::NotMine,
     }
     Done::Seen
