@@ -1,7 +1,7 @@
-//! Fallible allocation: what a guest can cause to be allocated goes through
-//! here, and exhaustion is an error that carries the size asked for.
+//! Fallible allocation: whatever a guest can cause to be allocated goes through
+//! here, and exhaustion is an error that carries the requested size.
 //!
-//! It knows no other error, so that the making of errors can allocate by it.
+//! It knows no other error, so that errors themselves can be allocated with it.
 
 use core::alloc::Layout;
 use core::fmt::{self, Display, Write};
@@ -10,7 +10,7 @@ use core::ptr::NonNull;
 use std_alloc::sync::Arc;
 use std_alloc::{boxed::Box, string::String, vec::Vec};
 
-/// Memory that was asked for could not be had.
+/// Memory that was requested is not available.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct OutOfMemory {
     /// Size of the refused request in bytes.
@@ -126,7 +126,7 @@ impl Write for Text {
     }
 }
 
-/// What `value` displays.
+/// The text that `value` displays.
 ///
 /// # Errors
 /// [`OutOfMemory`].

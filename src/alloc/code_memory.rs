@@ -22,7 +22,7 @@ impl PublishedCode {
     /// Copies `code` into memory from `source` and makes it executable.
     ///
     /// # Errors
-    /// [`Error::OutOfMemory`], or what the source says.
+    /// [`Error::OutOfMemory`], or the source's own error.
     pub fn new(source: Arc<dyn CodeMemory>, code: &[u8]) -> Result<Self> {
         let region = source.allocate(code.len().max(1))?;
         let base = region.base.as_ptr();

@@ -33,20 +33,20 @@ pub struct LinearMemory {
 pub unsafe trait MemorySource: Send + Sync {
     /// Finds room for a memory of `minimum_bytes` that may grow to
     /// `maximum_bytes` (`minimum_bytes <= maximum_bytes`; both multiples of
-    /// the Wasm page size, 64 KiB). The source chooses `capacity_bytes` between the two: a source
-    /// that can reserve address space without backing it takes the maximum.
-    /// `minimum_bytes` are committed at return.
+    /// the Wasm page size, 64 KiB). The source chooses `capacity_bytes` between
+    /// the two: a source that can reserve address space without backing it
+    /// takes the maximum. `minimum_bytes` are committed on return.
     ///
     /// # Errors
-    /// [`crate::Error::OutOfMemory`] when not even the minimum can be had.
+    /// [`crate::Error::OutOfMemory`] if not even the minimum is available.
     fn reserve(&self, minimum_bytes: usize, maximum_bytes: usize) -> Result<LinearMemory>;
 
-    /// The same for a memory whose bounds the hardware is to check
-    /// ([`crate::Config::hardware_traps`]): with at least `guarded_bytes` of
-    /// guard, and exactly what was asked for committed, now and by
-    /// [`Self::commit`]. Calls [`Self::reserve`] by default: that is
-    /// enough for a source whose memories all have a guard. The engine refuses
-    /// a memory that has too little.
+    /// The same for a memory whose bounds the hardware checks
+    /// ([`crate::Config::hardware_traps`]): it has at least `guarded_bytes` of
+    /// guard, and exactly what was asked for is committed, here and by
+    /// [`Self::commit`]. By default calls [`Self::reserve`], which is enough
+    /// for a source whose memories all have a guard. The engine refuses a
+    /// memory whose guard is too small.
     ///
     /// # Errors
     /// As for [`Self::reserve`].
@@ -62,8 +62,8 @@ pub unsafe trait MemorySource: Send + Sync {
 
     /// Commits so that `new_committed_bytes` are usable
     /// (`committed_bytes <= new_committed_bytes <= capacity_bytes`). May commit
-    /// more, but not of a memory from [`Self::reserve_guarded`]: what is
-    /// committed beyond its length does not trap.
+    /// more, but not of a memory from [`Self::reserve_guarded`], where accesses
+    /// to it would not trap.
     ///
     /// # Errors
     /// [`crate::Error::OutOfMemory`]; the memory is then as before.
@@ -83,17 +83,17 @@ pub unsafe trait MemorySource: Send + Sync {
         maximum_bytes
     }
 
-    /// Makes a used memory what a fresh one would be: `new_committed_bytes`
-    /// are committed (at most as many as were), and all of them are zero. The
-    /// first `resident_bytes` should be zeroed in place; what lies behind them
-    /// may be given back to the system and taken anew. Called by a source that
-    /// keeps memories for reuse, when one is released and when it is handed out.
+    /// Makes a used memory as good as a fresh one: `new_committed_bytes` are
+    /// committed (at most as many as were), and all of them are zero. The
+    /// first `resident_bytes` should be zeroed in place; the rest may be given
+    /// back to the system and taken anew. Called by a source that keeps
+    /// memories for reuse, when one is released and when it is handed out.
     ///
-    /// By default writes zeros to all that is committed, and refuses to commit
-    /// less than that.
+    /// By default writes zeros to everything that is committed, and refuses to
+    /// commit less than that.
     ///
     /// # Errors
-    /// Whatever stops it; the memory is then to be released.
+    /// Whatever prevents it; the memory must then be released.
     ///
     /// # Safety
     /// `memory` came from this source and nobody uses it any more.
@@ -140,8 +140,8 @@ pub unsafe trait CodeMemory: Send + Sync {
     /// cache maintenance when it calls this and does it right afterwards.
     ///
     /// # Errors
-    /// Whatever stops the change of protection; the region is then released by
-    /// the caller.
+    /// Whatever prevents the change of protection; the caller then releases the
+    /// region.
     fn publish(&self, region: &CodeRegion) -> Result<()>;
 
     /// Takes the region back, published or not.

@@ -14,7 +14,7 @@ pub struct HeapMemorySource {
     growth_bytes: usize,
 }
 
-/// Wasm page; blocks are aligned to a CPU page so that a kernel may map them.
+/// A CPU page, so that a kernel may map the blocks.
 const ALIGN_BYTES: usize = 4096;
 
 impl HeapMemorySource {
@@ -71,7 +71,7 @@ unsafe impl MemorySource for HeapMemorySource {
         new_committed_bytes: usize,
         _resident_bytes: usize,
     ) -> Result<()> {
-        // What was never committed is zero still.
+        // What was never committed is still zero.
         // SAFETY: committed, and nobody uses it (guaranteed by the caller).
         unsafe { memory.base.write_bytes(0, memory.committed_bytes) };
         memory.committed_bytes = new_committed_bytes.min(memory.committed_bytes);

@@ -1,6 +1,6 @@
 //! [`KernelHeap`]: a global allocator over memory that a kernel hands over.
-//! The search for a block is `linked_list_allocator`'s; several regions, the
-//! lock, the figures and the refusals are this file's.
+//! `linked_list_allocator` searches for blocks; this file adds several regions,
+//! the lock, the figures and the refusals.
 //!
 //! Invariants:
 //! - **H1** Every byte of a region belongs to one hole in that region's list or to
@@ -77,10 +77,10 @@ pub struct HeapUsage {
 /// nor any other request panics. Kernref turns the refusal of what a guest
 /// caused into [`crate::Error::OutOfMemory`].
 ///
-/// # From where it may be called
-/// From any thread on any processor: a spin lock guards it. While the lock is
-/// held its holder must not be interrupted by something that allocates or
-/// frees, since that would wait forever. So either
+/// # Where it may be called
+/// On any thread and any processor: a spin lock guards it. While the lock is
+/// held, nothing that allocates or frees may interrupt its holder, because it
+/// would wait forever. So either
 /// - interrupt handlers neither allocate nor free, and threads that share a
 ///   processor are not preempted in favour of a thread that spins; or
 /// - the heap has a [`LockHook`] that masks interrupts while the lock is held.
@@ -254,14 +254,14 @@ impl Region {
 /// What the lock guards.
 struct State {
     first: Region,
-    /// In the order in which they were added; those that are left come last.
+    /// In the order in which they were added; unused places come last.
     others: [Region; MAX_HEAP_REGIONS - 1],
     used_bytes: usize,
     peak_bytes: usize,
 }
 
-// SAFETY: the regions' pointers are to memory that is the heap's alone, from
-// whichever thread.
+// SAFETY: the regions' pointers are to memory that belongs to the heap alone,
+// on whatever thread.
 unsafe impl Send for State {}
 
 impl State {
@@ -297,7 +297,7 @@ impl State {
         Ok(())
     }
 
-    /// Most heaps have one region: it is asked without a loop.
+    /// Most heaps have one region, so the first is asked without a loop.
     #[inline]
     fn allocate(&mut self, layout: Layout) -> Option<NonNull<u8>> {
         let (block, taken) = match self.first.allocate(layout) {
@@ -326,7 +326,7 @@ impl State {
                 None => return,
             },
         };
-        // A caller's pointer may be good for less than the whole block.
+        // The caller's pointer may be valid for less than the whole block.
         let Some(block) = NonNull::new(region.base.with_addr(memory.addr())) else { return };
         // SAFETY: by this function's contract a block of this list (H1).
         let freed = unsafe { region.holes.deallocate(block, layout) };

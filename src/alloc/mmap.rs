@@ -24,7 +24,7 @@ fn map(bytes: usize, protection: libc::c_int) -> Result<NonNull<u8>> {
 }
 
 /// # Safety
-/// `[base, base + bytes)` is a mapping of this file's.
+/// `[base, base + bytes)` is a mapping made by this file.
 unsafe fn protect(base: NonNull<u8>, bytes: usize, protection: libc::c_int) -> Result<()> {
     // SAFETY: by this function's contract.
     match unsafe { libc::mprotect(base.as_ptr().cast(), bytes, protection) } {
@@ -34,7 +34,7 @@ unsafe fn protect(base: NonNull<u8>, bytes: usize, protection: libc::c_int) -> R
 }
 
 /// # Safety
-/// `[base, base + bytes)` is a mapping of this file's that nobody uses.
+/// `[base, base + bytes)` is a mapping made by this file that nobody uses.
 unsafe fn unmap(base: NonNull<u8>, bytes: usize) {
     // SAFETY: by this function's contract. Unmapping a whole mapping does not fail.
     unsafe { libc::munmap(base.as_ptr().cast(), bytes) };
@@ -116,7 +116,7 @@ unsafe impl MemorySource for MmapMemorySource {
     }
 
     unsafe fn release(&self, memory: LinearMemory) {
-        // SAFETY: `reserve` mapped this; the caller says nobody uses it.
+        // SAFETY: `reserve` mapped this; the caller guarantees that nobody uses it.
         unsafe { unmap(memory.base, memory.guarded_bytes) };
     }
 
@@ -174,7 +174,7 @@ unsafe impl CodeMemory for MmapCodeMemory {
     }
 
     unsafe fn release(&self, region: CodeRegion) {
-        // SAFETY: `allocate` mapped this; the caller says nobody uses it.
+        // SAFETY: `allocate` mapped this; the caller guarantees that nobody uses it.
         unsafe { unmap(region.base, region.len_bytes) };
     }
 }

@@ -1,5 +1,5 @@
-//! Memory from the embedder: the traits Kernref asks through, fallible
-//! allocation helpers, and ready-made providers.
+//! Memory from the embedder: the traits through which Kernref asks for it, and
+//! ready-made providers.
 //!
 //! Layers below (`arch`) and beside (`stack`, `gc`) never allocate; layers
 //! above never know where memory comes from.

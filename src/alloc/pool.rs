@@ -1,5 +1,5 @@
 //! [`PoolingMemorySource`]: keeps a bounded number of released linear memories
-//! of another source, so that the next ones need not be made from nothing.
+//! of another source, so that the next ones need not be created from scratch.
 //!
 //! Invariants:
 //! - **P1** A kept memory is all zero, is used by nobody, and is handed out once.
@@ -95,7 +95,7 @@ struct Wanted {
 }
 
 impl State {
-    /// Whether it is within the limits beside what is kept already.
+    /// Whether it is within the limits together with what is kept already.
     fn fits(&self, size: Size, limits: &PoolLimits) -> bool {
         let within = |has: usize, more: usize, most: usize| {
             has.checked_add(more).is_some_and(|sum| sum <= most)
@@ -125,7 +125,7 @@ impl State {
     }
 
     /// Looks for a place for a memory. Memories of another capacity give way,
-    /// the oldest first: what is released now is what is in use now.
+    /// the oldest first: what is released now is the kind that is in use now.
     fn place(&mut self, size: Size, limits: &PoolLimits) -> Place {
         if self.fits(size, limits) {
             self.count(size);
@@ -161,19 +161,19 @@ impl State {
     }
 }
 
-/// Gives memories of another source, and keeps some of those that are released
-/// to give them again: a memory that is at hand takes a lock and the writing
-/// of zeros, one that is not takes what the source takes.
+/// Hands out memories of another source, and keeps some of those that are
+/// released to hand them out again. A kept memory costs a lock and the writing
+/// of zeros; any other costs what the source takes.
 ///
 /// A kept memory holds nothing of the guest that had it: it is zeroed when it
 /// is released, by [`MemorySource::reset`], and a memory for which that fails
-/// is not kept. It is given to requests that the source would answer with the
-/// same capacity. When the source has no more memory, the pool gives it all
-/// that it keeps and asks once more.
+/// is not kept. It serves requests that the source would answer with the same
+/// capacity. If the source runs out of memory, the pool returns to it all that
+/// it keeps and asks once more.
 ///
-/// One pool may serve many engines, on many processors. It takes a spin lock
-/// for as long as it looks through its list, [`PoolLimits::memories`] steps at
-/// most, and leaves interrupts on meanwhile: it is not for interrupt handlers.
+/// One pool may serve many engines, on many processors. It holds a spin lock
+/// while it searches its list, for at most [`PoolLimits::memories`] steps, and
+/// leaves interrupts enabled: interrupt handlers must not call it.
 pub struct PoolingMemorySource<S: MemorySource> {
     source: S,
     limits: PoolLimits,
@@ -184,8 +184,8 @@ impl<S: MemorySource> PoolingMemorySource<S> {
     /// A pool that keeps nothing yet.
     ///
     /// # Errors
-    /// [`crate::Error::OutOfMemory`] if there is none for the list, which has
-    /// room for [`PoolLimits::memories`] from the start.
+    /// [`crate::Error::OutOfMemory`] for the list, which has room for
+    /// [`PoolLimits::memories`] from the start.
     pub fn new(source: S, limits: PoolLimits) -> Result<Self> {
         let list = try_vec_with_capacity(limits.memories)?;
         let state = State { list, memories: 0, committed_bytes: 0, capacity_bytes: 0 };
@@ -197,7 +197,7 @@ impl<S: MemorySource> PoolingMemorySource<S> {
         &self.source
     }
 
-    /// How much is kept at most.
+    /// The limits of what is kept.
     pub fn limits(&self) -> &PoolLimits {
         &self.limits
     }
@@ -212,11 +212,11 @@ impl<S: MemorySource> PoolingMemorySource<S> {
         self.state.lock().committed_bytes
     }
 
-    /// Gives all that is kept back to the source, and says how many memories
-    /// that were. For when memory is short.
+    /// Returns all that is kept to the source, and tells how many memories that
+    /// was. For use when memory is short.
     pub fn clear(&self) -> usize {
         let mut released = 0;
-        // Bounded, for others may be keeping more at the same time.
+        // Bounded, because others may be keeping more at the same time.
         while released < self.limits.memories {
             let mut state = self.state.lock();
             let Some(last) = state.list.len().checked_sub(1) else { break };
@@ -229,8 +229,8 @@ impl<S: MemorySource> PoolingMemorySource<S> {
         released
     }
 
-    /// Does something that takes memory; again if it fails and what is kept
-    /// could make the difference.
+    /// Does something that takes memory, and does it again if it fails and what
+    /// is kept could make the difference.
     fn or_cleared<V>(&self, mut act: impl FnMut() -> Result<V>) -> Result<V> {
         match act() {
             Err(_) if self.clear() > 0 => act(),
@@ -284,8 +284,7 @@ impl<S: MemorySource> PoolingMemorySource<S> {
 
 // SAFETY: memories are the source's, which keeps the contract. One that is
 // handed out again was zeroed by the source since it was released, and left the
-// list before (P1), so that nobody else has it. Its guard is what the source
-// said that it is.
+// list before (P1), so nobody else has it. Its guard is what the source said.
 unsafe impl<S: MemorySource> MemorySource for PoolingMemorySource<S> {
     fn reserve(&self, minimum_bytes: usize, maximum_bytes: usize) -> Result<LinearMemory> {
         match self.reuse(minimum_bytes, maximum_bytes, 0) {
