@@ -33,7 +33,7 @@ macro_rules! builtins {
             pub const fn is_fallible(self) -> bool {
                 match self { $(Builtin::$variant => $fallible,)+ }
             }
-            /// Name as it stands in listings.
+            /// Name used in listings.
             pub const fn name(self) -> &'static str {
                 match self { $(Builtin::$variant => stringify!($field),)+ }
             }
@@ -48,9 +48,9 @@ macro_rules! builtins {
         /// return an `i64`.
         ///
         /// # Safety
-        /// Of each function: generated code calls it through its module's stub,
-        /// which has recorded the exit, with its own context. That is the
-        /// context of an instance of a live store of which nothing is in use.
+        /// For each function: generated code calls it through its module's stub,
+        /// which has recorded the exit, and passes its own context: that of an
+        /// instance of a live store that nobody has borrowed (V4).
         #[derive(Clone, Copy)]
         #[repr(C)]
         pub struct VmBuiltins {

@@ -1,5 +1,5 @@
 //! [`FINGERPRINT`]: one number for all that generated code and the runtime
-//! must agree on, so that code for another layout can be told.
+//! must agree on, so that code for another layout is recognised.
 
 use super::{
     ActivationRecord, Builtin, GUARDED_REACH_BYTES, HOST_CONTEXT_MAGIC, INSTANCE_CONTEXT_MAGIC,
@@ -52,8 +52,8 @@ macro_rules! layouts {
 }
 
 /// Differs between versions of this crate, and between layouts of what
-/// generated code touches. The names are part of it: two fields that change
-/// places change it.
+/// generated code touches. The names are part of it, so swapping two fields
+/// changes it.
 pub const FINGERPRINT: u64 = {
     let mut hash = Hash(0xcbf2_9ce4_8422_2325).text(env!("CARGO_PKG_VERSION"));
     hash = layouts! { hash;

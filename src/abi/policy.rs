@@ -1,5 +1,5 @@
-//! [`DeferralPolicy`]: what compiled code and the collector agree on about
-//! references that nobody counts.
+//! [`DeferralPolicy`]: how compiled code and the collector treat references
+//! that nobody counts.
 
 /// When references in counted places get table entries.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]

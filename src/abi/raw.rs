@@ -42,7 +42,7 @@ impl ValRaw {
     pub const fn u64(self) -> u64 {
         self.0 as u64
     }
-    /// An index into a memory or table, which `is_64` says the width of.
+    /// An index into a memory or table; `is_64` tells its width.
     pub const fn index(self, is_64: bool) -> u64 {
         if is_64 { self.u64() } else { self.u32() as u64 }
     }

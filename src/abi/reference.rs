@@ -6,8 +6,8 @@
 use bitflags::bitflags;
 
 /// The slot number that stands for a null reference. The arena keeps a slot
-/// there, permanently [`SlotFlags::IN_TABLE`], so that barriers may count on
-/// null without testing for it.
+/// there, permanently [`SlotFlags::IN_TABLE`], so that barriers may count null
+/// like any other slot, without a test.
 pub const NULL_SLOT: u32 = 0;
 
 bitflags! {

@@ -43,7 +43,7 @@ traps! {
     IntegerOverflow = 7 => "integer overflow",
     /// Division or remainder by zero.
     IntegerDivisionByZero = 8 => "integer divide by zero",
-    /// A float that is NaN converted to an integer.
+    /// A NaN was converted to an integer.
     BadConversionToInteger = 9 => "invalid conversion to integer",
     /// `unreachable` was executed.
     UnreachableCodeReached = 10 => "wasm `unreachable` instruction executed",
@@ -55,7 +55,7 @@ traps! {
     NullReference = 13 => "null reference",
     /// The store's reference arena is full and a collection freed nothing.
     ReferenceArenaFull = 14 => "reference arena exhausted",
-    /// Memory for a table, or for host bookkeeping, could not be had.
+    /// Memory for a table, or for host bookkeeping, is not available.
     OutOfMemory = 15 => "out of memory",
     /// The stack walk found a frame it could not account for; nothing was released.
     StackWalkFailed = 16 => "stack walk failed",

@@ -34,8 +34,8 @@ pub struct VmStoreContext {
     pub builtins: *const VmBuiltins,
     /// Ends the newest activation with a non-zero status; never returns.
     pub unwind: unsafe extern "C" fn(*mut VmStoreContext, u64) -> !,
-    /// Records a stray access to a linear memory that the processor found, and
-    /// gives the status for [`Self::unwind`].
+    /// Records a stray access to a linear memory that the processor caught, and
+    /// returns the status for [`Self::unwind`].
     pub memory_fault: unsafe extern "C" fn(*mut VmStoreContext) -> u64,
     /// Current epoch of the engine; a plain atomic counter.
     pub epoch_counter: *const core::sync::atomic::AtomicU64,
@@ -43,14 +43,13 @@ pub struct VmStoreContext {
     pub epoch_deadline: u64,
     /// Fuel left; below zero, generated code calls [`super::Builtin::FuelExhausted`].
     pub fuel: i64,
-    /// Whether an access to this address is one outside a memory of the store
-    /// that the memory's guard stops. For the handler of faults, while the
-    /// store's thread stands still.
+    /// Whether this address lies in the guard of one of the store's memories.
+    /// For the fault handler, while the store's thread is stopped.
     pub guards: unsafe extern "C" fn(*mut VmStoreContext, usize) -> bool,
 }
 
 /// Fixed head of an instance's context. Also the type behind a callee's
-/// context pointer, whether instance or host function: `magic` tells.
+/// context pointer; `magic` tells whether it is an instance or a host function.
 #[derive(Debug)]
 #[repr(C, align(16))]
 pub struct VmContext {
