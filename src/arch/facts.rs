@@ -4,7 +4,7 @@ use super::imp;
 use crate::abi::{ValRaw, VmStoreContext};
 use core::ptr;
 
-/// Where [`super::enter`] is returned to, and where it keeps its record.
+/// The return address within [`super::enter`], and where it keeps its record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct EntryFacts {
     /// The address to which the entry shim returns.
@@ -13,13 +13,13 @@ pub struct EntryFacts {
     pub record_below_fp: usize,
 }
 
-/// The facts, found out by entering a shim that tells what it sees.
+/// The facts, determined by entering a shim that reports what it sees.
 pub fn entry_facts() -> EntryFacts {
     let mut store = detached_context();
     let mut seen = [ValRaw::default(); 3];
     let shim = imp::tell_entry as *const u8;
-    // SAFETY: the shim uses nothing but the three cells, and the entry nothing
-    // of the store but the chain of its activations.
+    // SAFETY: the shim uses only the three cells, and the entry uses only the
+    // store's chain of activations.
     unsafe { super::enter(shim, ptr::null(), ptr::null_mut(), seen.as_mut_ptr(), &raw mut store) };
     let [return_address, entry_fp, record] = seen.map(|cell| cell.u64() as usize);
     EntryFacts {
@@ -28,8 +28,8 @@ pub fn entry_facts() -> EntryFacts {
     }
 }
 
-/// A context that no generated code runs with: nothing is in it, and what it
-/// calls does nothing but [`super::unwind`].
+/// An empty context, with which no generated code runs. Of what it calls, only
+/// [`super::unwind`] does anything.
 pub fn detached_context() -> VmStoreContext {
     VmStoreContext {
         stack_limit: 0,

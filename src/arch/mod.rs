@@ -43,11 +43,11 @@ pub use imp::enter;
 /// there are compiled frames only.
 pub use imp::unwind;
 
-/// Where the handler of a fault has generated code go on: ends the newest
-/// activation of the store in [`crate::abi::FaultRegisters::result`], with the
-/// status that [`crate::abi::VmStoreContext::memory_fault`] gives. That is
-/// called on the stack of the faulting function, below its frame, and sees the
-/// frames as if the function had called it.
+/// Where generated code continues after a fault handler has returned. It ends
+/// the newest activation of the store in [`crate::abi::FaultRegisters::result`],
+/// with the status that [`crate::abi::VmStoreContext::memory_fault`] returns.
+/// That function is called on the stack of the faulting function, below its
+/// frame, and sees the frames as if the faulting function had called it.
 ///
 /// # Safety
 /// Never called. Reached with the frame pointer of a compiled function, the
@@ -73,7 +73,8 @@ pub use imp::signal_registers;
 #[cfg(all(feature = "std", target_os = "linux"))]
 pub use imp::set_signal_registers;
 
-/// A store of so many bytes writes all of them or faults and writes none.
+/// A store of up to this many bytes either writes all of them, or faults and
+/// writes none.
 #[cfg(feature = "compile")]
 pub use imp::WHOLE_STORE_BYTES;
 
@@ -84,25 +85,25 @@ pub use imp::RETURN_ADDRESS_OFFSET;
 /// What every frame pointer is a multiple of.
 pub use imp::FRAME_ALIGN;
 
-/// A return address without what the processor may have signed into it.
+/// A return address without the signature that the processor may have added.
 pub use imp::strip_return_address;
 
 /// The current stack pointer, approximately: that of a frame nearby.
 #[cfg(not(miri))]
 pub use imp::stack_pointer;
-/// As above, where there are no registers to read. Nothing relies on its
-/// order: a wrong guess costs recursion only.
+/// As above, where there are no registers to read. Nothing relies on it being
+/// exact: a wrong guess costs recursion only.
 #[cfg(miri)]
 pub fn stack_pointer() -> usize {
     let here = 0_u8;
     (&raw const here).addr()
 }
 
-/// Features of processors that the code generator makes use of, by its names.
+/// Processor features that the code generator uses, by its names for them.
 pub use imp::FEATURE_NAMES;
 
-/// What of [`FEATURE_NAMES`] this processor has, found at run time: the n-th
-/// bit is the n-th name.
+/// Which of [`FEATURE_NAMES`] this processor has, determined at run time: the
+/// n-th bit stands for the n-th name.
 pub use imp::cpu_features;
 
 /// What Kernref needs and this processor lacks, if anything.

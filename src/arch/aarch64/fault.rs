@@ -1,11 +1,11 @@
-//! Out of a faulting function, and what tells its activation.
+//! Out of a faulting function, and how to recognise its activation.
 
 use crate::abi::{ValRaw, VmContext, VmStoreContext};
 use core::arch::naked_asm;
 use core::mem::{offset_of, size_of};
 
-/// See [`crate::arch::WHOLE_STORE_BYTES`]: a store that is not aligned is one
-/// of bytes in any order, each of which may fault (Arm ARM, B2.2.1
+/// See [`crate::arch::WHOLE_STORE_BYTES`]: an unaligned store is a series of
+/// byte stores in any order, each of which may fault (Arm ARM, B2.2.1
 /// "Requirements for single-copy atomicity").
 #[cfg(feature = "compile")]
 pub const WHOLE_STORE_BYTES: u32 = 1;
@@ -36,7 +36,7 @@ pub unsafe extern "C" fn resume_fault() -> ! {
 }
 
 /// A shim that fills three cells: the address it returns to, the frame pointer
-/// of [`super::enter`], and the stack pointer that this called it with.
+/// of [`super::enter`], and the stack pointer with which that called it.
 ///
 /// # Safety
 /// Called by [`super::enter`] with room for three cells.

@@ -1,11 +1,11 @@
-//! Out of a faulting function, and what tells its activation.
+//! Out of a faulting function, and how to recognise its activation.
 
 use crate::abi::{ValRaw, VmContext, VmStoreContext};
 use core::arch::naked_asm;
 use core::mem::{offset_of, size_of};
 
-/// See [`crate::arch::WHOLE_STORE_BYTES`]: what is larger than a quadword may
-/// fault when part of it is written (Intel SDM vol. 3, "Guaranteed Atomic
+/// See [`crate::arch::WHOLE_STORE_BYTES`]: a store larger than a quadword may
+/// fault after part of it was written (Intel SDM vol. 3, "Guaranteed Atomic
 /// Operations").
 #[cfg(feature = "compile")]
 pub const WHOLE_STORE_BYTES: u32 = 8;
@@ -37,7 +37,7 @@ pub unsafe extern "C" fn resume_fault() -> ! {
 }
 
 /// A shim that fills three cells: the address it returns to, the frame pointer
-/// of [`super::enter`], and the stack pointer that this called it with.
+/// of [`super::enter`], and the stack pointer with which that called it.
 ///
 /// # Safety
 /// Called by [`super::enter`] with room for three cells.
