@@ -128,13 +128,18 @@ impl Tree {
 
     /// True if the file only declares modules and names what they export.
     pub fn is_facade(&self, file: usize) -> bool {
-        self.files[file].syntax.items.iter().all(|item| match item {
-            Item::Mod(module) => module.content.is_none() || is_test(&module.attrs),
-            Item::Use(_) | Item::ExternCrate(_) => true,
-            Item::Macro(item) => item.mac.path.is_ident("compile_error"),
-            item => is_test(attributes(item)),
-        })
+        only_names(&self.files[file].syntax.items)
     }
+}
+
+fn only_names(items: &[Item]) -> bool {
+    items.iter().all(|item| match item {
+        item if is_test(attributes(item)) => true,
+        Item::Mod(module) => module.content.as_ref().is_none_or(|(_, items)| only_names(items)),
+        Item::Use(_) | Item::ExternCrate(_) => true,
+        Item::Macro(item) => item.mac.path.is_ident("compile_error"),
+        _ => false,
+    })
 }
 
 fn path_attribute(attributes: &[Attribute]) -> Option<String> {
