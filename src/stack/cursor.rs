@@ -16,7 +16,7 @@ pub(super) struct Frame {
 pub(super) struct Cursor {
     /// Up to the entry trampoline's frame.
     links: Links,
-    /// Where the frame above goes on.
+    /// Where the frame above continues.
     return_address: usize,
 }
 
@@ -61,7 +61,7 @@ impl Frame {
         let most = self.fp.saturating_sub(lowest).saturating_sub(4) / 4;
         let has_cells = self.fp >= lowest + 4;
         for distance in distances {
-            // What is no multiple of 4, or 0, becomes large.
+            // Anything but a positive multiple of 4 becomes large.
             let index = distance.wrapping_sub(4).rotate_right(2) as usize;
             if index > most || !has_cells {
                 return Err(WalkError::CellOutsideFrame);

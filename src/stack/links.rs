@@ -1,7 +1,7 @@
 //! [`Links`]: the chain of frame pointers, and the only place that reads it.
 //!
-//! Invariant: a frame pointer is read at only after it was found to be aligned,
-//! above the one before and no higher than the chain may lead.
+//! Invariant: a frame pointer is followed only after it was found to be aligned,
+//! above the one before, and no higher than the chain may lead.
 
 use crate::arch;
 
@@ -15,7 +15,7 @@ pub enum WalkError {
     OutOfOrder,
     /// Activation records are not in order.
     BrokenActivation,
-    /// No call returns exactly there.
+    /// No call has exactly this return address.
     NoStackMap,
     /// A stack map names a cell outside its frame.
     CellOutsideFrame,
@@ -45,7 +45,7 @@ impl Links {
         Ok(Self { fp, highest })
     }
 
-    /// The chain from `fp`, whose end is for the caller to recognise.
+    /// The chain from `fp`; the caller recognises its end.
     ///
     /// # Errors
     /// As for [`Self::up_to`].
@@ -59,7 +59,7 @@ impl Links {
         self.fp
     }
 
-    /// Whether the current frame is the highest that there may be.
+    /// Whether the current frame is the highest one allowed.
     #[inline]
     pub(super) fn is_at_end(&self) -> bool {
         self.fp == self.highest
@@ -68,14 +68,14 @@ impl Links {
     /// Where the current frame returns to.
     ///
     /// # Safety
-    /// The current frame is live, on a stack that stands still (S1).
+    /// The current frame is live, on a stack that does not change (S1).
     #[inline]
     pub(crate) unsafe fn return_address(&self) -> usize {
         // SAFETY: aligned, and in a live frame.
         arch::strip_return_address(unsafe { read_word(self.fp + arch::RETURN_ADDRESS_OFFSET) })
     }
 
-    /// Goes on to the frame above, and gives its frame pointer.
+    /// Moves on to the frame above, and returns its frame pointer.
     ///
     /// # Errors
     /// [`WalkError::Misaligned`], [`WalkError::OutOfOrder`].

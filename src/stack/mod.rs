@@ -10,16 +10,16 @@
 //!
 //! Fails closed: a link that is misaligned, out of order or outside its
 //! activation, or a return address without an exact map, ends the walk with a
-//! [`WalkError`]. Return addresses and links are data on a stack that compiled
-//! code wrote; nothing else about them is believed.
+//! [`WalkError`]. Return addresses and links are data that compiled code wrote
+//! to a stack; nothing else about them is believed.
 //!
 //! Invariants:
 //! - **S1** Between two accesses nothing else runs that changes the walked
 //!   frames: the walker is called by the thread whose frames they are.
 //! - **S2** Every address read lies between a recorded exit frame pointer and
-//!   the entry frame pointer of the same activation. The handler of faults, to
-//!   which no exit is known, follows links from the frame that was interrupted,
-//!   through frames of generated code alone.
+//!   the entry frame pointer of the same activation. The fault handler, which
+//!   knows no exit, follows links from the interrupted frame, through frames of
+//!   generated code alone.
 //!
 //! | file | owns |
 //! |---|---|

@@ -53,8 +53,8 @@ unsafe fn activations(vm: *const VmStoreContext) -> Activations {
     }
 }
 
-/// The maps that a walk found last, by return address: deep stacks consist of
-/// a few calls, repeated. Lives on the walker's frame.
+/// The maps that a walk found last, by return address. Deep stacks consist of
+/// a few repeated calls. Lives on the walker's frame.
 struct RecentMaps<'maps>([(usize, Option<&'maps [u32]>); 16]);
 
 impl<'maps> RecentMaps<'maps> {
@@ -80,11 +80,11 @@ impl<'maps> RecentMaps<'maps> {
 /// hold: the precise set, nulls and repetitions included.
 ///
 /// # Errors
-/// The first [`WalkError`]; what was visited before is then worth nothing.
+/// The first [`WalkError`]; what was visited until then is worthless.
 ///
 /// # Safety
-/// `vm` is the context of a store whose activations are all on stacks that
-/// stand still: the caller is a host function or builtin that Wasm called, or
+/// `vm` is the context of a store whose activations are all on stacks that do
+/// not change: the caller is a host function or builtin that Wasm called, or
 /// no Wasm runs. Its host frames are live.
 pub unsafe fn walk<L: StackMapLookup + ?Sized>(
     vm: *const VmStoreContext,
