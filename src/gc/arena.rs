@@ -1,7 +1,7 @@
 //! The slots: which are free, and what the others own.
 //!
-//! Slots that were never used are not touched: `fresh` says from where on, so
-//! that making a large arena costs nothing.
+//! Slots that were never used are not touched, so creating a large arena costs
+//! nothing: `fresh` is the first of them.
 
 use super::externref::ExternRef;
 use crate::abi::{NULL_SLOT, Slot, SlotFlags};
@@ -78,7 +78,8 @@ impl Arena {
         Some(unsafe { &*(&raw const slot.payload).cast::<ExternRef>() })
     }
 
-    /// Gives `reference` a slot with this count, and with flags besides `EXTERN`.
+    /// Gives `reference` a slot with this count, and with these flags in addition
+    /// to `EXTERN`.
     #[inline]
     pub(super) fn allocate(
         &mut self,
@@ -106,7 +107,7 @@ impl Arena {
         Some(slot)
     }
 
-    /// Frees a slot and gives what it owned, and its count. `None` if it owned
+    /// Frees a slot, and returns what it owned and its count. `None` if it owned
     /// nothing.
     #[inline]
     pub(super) fn take(&mut self, slot: u32) -> Option<(ExternRef, u32)> {

@@ -38,12 +38,12 @@ pub struct StepProgress {
 }
 
 impl RefHeap {
-    /// Collects: afterwards the table holds exactly what frames hold and
-    /// nothing counts, and the dead are queued for release.
+    /// Collects. Afterwards the table holds exactly what frames hold and
+    /// nothing counts, and dead slots are queued for release.
     ///
     /// # Errors
-    /// A trap if the walk fails; then nothing is released and the table is
-    /// what it was.
+    /// A trap if the walk fails; nothing is released then, and the table is
+    /// unchanged.
     pub fn collect<L: StackMapLookup + ?Sized>(&mut self, maps: &L) -> Result<()> {
         // What is left of a stepwise collection is decided anew.
         self.abandon_sweep();
@@ -105,8 +105,8 @@ impl RefHeap {
         self.table.set_threshold(self.base_threshold());
     }
 
-    /// Walks and marks. Only entries of the table are marked, so that a failed
-    /// walk can be undone by a look at the table.
+    /// Walks and marks. Only entries of the table are marked, so a failed walk
+    /// can be undone by going through the table.
     fn mark<L: StackMapLookup + ?Sized>(&mut self, maps: &L) -> Result<()> {
         let arena = &mut self.arena;
         let mut mark = |slot: u32| {
@@ -134,12 +134,12 @@ impl RefHeap {
         }
     }
 
-    /// Looks at `count` entries below `end`, from the top down. Whatever is
-    /// moved into a hole has been looked at, or entered since the walk.
+    /// Looks at `count` entries below `end`, from the top down. An entry that is
+    /// moved into a hole has been looked at already, or was added after the walk.
     fn sweep_entries(&mut self, end: u32, count: u32) {
         let (policy, incremental) = (self.config.policy, self.sweep.is_active());
         let stays = |marked: bool, counted: bool| match policy {
-            // Any later fall of the count to zero enters it again.
+            // When its count falls to zero, it enters the table again.
             DeferralPolicy::ZeroCount => marked && !counted,
             DeferralPolicy::CloneOnRead => marked || counted && incremental,
         };
@@ -172,12 +172,12 @@ impl RefHeap {
     fn finish_collection(&mut self) {
         self.sweep = Sweep::Idle;
         self.totals.collections += 1;
-        // Twice the survivors, lest collecting become quadratic.
+        // Twice the survivors, so that collecting does not become quadratic.
         let adapted = self.table.len().saturating_mul(2).saturating_add(1);
         self.table.set_threshold(self.base_threshold().max(adapted));
         if self.config.zeal.is_some() {
             self.clear_marks();
-            // Its assertions are the only panics here, and wanted.
+            // Its assertions are the only panics here, and intended.
             #[cfg(not(kernref_panic_check))]
             self.verify();
         }

@@ -1,16 +1,17 @@
-//! Destroying host objects that own each other without recursion and without
+//! Destroys host objects that own each other, without recursion and without
 //! thread-local storage.
 //!
 //! The outermost destruction on a stack claims an entry of a small static
-//! table and notes where its frame is. A destruction that starts below that
-//! frame, within reach, hands its object to the entry's list instead of
-//! recursing; the outermost one works the list off. A chain of a million
-//! objects thus needs the stack of one.
+//! table and records where its frame is. A destruction that starts below that
+//! frame, within reach, passes its object to the entry's list instead of
+//! recursing; the outermost one processes the list. A chain of a million
+//! objects thus needs no more stack than one.
 //!
-//! "Below, within reach" is judged by address. Where two stacks lie closer
-//! than [`REACH_BYTES`], an object may be destroyed by its neighbour, which is
-//! running destructors at that moment anyway; never lost, never twice. A
-//! destructor that itself uses more stack than that nests one level deeper.
+//! "Below, within reach" is judged by address. If two stacks are closer
+//! together than [`REACH_BYTES`], an object may be destroyed on the other one,
+//! which is running destructors at that moment anyway. It is never lost, and
+//! never destroyed twice. A destructor that itself uses more stack than that
+//! nests one level deeper.
 
 use super::externref::Header;
 use super::sync::{AtomicPtr, AtomicUsize, Ordering, entries};
@@ -22,20 +23,20 @@ const REACH_BYTES: usize = 32 << 10;
 struct Entry {
     /// Stack pointer of the destruction that owns the entry.
     frame: AtomicUsize,
-    /// Objects handed over: a list linked through their headers; `CLOSED`
-    /// while nobody owns the entry.
+    /// Objects that were passed on: a list linked through their headers;
+    /// `CLOSED` while nobody owns the entry.
     list: AtomicPtr<Header>,
 }
 
-/// A list that takes nothing: a pointer no header can have.
+/// A list that accepts nothing: a pointer that no header can have.
 const CLOSED: *mut Header = core::ptr::without_provenance_mut(1);
 /// A list whose entry has been claimed and is not ready.
 const CLAIMED: *mut Header = core::ptr::without_provenance_mut(2);
 
 entries!(ENTRIES: Entry = Entry { frame: AtomicUsize::new(0), list: AtomicPtr::new(CLOSED) });
 
-/// Destroys `object`, whose last handle is gone, now or when the destruction
-/// that this one is nested in gets to it.
+/// Destroys `object`, whose last handle is gone: now, or when the destruction
+/// in which this one is nested gets to it.
 pub(super) fn destroy(object: NonNull<Header>) {
     let here = crate::arch::stack_pointer();
     if ENTRIES.iter().any(|entry| entry.hand_over(here, object)) {
@@ -47,12 +48,12 @@ pub(super) fn destroy(object: NonNull<Header>) {
     drop(guard);
 }
 
-/// Claims an entry if one is free. The first mostly is.
+/// Claims an entry if one is free. Usually the first one is.
 fn claim_any(here: usize) -> Option<&'static Entry> {
     #[cold]
     #[inline(never)]
     fn search(here: usize) -> Option<&'static Entry> {
-        // Of a length that is not known, so that it stays a loop.
+        // Its length is hidden, so that it stays a loop.
         let len = core::hint::black_box(ENTRIES.len());
         ENTRIES.iter().take(len).find(|entry| entry.claim(here))
     }
@@ -105,14 +106,14 @@ impl Entry {
         claimed
     }
 
-    /// Works the list off and closes it, even if a destructor panics.
+    /// Processes the list and closes it, even if a destructor panics.
     fn work_off(&self) {
         let mut rest = Rest { entry: self, object: null_mut(), closed: false };
         rest.destroy_all();
     }
 }
 
-/// What is left to destroy: a chain that was taken off the list, and what is on it.
+/// What is left to destroy: a chain that was taken off the list, and the list.
 struct Rest<'e> {
     entry: &'e Entry,
     object: *mut Header,
@@ -142,12 +143,12 @@ impl Rest<'_> {
 
 impl Drop for Rest<'_> {
     fn drop(&mut self) {
-        // Left only if a destructor has panicked.
+        // Anything is left only if a destructor has panicked.
         self.destroy_all();
     }
 }
 
-/// Works the list off even if the outermost destructor panics.
+/// Processes the list even if the outermost destructor panics.
 struct Guard {
     entry: Option<&'static Entry>,
 }

@@ -16,8 +16,8 @@ use core::any::{Any, TypeId};
 use core::mem::ManuallyDrop;
 use core::ptr::{NonNull, drop_in_place, null_mut};
 
-/// Counts beyond this stop counting: the object then lives for ever, instead
-/// of being freed while held.
+/// Beyond this, counting stops: the object then lives forever, instead of being
+/// freed while it is held.
 const SATURATED: usize = usize::MAX / 2;
 
 /// What a box knows about its value's type.
@@ -70,7 +70,7 @@ impl Header {
         struct Free(NonNull<Header>);
         impl Drop for Free {
             fn drop(&mut self) {
-                // SAFETY: the value is gone and the box is used no more.
+                // SAFETY: the value is gone and the box is no longer used.
                 unsafe { Header::free(self.0) };
             }
         }
@@ -79,12 +79,12 @@ impl Header {
         unsafe { (object.as_ref().ty.drop_value)(object) };
     }
 
-    /// Frees the box without a look at the value.
+    /// Frees the box without looking at the value.
     ///
     /// # Safety
     /// No handle is left; called once; the value is gone or needs no drop.
     unsafe fn free(object: NonNull<Header>) {
-        // SAFETY: the box is used no more; it was allocated by this allocator
+        // SAFETY: the box is no longer used; it was allocated by this allocator
         // with this layout.
         unsafe {
             let (allocator, layout) = (object.as_ref().allocator, object.as_ref().ty.layout);
@@ -167,7 +167,8 @@ impl ExternRef {
         self.object == other.object
     }
 
-    /// Number of handles, stores' own included. Others may change it meanwhile.
+    /// Number of handles, including those of stores. Others may change it
+    /// meanwhile.
     pub fn strong_count(&self) -> usize {
         self.header().strong.load(Ordering::Relaxed)
     }
@@ -177,9 +178,9 @@ impl ExternRef {
         (self.header().ty.name)()
     }
 
-    /// Takes the capability away: from now on [`ExternRef::downcast_ref`] fails
+    /// Takes the capability away: from now on, [`ExternRef::downcast_ref`] fails
     /// on every handle to this object, whoever holds it. O(1). The value lives
-    /// on until the last handle goes; borrows already given out stay valid.
+    /// until the last handle is dropped; existing borrows stay valid.
     pub fn revoke(&self) {
         self.header().revoked.store(true, Ordering::Release);
     }
@@ -218,7 +219,7 @@ impl Clone for ExternRef {
 impl Drop for ExternRef {
     fn drop(&mut self) {
         let header = self.header();
-        // Acquire: if this is the only handle, what the others did is over.
+        // Acquire: if this is the only handle, the others are done.
         let handles = header.strong.load(Ordering::Acquire);
         if handles != 1 {
             if handles >= SATURATED || header.strong.fetch_sub(1, Ordering::Release) != 1 {

@@ -62,8 +62,9 @@ impl RefHeap {
     /// room for a single slot.
     ///
     /// # Safety
-    /// The region is the heap's alone, and `vm` valid, until the heap is
-    /// dropped; only barriers compiled for the same policy touch them besides.
+    /// Until the heap is dropped, the region belongs to it alone and `vm` is
+    /// valid; apart from it, only barriers compiled for the same policy touch
+    /// them.
     pub unsafe fn new(
         region: NonNull<[u8]>,
         vm: NonNull<VmStoreContext>,
@@ -106,12 +107,12 @@ impl RefHeap {
     }
 
     /// Makes sure that `additional` references can be interned without a
-    /// collection in between (the window rule): collects, and runs destructors,
-    /// if that takes it.
+    /// collection in between (the window rule). Collects and runs destructors
+    /// if necessary.
     ///
     /// # Errors
-    /// [`Trap::ReferenceArenaFull`]; [`Error::Limit`] for the quota; what a
-    /// failed walk gives.
+    /// [`Trap::ReferenceArenaFull`]; [`Error::Limit`] for the quota; the trap of
+    /// a failed walk.
     #[inline]
     pub fn reserve<L: StackMapLookup + ?Sized>(&mut self, additional: u32, maps: &L) -> Result<()> {
         if additional <= self.room()
@@ -203,14 +204,14 @@ impl RefHeap {
         self.table.len() >= self.table.threshold()
     }
 
-    /// Counts a safepoint under zeal; true if it is one to collect at.
+    /// Counts a safepoint under zeal; true if it is time to collect.
     pub fn zeal_is_due(&mut self) -> bool {
         let Some(period) = self.config.zeal else { return false };
         self.safepoints = self.safepoints.wrapping_add(1);
         self.safepoints % period == 0
     }
 
-    /// What the heap has done and holds.
+    /// What the heap holds and has done.
     pub fn stats(&self) -> GcStats {
         GcStats {
             table_len: self.table.len(),
@@ -233,7 +234,7 @@ impl Drop for RefHeap {
     }
 }
 
-/// Slots that are still to be looked at, even if a destructor panics.
+/// Slots that must still be looked at, even if a destructor panics.
 struct Rest<'a> {
     arena: &'a mut Arena,
     next: u32,

@@ -1,6 +1,6 @@
 //! Deferred reference counting of host objects that Wasm holds.
 //!
-//! Host code counts plainly, by Rust's ownership ([`ExternRef`]). A store owns
+//! Host code counts through Rust's ownership ([`ExternRef`]). A store owns
 //! one `ExternRef` per **slot** of a fixed arena; Wasm names slots by number.
 //! Counted places (table elements, globals, segments, the host's roots) count
 //! their slot. What Wasm frames hold is not counted: the **activations table**
@@ -15,7 +15,7 @@
 //! | [`CloneOnRead`](crate::DeferralPolicy) | enters the slot into the table | releases unless in the table |
 //! | [`ZeroCount`](crate::DeferralPolicy) | nothing | enters the slot into the table |
 //!
-//! `docs/gc.md` tells the whole story. Invariants, cited by `SAFETY` notes:
+//! `docs/gc.md` describes all of it. Invariants, cited by `SAFETY` notes:
 //!
 //! - **G1** A slot that a Wasm frame or host frame holds is live: it is counted
 //!   or in the table. Collections run at safepoints only, where maps are exact.
@@ -25,8 +25,9 @@
 //!   table has room for every slot: entering never overflows.
 //! - **G4** Slot numbers that the heap hands out, and those in the table, are
 //!   below the arena's number of slots. A number from elsewhere is checked.
-//! - **G5** The region belongs to the heap for its whole life, and nobody else
-//!   touches it but compiled barriers, which keep G3 and never run meanwhile.
+//! - **G5** The region belongs to the heap for its whole life. Nobody else
+//!   touches it but compiled barriers, which keep G3 and never run while the
+//!   heap's own code does.
 //! - **G6** A slot leaves the release queue before its destructor runs, so that a
 //!   destructor finds the heap consistent and never runs twice.
 //! - **G7** While a sweep is under way, a count that goes to zero marks its slot.

@@ -38,7 +38,7 @@ impl ReleaseQueue {
         self.len += 1;
     }
 
-    /// Frees the first slot and gives what it owned.
+    /// Frees the first slot and returns what it owned.
     #[inline]
     fn pop(&mut self, arena: &mut Arena) -> Option<ExternRef> {
         if self.len == 0 {
@@ -59,8 +59,8 @@ impl RefHeap {
     }
 
     /// Runs up to `budget` waiting destructors; returns how many. The slot is
-    /// free before its destructor runs (G6); a destructor cannot reach this
-    /// heap, but may drop and make any other `ExternRef`, and on a host may
+    /// free before its destructor runs (G6). A destructor cannot reach this
+    /// heap, but may drop and create any other `ExternRef`. On a host it may
     /// panic: the rest stays queued.
     pub fn drain(&mut self, budget: usize) -> usize {
         let mut drained = 0;

@@ -1,4 +1,4 @@
-//! What a heap reports of itself.
+//! What a heap reports about itself.
 
 /// Counters that only grow.
 #[derive(Default)]
@@ -18,9 +18,9 @@ pub struct GcStats {
     pub table_threshold: u32,
     /// Slots that own a reference, those queued for release included.
     pub slots_used: u32,
-    /// Slots in all.
+    /// All slots.
     pub slots_capacity: u32,
-    /// Destructors that wait.
+    /// Waiting destructors.
     pub queued: u32,
     /// Collections with a walk so far.
     pub collections: u64,

@@ -1,5 +1,5 @@
-//! The atomics that handles and the drop queue consist of, in one place so
-//! that `proofs/handles` can put those of a model checker here instead.
+//! The atomics that handles and the drop queue consist of. They are in one
+//! place, so that `proofs/handles` can replace them with a model checker's.
 
 pub(super) use core::sync::atomic::{AtomicBool, AtomicPtr, AtomicUsize, Ordering, fence};
 

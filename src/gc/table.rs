@@ -73,13 +73,13 @@ impl ActivationsTable {
         }
     }
 
-    /// Whether `additional` entries more leave it below the threshold.
+    /// Whether `additional` further entries leave it below the threshold.
     #[inline]
     pub(super) fn stays_below_threshold(&self, additional: u32) -> bool {
         self.len().saturating_add(additional) < self.threshold()
     }
 
-    /// Adds an entry for a slot that is not in the table but has the flag.
+    /// Adds an entry for a slot that has the flag but is not yet in the table.
     #[inline]
     pub(super) fn push(&mut self, slot: u32) {
         let len = self.len();

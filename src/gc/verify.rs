@@ -1,5 +1,5 @@
-//! Zeal: checks every invariant that can be checked after a collection. A
-//! broken one is a bug in Kernref; it stops the program at its cause.
+//! Zeal: checks every invariant that can be checked after a collection. If one
+//! is broken, that is a bug in Kernref, and the program stops close to its cause.
 
 use super::arena::POISON;
 use super::heap::RefHeap;
