@@ -1,5 +1,5 @@
-//! [`CodeFlavor`]: what machine code takes for granted of the engine that runs
-//! it, the processor and the layouts of this crate.
+//! [`CodeFlavor`]: what machine code takes for granted about the engine that
+//! runs it, the processor, and the layouts of this crate.
 //!
 //! Invariant: `compile` writes it, and code is published only in an engine
 //! that satisfies it ([`CodeFlavor::check`]).
@@ -51,7 +51,7 @@ static LACKS: [FlavorMismatch; arch::FEATURE_NAMES.len()] = {
     all
 };
 
-/// A switch that the code has on and the engine off, or the reverse.
+/// A switch that is on in the code and off in the engine, or the reverse.
 const fn mismatch(setting: &'static str, in_code: bool) -> FlavorMismatch {
     let (code, engine) = if in_code { ("on", "off") } else { ("off", "on") };
     FlavorMismatch { setting, code, engine }
@@ -81,8 +81,8 @@ impl CodeFlavor {
         }
     }
 
-    /// Refuses code of this flavor for an engine of that one. All must be
-    /// equal, but that the engine's processor may have more features.
+    /// Refuses code of this flavor for an engine of another. Everything must be
+    /// equal, except that the engine's processor may have more features.
     ///
     /// # Errors
     /// [`Misuse::WrongFlavor`], with the first setting that differs.

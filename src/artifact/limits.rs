@@ -1,5 +1,5 @@
-//! Every limit on modules and on what they make, in one table. A limit that is
-//! reached is a [`LimitError`] that names it, or the −1 of a `grow`
+//! Every limit on modules and on what they create, in one table. Reaching a
+//! limit gives a [`LimitError`] that names it, or the −1 of a `grow`
 //! instruction. Values follow the JavaScript API and Wasmtime.
 
 use crate::error::{Error, LimitError, Result};
@@ -68,8 +68,9 @@ pub const RESULTS: Limit = Limit::new("results of a function", 1000);
 pub const BRANCH_TARGETS: Limit = Limit::new("targets of a branch table", 65_520);
 /// Blocks, loops and conditionals that are open at the same place.
 pub const NESTING: Limit = Limit::new("nested blocks", 50_000);
-/// References that may be live at a call, added up over a function's calls:
-/// each stack map lists them all, so that many times many would be quadratic.
+/// References that may be live at a call, added up over a function's calls.
+/// Each stack map lists all of them, so many references and many calls would be
+/// quadratic.
 pub const REFERENCES_OVER_CALLS: Limit =
     Limit::new("references live over the calls of a function", 1 << 22);
 /// Bytes of a name.
@@ -85,6 +86,6 @@ pub const MEMORY64_PAGES: Limit = Limit::new("pages of a memory", 1 << 20);
 pub const TABLE_ELEMENTS: Limit = Limit::new("elements of a table", 10_000_000);
 /// Instances in a store.
 pub const INSTANCES_PER_STORE: Limit = Limit::new("instances per store", 1 << 20);
-/// Places of a store that count references (table elements, globals): keeps
+/// Places of a store that count references (table elements, globals). Keeps
 /// the 32-bit count of a slot from overflowing.
 pub const COUNTED_PLACES_PER_STORE: Limit = Limit::new("places for references per store", 1 << 31);

@@ -2,8 +2,9 @@
 //!
 //! Invariants (established by the compiler, or by whoever calls
 //! [`Artifact::from_parts`]): the code and what describes it are what the
-//! compiler made, of the flavor that stands beside them; every index is within its index space; types of constant
-//! expressions fit their place; code ranges lie inside `code`.
+//! compiler produced, for the flavor that is stored with them; every index is
+//! within its index space; constant expressions have the types of their places;
+//! code ranges lie inside `code`.
 
 use super::flavor::CodeFlavor;
 use super::stack_map::StackMaps;
@@ -24,7 +25,7 @@ use std_alloc::{boxed::Box, string::String, vec::Vec};
 /// }
 /// ```
 ///
-/// nor make one of bytes that the compiler has not made:
+/// nor make one from bytes that the compiler has not produced:
 ///
 /// ```compile_fail,E0133
 /// fn forge(parts: kernref::__internals::ArtifactParts) -> kernref::Artifact {
@@ -43,12 +44,12 @@ impl Artifact {
         Self { parts }
     }
 
-    /// An artifact of parts that come from elsewhere.
+    /// An artifact from parts that come from elsewhere.
     ///
     /// # Safety
-    /// The compiler of this crate has made the parts, together, and nothing in
-    /// them has been changed since: [`crate::Module::from_artifact`] runs the
-    /// code, and the collector believes the stack maps.
+    /// The compiler of this crate has produced the parts, together, and nothing
+    /// in them has been changed since: [`crate::Module::from_artifact`] runs
+    /// the code, and the collector believes the stack maps.
     #[doc(hidden)]
     #[expect(unsafe_code, reason = "whatever the code does is the caller's promise")]
     pub const unsafe fn from_parts(parts: ArtifactParts) -> Self {
@@ -161,8 +162,8 @@ pub struct Import {
     pub kind: ImportKind,
 }
 
-/// What is imported. Table, memory and global types stand in the index spaces
-/// too; they are repeated here so that linking can go import by import.
+/// What is imported. The types of tables, memories and globals are in the index
+/// spaces too; they are repeated here so that imports can be linked one by one.
 #[derive(Clone, Copy, Debug)]
 pub enum ImportKind {
     /// A function of this type.

@@ -24,7 +24,7 @@ pub struct StackMaps {
 
 impl StackMaps {
     /// The map of the call that returns to `return_offset` (bytes from the
-    /// start of the code), as frame bytes below the frame pointer and the
+    /// start of the code): frame bytes below the frame pointer, and the
     /// distances below it. `None` unless a call returns exactly there.
     pub fn lookup(&self, return_offset: u32) -> Option<(u32, &[u32])> {
         let at = self.return_offsets.binary_search(&return_offset).ok()?;
