@@ -1,4 +1,5 @@
-//! [`Error`]: what can go wrong, by whose doing. Small, and cheap to match on.
+//! [`Error`]: what can go wrong, and through whose fault. Small, and cheap to
+//! match on.
 //!
 //! Invariant: making an error never allocates, except for a malformed module
 //! (the compiler allocates anyway) and for an error that a host function made.
@@ -27,14 +28,14 @@ pub enum Error {
     Unsupported {
         /// Byte offset into the module.
         offset: usize,
-        /// The proposal and, where there is one, the `Config` switch for it.
+        /// The proposal and, if there is one, its `Config` switch.
         feature: &'static str,
     },
     /// Guest: an import is missing or of another type.
     Link(Box<LinkError>),
     /// Guest or embedder: a limit of Kernref or of the store was reached.
     Limit(LimitError),
-    /// Memory that was asked for could not be had.
+    /// Memory that was requested is not available.
     OutOfMemory {
         /// Size of the refused request in bytes.
         bytes: usize,
@@ -75,7 +76,7 @@ pub struct LinkError {
 pub enum LinkReason {
     /// Nothing is defined under that name.
     Unknown,
-    /// What is defined there is not of the type that the module wants.
+    /// What is defined there does not have the type that the module wants.
     IncompatibleType {
         /// The type wanted, in text form.
         expected: String,
@@ -90,33 +91,33 @@ pub enum LinkReason {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Misuse {
-    /// A handle was used with a store it does not belong to.
+    /// A handle was used with a store to which it does not belong.
     WrongStore,
     /// The number of arguments or results does not match the function's type.
     WrongArity,
-    /// A value is not of the type that its place wants.
+    /// A value does not have the type that its place wants.
     WrongType,
-    /// A global that is not mutable was to be set.
+    /// An attempt to set an immutable global.
     ImmutableGlobal,
     /// An index lies outside a table or memory.
     OutOfBounds,
     /// A borrowed argument was used after its host call ended, or a root after
     /// it was unrooted.
     StaleReference,
-    /// A host reference is not of the requested Rust type.
+    /// A host reference does not have the requested Rust type.
     WrongReferent,
     /// The capability behind a reference was revoked.
     Revoked,
     /// Types of another engine, or code for another engine.
     WrongEngine,
-    /// The code was compiled for an engine that works in another way.
+    /// The code was compiled for an engine with other settings.
     WrongFlavor(&'static FlavorMismatch),
-    /// The engine cannot be made with this configuration.
+    /// The engine, or the heap, cannot be created with this configuration.
     InvalidConfig(&'static str),
     /// The entity is shared and cannot be changed now.
     Busy,
-    /// The engine leaves bounds to the hardware, and the memory source gave a
-    /// memory with too small a guard.
+    /// The engine leaves bounds to the hardware, and the guard of the memory
+    /// that the source gave is too small.
     GuardTooSmall {
         /// Bytes of guard that a memory must have.
         needed: usize,
@@ -125,7 +126,7 @@ pub enum Misuse {
     },
 }
 
-/// In what code and the engine that should run it differ.
+/// The difference between code and the engine that should run it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct FlavorMismatch {
     /// The setting, e.g. `"deferral policy"`, or a feature of the processor.

@@ -1,6 +1,6 @@
 //! Kernref: a `no_std` WebAssembly runtime component for operating-system
-//! kernels. See the repository's README for the story and `docs/` for how it
-//! works inside.
+//! kernels. The repository's README shows how to use it; `docs/` explains how
+//! it works inside.
 //!
 //! Layers, each using only what stands left of it:
 //! `abi → fallible → error → arch → alloc → stack → gc → artifact → compile → engine → vm →
@@ -52,14 +52,14 @@ pub use runtime::{
     WasmBacktrace, WasmParams, WasmResults,
 };
 
-/// What a kernel's handler of faults and its source of guarded memories need;
-/// see [`Engine::handle_fault`] and [`Config::hardware_traps`].
+/// What a kernel's fault handler and its source of guarded memories need; see
+/// [`Engine::handle_fault`] and [`Config::hardware_traps`].
 pub mod fault {
     pub use crate::abi::{FaultRegisters, MEMORY32_GUARDED_BYTES};
 }
 
-/// What this repository's own checks, tests and benchmarks reach into. No part
-/// of the API: anything here may change with any version.
+/// For this repository's own checks, tests and benchmarks. Not part of the API:
+/// anything here may change with any version.
 #[doc(hidden)]
 pub mod __internals {
     pub use crate::abi::{StackMapLookup, VmContext};
@@ -77,7 +77,7 @@ pub mod __internals {
     pub use crate::vm::collector_builtins;
 }
 
-/// The README's examples, compiled and, but for the kernel's, run.
+/// The README's examples: all are compiled, and all but the kernel's are run.
 #[cfg(all(doctest, feature = "std", feature = "compile", feature = "kernel-heap"))]
 #[doc = include_str!("../README.md")]
 struct Readme;
