@@ -142,7 +142,7 @@ impl InstanceData {
     /// A function of the instance. `store` is the id of the store that owns it.
     pub(crate) fn pinned_func(&self, store: StoreId, func: FuncIndex) -> Result<Pinned<VmFuncRef>> {
         let func_ref = const_expr::func_ref(func, &self.module, self.view())?;
-        // SAFETY: in the instance's context, which lives as long as the store.
+        // SAFETY: in the instance's context, which lives as long as the store (V1).
         Ok(unsafe { Pinned::new(store, func_ref) })
     }
 
@@ -153,7 +153,7 @@ impl InstanceData {
         global: GlobalIndex,
     ) -> Result<Pinned<VmGlobal>> {
         let place = self.view().global(global)?;
-        // SAFETY: in a context or a cell, which live as long as the store.
+        // SAFETY: in a context or a cell, which live as long as the store (V1).
         Ok(unsafe { Pinned::new(store, place) })
     }
 }
@@ -173,7 +173,7 @@ impl StoreOpaque {
         let func = StoreHostFunc::new(def, index, self.vm(), code)?;
         let func_ref = func.as_non_null().cast();
         self.host_funcs.push(func);
-        // SAFETY: a host function starts with its func ref; the store keeps it.
+        // SAFETY: a host function starts with its func ref; the store keeps it (V1).
         Ok(unsafe { Pinned::new(self.id, func_ref) })
     }
 
@@ -187,7 +187,7 @@ impl StoreOpaque {
             .map_err(|_| Error::OutOfMemory { bytes: size_of::<RawBox<VmGlobal>>() })?;
         let place = cell.as_non_null();
         self.global_cells.push(cell);
-        // SAFETY: the store keeps the cell.
+        // SAFETY: the store keeps the cell (V1).
         Ok(unsafe { Pinned::new(self.id, place) })
     }
 }

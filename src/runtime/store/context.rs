@@ -177,7 +177,7 @@ impl<'a, T: 'static> StoreContextMut<'a, T> {
     /// What is of no type, and the embedder's data, for as long as the store is
     /// borrowed.
     pub(crate) fn into_parts(self) -> (&'a mut StoreOpaque, &'a mut T) {
-        // SAFETY: exclusively borrowed for `'a`; two disjoint fields.
+        // SAFETY: exclusively borrowed for `'a` (V2); two disjoint fields.
         unsafe {
             let inner = self.inner.as_ptr();
             (&mut (*inner).opaque, &mut (*inner).data)
