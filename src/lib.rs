@@ -32,7 +32,7 @@ mod runtime;
 mod stack;
 mod vm;
 
-pub use abi::{DeferralPolicy, Trap, ValRaw};
+pub use abi::{DeferralPolicy, Trap};
 pub use artifact::limits;
 pub use artifact::{
     Artifact, ExternType, FuncType, GlobalType, HeapType, MemoryType, RefType, TableType, ValType,

@@ -51,11 +51,6 @@ impl PublishedCode {
         self.len_bytes
     }
 
-    /// Whether there is no code.
-    pub const fn is_empty(&self) -> bool {
-        self.len_bytes == 0
-    }
-
     /// Address of the code at `offset`.
     pub fn address(&self, offset: u32) -> *const u8 {
         core::ptr::with_exposed_provenance(self.base.wrapping_add(offset as usize))

@@ -19,7 +19,7 @@ pub(crate) use crate::fallible::try_arc;
 pub(crate) use crate::fallible::{
     try_box, try_boxed_slice, try_push, try_string, try_to_string, try_vec_with_capacity,
 };
-pub use code_memory::PublishedCode;
+pub(crate) use code_memory::PublishedCode;
 pub use embedder::{CodeMemory, CodeRegion, LinearMemory, MemorySource};
 pub use heap::HeapMemorySource;
 #[cfg(feature = "kernel-heap")]

@@ -21,6 +21,7 @@ mod panic_check;
 mod paths;
 mod payload;
 mod process;
+mod public_api;
 mod qemu;
 mod setup;
 mod size;
@@ -79,6 +80,8 @@ enum Command {
     },
     /// Compare generated code with the listings in `tests/golden`.
     Golden(golden::Args),
+    /// Compare the crate's public API with the listing in `docs/public-api.txt`.
+    PublicApi(public_api::Args),
     /// Check that each layer of the crate uses only the layers below it.
     Layers,
     /// Draw the source as floors, from what its files import.
@@ -106,6 +109,7 @@ fn main() -> ExitCode {
         Command::DemoTest { arch } => demo_suite::run(arch).map(counted),
         Command::Guests { args } => guests::build(&args).map(|()| ExitCode::SUCCESS),
         Command::Golden(args) => golden::run(&args).map(|()| ExitCode::SUCCESS),
+        Command::PublicApi(args) => public_api::run(&args).map(|()| ExitCode::SUCCESS),
         Command::Layers => layers::check().map(|()| {
             println!("layers: in order");
             ExitCode::SUCCESS

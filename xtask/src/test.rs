@@ -7,7 +7,7 @@ use crate::tally::{Outcome, Tally, count};
 use crate::wast::{On, Scripts};
 use crate::{
     Result, bench_kernel, cargo, demo_suite, deny, floors, guests, kernel_suite, layers, lints,
-    miri, panic_check, paths, size,
+    miri, panic_check, paths, public_api, size,
 };
 use std::process::ExitCode;
 
@@ -82,6 +82,7 @@ pub fn run(args: &Args) -> Result<ExitCode> {
         });
         lints::clippy(&mut tally);
         lints::documentation(&mut tally);
+        tally.one("public API", public_api::check);
         deny::check(&mut tally);
         match miri::available() {
             Err(why) => tally.skip("miri", &why),

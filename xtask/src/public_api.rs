@@ -1,0 +1,104 @@
+//! `./x public-api`: the crate's public surface, compared with the listing that
+//! is kept in `docs/public-api.txt`.
+//!
+//! The list is made of what rustdoc says in JSON. That output is unstable, so
+//! the pinned toolchain is told to give it all the same, and the version of
+//! `public-api` in `Cargo.toml` is the one that reads the toolchain's format.
+
+use crate::{Result, cargo, paths};
+use public_api::{Builder, PublicApi};
+use similar::{ChangeTag, TextDiff};
+
+/// Arguments of `./x public-api`.
+#[derive(clap::Args)]
+pub struct Args {
+    /// Keep the surface as it is now.
+    #[arg(long)]
+    bless: bool,
+}
+
+const PAGE: &str = "docs/public-api.txt";
+
+/// All of them, on the host.
+const FEATURES: &str = "compile,kernel-heap,log,std";
+
+/// Parts of lines that are left out: auto traits that no embedder asks for, and
+/// the methods of traits whose implementation is in the list anyway.
+const LEFT_OUT: [&str; 11] = [
+    "core::marker::Freeze for ",
+    "core::marker::StructuralPartialEq for ",
+    "core::marker::Unpin for ",
+    "core::marker::UnsafeUnpin for ",
+    "core::panic::unwind_safe::RefUnwindSafe for ",
+    "core::panic::unwind_safe::UnwindSafe for ",
+    "::clone(&self) -> ",
+    "::drop(&mut self)",
+    "::eq(&self, ",
+    "::fmt(&self, ",
+    "::hash<",
+];
+
+/// Runs the command.
+pub fn run(args: &Args) -> Result<()> {
+    match args.bless {
+        true => {
+            let page = paths::root().join(PAGE);
+            std::fs::write(&page, listing()?).map_err(|error| format!("{PAGE}: {error}"))
+        }
+        false => check(),
+    }
+}
+
+/// Checks that the surface is as it is kept; the error shows where it is not.
+pub fn check() -> Result<()> {
+    let page = paths::root().join(PAGE);
+    let kept = std::fs::read_to_string(&page).map_err(|error| format!("{PAGE}: {error}"))?;
+    let differences = differences(&kept, &listing()?);
+    match differences.is_empty() {
+        true => Ok(()),
+        false => Err(format!("the public API is not as it is kept in {PAGE}:\n{differences}")),
+    }
+}
+
+/// One item a line, sorted.
+fn listing() -> Result<String> {
+    let rustdoc = ["rustdoc", "--quiet", "--locked", "--package", "kernref", "--lib"];
+    let json = ["--", "-Z", "unstable-options", "--output-format", "json"];
+    let args = [&rustdoc[..], &["--features", FEATURES], &json].concat();
+    cargo::run_with(paths::root(), &args, &[("RUSTC_BOOTSTRAP", "1")])?;
+    let api = Builder::from_rustdoc_json(paths::target().join("doc/kernref.json"))
+        .omit_blanket_impls(true)
+        .build()
+        .map_err(|error| format!("what rustdoc says of the crate cannot be read: {error}"))?;
+    Ok(lines(&api))
+}
+
+fn lines(api: &PublicApi) -> String {
+    let items = api.items().map(ToString::to_string);
+    let items = items.filter(|item| !LEFT_OUT.iter().any(|part| item.contains(part)));
+    items.map(|item| item + "\n").collect()
+}
+
+/// The lines that are gone and the lines that are new; empty if there are none.
+fn differences(kept: &str, now: &str) -> String {
+    let diff = TextDiff::from_lines(kept, now);
+    let changes = diff.iter_all_changes().filter_map(|change| match change.tag() {
+        ChangeTag::Equal => None,
+        ChangeTag::Delete => Some(format!("-{change}")),
+        ChangeTag::Insert => Some(format!("+{change}")),
+    });
+    changes.collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_gone_and_what_is_new_is_shown() {
+        let kept = "pub fn a()\npub fn b()\npub fn c()\n";
+        assert_eq!(differences(kept, kept), "");
+        let now = "pub fn a()\npub fn b(u32)\npub fn c()\npub fn d()\n";
+        assert_eq!(differences(kept, now), "-pub fn b()\n+pub fn b(u32)\n+pub fn d()\n");
+    }
+}
