@@ -8,6 +8,7 @@
 use crate::{Result, cargo, paths};
 use public_api::{Builder, PublicApi};
 use similar::{ChangeTag, TextDiff};
+use std::collections::BTreeSet;
 
 /// Arguments of `./x public-api`.
 #[derive(clap::Args)]
@@ -73,10 +74,15 @@ fn listing() -> Result<String> {
     Ok(lines(&api))
 }
 
+/// In an order that does not depend on where things stand in the source, nor
+/// on the blocks that they are in.
 fn lines(api: &PublicApi) -> String {
     let items = api.items().map(ToString::to_string);
-    let items = items.filter(|item| !LEFT_OUT.iter().any(|part| item.contains(part)));
-    items.map(|item| item + "\n").collect()
+    let is_block = |item: &str| item.starts_with("impl") && !item.contains(" for ");
+    let items: BTreeSet<String> = items
+        .filter(|item| !is_block(item) && !LEFT_OUT.iter().any(|part| item.contains(part)))
+        .collect();
+    items.into_iter().map(|item| item + "\n").collect()
 }
 
 /// The lines that are gone and the lines that are new; empty if there are none.
