@@ -22,7 +22,7 @@ impl Global {
     /// A global that the host makes.
     ///
     /// # Errors
-    /// [`Misuse::WrongType`], [`Error::OutOfMemory`]; a trap when the
+    /// [`Misuse::WrongType`], [`crate::Error::OutOfMemory`]; a trap when the
     /// reference arena is full.
     pub fn new(mut store: impl AsContextMut, ty: GlobalType, value: Val) -> Result<Self> {
         let mut store = store.as_context_mut();

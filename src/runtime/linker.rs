@@ -69,7 +69,7 @@ impl<T: 'static> Linker<T> {
         self.insert(module, name, Item::Extern(item))
     }
 
-    /// Defines a host function by a closure; see [`Func::wrap`] for its types.
+    /// Defines a host function by a closure; see [`crate::Func::wrap`] for its types.
     ///
     /// # Errors
     /// [`crate::Error::Link`] if the name is taken; [`crate::Error::OutOfMemory`].
