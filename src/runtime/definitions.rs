@@ -1,61 +1,156 @@
-//! [`Definitions`]: what a linker defines, by module and item name.
+//! [`Definitions`]: what a linker defines, by module and item name, and
+//! [`Items`]: what of it a module imports.
+//!
+//! Invariant: host functions among them expect a store's data to be a `T`. What
+//! is inside knows nothing of `T`, so that it is compiled once.
 
 use super::external::Extern;
+use super::func::Func;
 use super::host_item::HostItem;
 use super::link::{self, Definition};
+use super::store::StoreContextMut;
 use crate::alloc;
+use crate::engine::Module;
 use crate::engine::index_table::IndexTable;
+use crate::engine::shared::Shared;
 use crate::error::{LinkReason, Result};
+use crate::vm::host_def::HostDef;
 use core::hash::BuildHasher;
+use core::marker::PhantomData;
 use hashbrown::DefaultHashBuilder;
+use std_alloc::boxed::Box;
 use std_alloc::string::String;
 use std_alloc::vec::Vec;
 
-/// What is defined, for stores whose data is a `T`.
-pub(super) enum Item<T: 'static> {
-    Extern(Extern),
-    Host(HostItem<T>),
-}
-
-impl<T: 'static> Clone for Item<T> {
-    fn clone(&self) -> Self {
-        match self {
-            Item::Extern(item) => Item::Extern(*item),
-            Item::Host(item) => Item::Host(item.clone()),
-        }
-    }
-}
-
-impl<T: 'static> Item<T> {
-    pub(super) fn definition(&self) -> Definition<'_> {
-        match self {
-            Item::Extern(item) => Definition::Extern(*item),
-            Item::Host(item) => Definition::Host(item.def()),
-        }
-    }
-}
-
-struct Named<T: 'static> {
-    module: String,
-    name: String,
-    item: Item<T>,
-}
-
-/// Definitions by module and item name.
+/// Definitions for stores whose data is a `T`.
 pub(super) struct Definitions<T: 'static> {
-    list: Vec<Named<T>>,
-    by_name: IndexTable,
-    hasher: DefaultHashBuilder,
-    pub(super) allow_shadowing: bool,
+    list: List,
+    _data: PhantomData<fn(T) -> T>,
 }
 
 impl<T: 'static> Definitions<T> {
     pub(super) fn new() -> Self {
+        Self { list: List::new(), _data: PhantomData }
+    }
+
+    pub(super) fn allow_shadowing(&mut self, allow: bool) {
+        self.list.allow_shadowing = allow;
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.list.len()
+    }
+
+    pub(super) fn get(&self, module: &str, name: &str) -> Option<Found<'_, T>> {
+        self.list.get(module, name).map(|item| Found { item, _data: PhantomData })
+    }
+
+    pub(super) fn define(&mut self, module: &str, name: &str, item: Extern) -> Result<()> {
+        self.list.insert(module, name, Item::Extern(item))
+    }
+
+    pub(super) fn define_host(
+        &mut self,
+        module: &str,
+        name: &str,
+        item: HostItem<T>,
+    ) -> Result<()> {
+        self.list.insert(module, name, Item::Host(item.into_def()))
+    }
+
+    /// Defines `as_module::as_name` to be what `module::name` is.
+    pub(super) fn alias(
+        &mut self,
+        module: &str,
+        name: &str,
+        as_module: &str,
+        as_name: &str,
+    ) -> Result<()> {
+        self.list.alias(module, name, as_module, as_name)
+    }
+
+    /// Defines everything in `module` under `as_module`, too.
+    pub(super) fn alias_module(&mut self, module: &str, as_module: &str) -> Result<()> {
+        self.list.alias_module(module, as_module)
+    }
+
+    /// What a module imports.
+    ///
+    /// # Errors
+    /// [`crate::Error::Link`] for a missing import; [`crate::Error::OutOfMemory`].
+    pub(super) fn items_of(&self, module: &Module) -> Result<Items<T>> {
+        Ok(Items { list: self.list.items_of(module)?, _data: PhantomData })
+    }
+}
+
+/// A definition, for stores whose data is a `T`.
+pub(super) struct Found<'d, T: 'static> {
+    item: &'d Item,
+    _data: PhantomData<fn(T) -> T>,
+}
+
+impl<'d, T: 'static> Found<'d, T> {
+    pub(super) fn definition(self) -> Definition<'d> {
+        match self.item {
+            Item::Extern(item) => Definition::Extern(*item),
+            Item::Host(def) => Definition::Host(def),
+        }
+    }
+
+    /// The definition as something of a store.
+    ///
+    /// # Errors
+    /// [`crate::Error::OutOfMemory`] when a host function cannot be put there.
+    pub(super) fn to_extern(&self, store: &mut StoreContextMut<'_, T>) -> Result<Extern> {
+        Ok(match self.item {
+            Item::Extern(item) => *item,
+            Item::Host(def) => {
+                Extern::Func(Func { pinned: store.opaque_mut().add_host_func(def.clone())? })
+            }
+        })
+    }
+}
+
+/// What a module imports, for stores whose data is a `T`.
+pub(super) struct Items<T: 'static> {
+    list: Box<[Item]>,
+    _data: PhantomData<fn(T) -> T>,
+}
+
+impl<T: 'static> Items<T> {
+    /// What the n-th import is to be.
+    pub(super) fn get(&self, at: usize) -> Option<Found<'_, T>> {
+        self.list.get(at).map(|item| Found { item, _data: PhantomData })
+    }
+}
+
+/// What is defined.
+#[derive(Clone)]
+enum Item {
+    Extern(Extern),
+    Host(Shared<HostDef>),
+}
+
+struct Named {
+    module: String,
+    name: String,
+    item: Item,
+}
+
+struct List {
+    list: Vec<Named>,
+    by_name: IndexTable,
+    hasher: DefaultHashBuilder,
+    allow_shadowing: bool,
+}
+
+impl List {
+    fn new() -> Self {
         let (by_name, hasher) = (IndexTable::default(), DefaultHashBuilder::default());
         Self { list: Vec::new(), by_name, hasher, allow_shadowing: false }
     }
 
-    pub(super) fn len(&self) -> usize {
+    fn len(&self) -> usize {
         self.list.len()
     }
 
@@ -71,12 +166,12 @@ impl<T: 'static> Definitions<T> {
         self.by_name.find(hash, &same).map(|at| at as usize)
     }
 
-    pub(super) fn get(&self, module: &str, name: &str) -> Option<&Item<T>> {
+    fn get(&self, module: &str, name: &str) -> Option<&Item> {
         let at = self.find(self.hash(module, name), module, name)?;
         self.list.get(at).map(|known| &known.item)
     }
 
-    pub(super) fn insert(&mut self, module: &str, name: &str, item: Item<T>) -> Result<()> {
+    fn insert(&mut self, module: &str, name: &str, item: Item) -> Result<()> {
         let hash = self.hash(module, name);
         let known = self.find(hash, module, name).and_then(|at| self.list.get_mut(at));
         if let Some(known) = known {
@@ -95,13 +190,7 @@ impl<T: 'static> Definitions<T> {
     }
 
     /// Defines `as_module::as_name` to be what `module::name` is.
-    pub(super) fn alias(
-        &mut self,
-        module: &str,
-        name: &str,
-        as_module: &str,
-        as_name: &str,
-    ) -> Result<()> {
+    fn alias(&mut self, module: &str, name: &str, as_module: &str, as_name: &str) -> Result<()> {
         let Some(item) = self.get(module, name).cloned() else {
             return Err(link::link_error(module, name, LinkReason::Unknown));
         };
@@ -109,7 +198,7 @@ impl<T: 'static> Definitions<T> {
     }
 
     /// Defines everything in `module` under `as_module`, too.
-    pub(super) fn alias_module(&mut self, module: &str, as_module: &str) -> Result<()> {
+    fn alias_module(&mut self, module: &str, as_module: &str) -> Result<()> {
         let of_module = || self.list.iter().filter(|known| known.module == module);
         let mut copies = alloc::try_vec_with_capacity(of_module().count())?;
         for known in of_module() {
@@ -119,6 +208,16 @@ impl<T: 'static> Definitions<T> {
             return Err(link::link_error(module, "", LinkReason::Unknown));
         }
         copies.into_iter().try_for_each(|(name, item)| self.insert(as_module, &name, item))
+    }
+
+    fn items_of(&self, module: &Module) -> Result<Box<[Item]>> {
+        let imports = &module.info().imports;
+        let mut items = alloc::try_vec_with_capacity(imports.len())?;
+        for import in imports {
+            let item = self.get(&import.module, &import.name).cloned();
+            items.push(item.ok_or_else(|| link::unknown(import))?);
+        }
+        Ok(alloc::try_boxed_slice(items)?)
     }
 }
 
@@ -132,7 +231,7 @@ mod tests {
     fn finds_what_was_put_in_in_any_order() {
         let mut store = Store::new(&Engine::new(&Config::new()).unwrap(), ()).unwrap();
         let func = Func::wrap(&mut store, || ()).unwrap();
-        let mut definitions = Definitions::<()>::new();
+        let mut definitions = List::new();
         let names = ["m", "", "z", "a", "mm", "b"];
         for module in names {
             for name in names {

@@ -18,12 +18,6 @@ pub(super) struct HostItem<T: 'static> {
     _data: PhantomData<fn(T) -> T>,
 }
 
-impl<T: 'static> Clone for HostItem<T> {
-    fn clone(&self) -> Self {
-        Self { def: self.def.clone(), _data: PhantomData }
-    }
-}
-
 impl<T: 'static> HostItem<T> {
     /// # Errors
     /// [`crate::Error::OutOfMemory`], [`crate::Error::Limit`].
@@ -42,8 +36,8 @@ impl<T: 'static> HostItem<T> {
     }
 
     /// The definition without the type.
-    pub(super) fn def(&self) -> &Shared<HostDef> {
-        &self.def
+    pub(super) fn into_def(self) -> Shared<HostDef> {
+        self.def
     }
 
     /// Puts the function into a store.

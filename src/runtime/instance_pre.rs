@@ -1,14 +1,13 @@
 //! [`InstancePre`]: a module with its imports found, to be instantiated again
 //! and again.
 
-use super::definitions::Item;
+use super::definitions::{Found, Items};
 use super::instance::Instance;
 use super::link;
 use super::store::AsContextMut;
 use crate::engine::Module;
 use crate::engine::shared::Shared;
 use crate::error::Result;
-use std_alloc::boxed::Box;
 
 /// A module and a definition for each of its imports: what
 /// [`super::Linker::instantiate`] looks up each time, looked up once. Cheap to
@@ -20,12 +19,12 @@ pub struct InstancePre<T: 'static> {
 struct Inner<T: 'static> {
     module: Module,
     /// By import.
-    items: Box<[Item<T>]>,
+    items: Items<T>,
 }
 
 impl<T: 'static> InstancePre<T> {
-    pub(super) fn new(module: &Module, items: Box<[Item<T>]>) -> Result<Self> {
-        let definition = |at: usize| items.get(at).map(Item::definition);
+    pub(super) fn new(module: &Module, items: Items<T>) -> Result<Self> {
+        let definition = |at: usize| items.get(at).map(Found::definition);
         link::check_definitions(module, &definition)?;
         let inner = Inner { module: module.clone(), items };
         Ok(Self { inner: Shared::new(inner)? })
@@ -43,7 +42,7 @@ impl<T: 'static> InstancePre<T> {
     /// that it imports is of another store.
     pub fn instantiate(&self, mut store: impl AsContextMut<Data = T>) -> Result<Instance> {
         let Inner { module, items } = &*self.inner;
-        Instance::of_items(store.as_context_mut(), module, &|at| items.get(at))
+        Instance::of_items(store.as_context_mut(), module, |at| items.get(at))
     }
 }
 

@@ -1,7 +1,7 @@
 //! Making instances: resolves the imports and leaves the rest to
 //! `vm/instantiate.rs`.
 
-use super::definitions::Item;
+use super::definitions::Found;
 use super::external::Extern;
 use super::instance::Instance;
 use super::link::{self, Definition, Imports};
@@ -30,14 +30,14 @@ impl Instance {
         unsafe { instantiate(store, module, &imports) }
     }
 
-    /// Instantiates a module with the n-th item for its n-th import.
+    /// Instantiates a module with the n-th definition for its n-th import.
     pub(super) fn of_items<'i, T: 'static>(
         store: StoreContextMut<'_, T>,
         module: &Module,
-        items: &dyn Fn(usize) -> Option<&'i Item<T>>,
+        items: impl Fn(usize) -> Option<Found<'i, T>>,
     ) -> Result<Self> {
-        let imports = |at: usize| items(at).map(Item::definition);
-        // SAFETY: items for `T`.
+        let imports = |at: usize| items(at).map(Found::definition);
+        // SAFETY: they are for `T`.
         unsafe { instantiate(store, module, &imports) }
     }
 }
@@ -57,6 +57,6 @@ unsafe fn instantiate<T: 'static>(
     // SAFETY: the store is borrowed exclusively, and only its root pointer is
     // used (V2); the imports were resolved for this module and this store, whose
     // data they expect.
-    let index = unsafe { vm::instantiate::instantiate(store.ptr(), module, imports)? };
+    let index = unsafe { vm::instantiate::instantiate(store.ptr(), module, &imports)? };
     Ok(Instance::from_index(id, index))
 }

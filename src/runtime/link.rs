@@ -9,8 +9,10 @@ use crate::engine::Module;
 use crate::engine::shared::Shared;
 use crate::error::{Error, LinkError, LinkReason, Result};
 use crate::vm::host_def::HostDef;
-use crate::vm::instantiate::{FuncImport, ResolvedImports};
+use crate::vm::instantiate::VmImport;
 use crate::vm::store::StoreOpaque;
+use core::ptr::NonNull;
+use std_alloc::vec::Vec;
 
 /// What an import is satisfied with.
 #[derive(Clone, Copy)]
@@ -24,7 +26,8 @@ pub(super) enum Definition<'d> {
 /// Gives the definition of the n-th import.
 pub(super) type Imports<'i, 'd> = &'i dyn Fn(usize) -> Option<Definition<'d>>;
 
-/// Checks every import and finds what the store has for it.
+/// Checks every import and finds what the store has for it. What is found lives
+/// as long as the store and the definitions.
 ///
 /// # Errors
 /// [`Error::Link`], [`crate::Misuse::WrongStore`], [`crate::Misuse::WrongEngine`].
@@ -32,17 +35,18 @@ pub(super) fn resolve(
     store: &StoreOpaque,
     module: &Module,
     imports: Imports<'_, '_>,
-) -> Result<ResolvedImports> {
+) -> Result<Vec<VmImport>> {
     store.engine.check_same(module.engine())?;
-    let info = module.info();
-    let mut resolved = ResolvedImports::with_capacity(&info.counts)?;
-    for (at, import) in info.imports.iter().enumerate() {
+    let imported = &module.info().imports;
+    let mut resolved = alloc::try_vec_with_capacity(imported.len())?;
+    for (at, import) in imported.iter().enumerate() {
         let Some(definition) = imports(at) else { return Err(unknown(import)) };
         if let Definition::Extern(found) = definition {
             found.store().check(store)?;
         }
-        if !resolve_one(store, module, definition, import.kind, &mut resolved)? {
-            return Err(incompatible(module, at, type_of(store, definition)));
+        match resolve_one(store, module, definition, import.kind)? {
+            Some(found) => resolved.push(found),
+            None => return Err(incompatible(module, at, type_of(store, definition))),
         }
     }
     Ok(resolved)
@@ -66,56 +70,40 @@ pub(super) fn check_definitions(module: &Module, imports: Imports<'_, '_>) -> Re
     Ok(())
 }
 
-/// Adds what an import is to be; false if that is of another type.
+/// What an import is to be; `None` if that is of another type.
 fn resolve_one(
     store: &StoreOpaque,
     module: &Module,
     definition: Definition<'_>,
     wanted: ImportKind,
-    resolved: &mut ResolvedImports,
-) -> Result<bool> {
+) -> Result<Option<VmImport>> {
     let type_id = |ty: TypeIndex| module.type_ids().get(ty.index()).copied();
-    match (wanted, definition) {
+    let (is_same, import) = match (wanted, definition) {
         (ImportKind::Func(ty), Definition::Host(def)) => {
             store.engine.check_same(def.engine())?;
-            if type_id(ty) != Some(def.type_id()) {
-                return Ok(false);
-            }
-            alloc::try_push(&mut resolved.funcs, FuncImport::Host(def.clone()))?;
+            (type_id(ty) == Some(def.type_id()), VmImport::HostFunc(NonNull::from(def)))
         }
         (ImportKind::Func(ty), Definition::Extern(Extern::Func(func))) => {
-            if type_id(ty) != Some(func.pinned.type_id(store)?) {
-                return Ok(false);
-            }
             let import = match func.pinned.host_def(store)? {
-                Some(def) => FuncImport::Host(def),
-                None => FuncImport::Wasm(func.pinned.in_store(store)?),
+                Some(def) => VmImport::HostFunc(def),
+                None => VmImport::Func(func.pinned.in_store(store)?),
             };
-            alloc::try_push(&mut resolved.funcs, import)?;
+            (type_id(ty) == Some(func.pinned.type_id(store)?), import)
         }
         (ImportKind::Table(wanted), Definition::Extern(Extern::Table(table))) => {
             let found = table.data_in(store)?;
-            if !found.ty().satisfies(found.len(), &wanted) {
-                return Ok(false);
-            }
-            alloc::try_push(&mut resolved.tables, table.index)?;
+            (found.ty().satisfies(found.len(), &wanted), VmImport::Table(table.index))
         }
         (ImportKind::Memory(wanted), Definition::Extern(Extern::Memory(memory))) => {
             let found = memory.data_in(store)?;
-            if !found.ty().satisfies(found.pages(), &wanted) {
-                return Ok(false);
-            }
-            alloc::try_push(&mut resolved.memories, memory.index)?;
+            (found.ty().satisfies(found.pages(), &wanted), VmImport::Memory(memory.index))
         }
         (ImportKind::Global(wanted), Definition::Extern(Extern::Global(global))) => {
-            if global.ty_in(store)? != wanted {
-                return Ok(false);
-            }
-            alloc::try_push(&mut resolved.globals, global.pinned.in_store(store)?)?;
+            (global.ty_in(store)? == wanted, VmImport::Global(global.pinned.in_store(store)?))
         }
-        _ => return Ok(false),
-    }
-    Ok(true)
+        _ => return Ok(None),
+    };
+    Ok(is_same.then_some(import))
 }
 
 /// The error for a name, or that there is no memory to say so.

@@ -4,21 +4,18 @@
 //! them is instantiated, so one linker can serve many stores of one data type.
 
 use super::caller::Caller;
-use super::definitions::{Definitions, Item};
+use super::definitions::Definitions;
 use super::external::Extern;
 use super::host_func;
 use super::instance::Instance;
 use super::instance_pre::InstancePre;
 use super::into_func::IntoFunc;
-use super::link;
 use super::store::{AsContext, AsContextMut};
 use super::value::Val;
-use crate::alloc;
 use crate::artifact::{ExternType, FuncType};
 use crate::engine::Engine;
 use crate::engine::Module;
 use crate::error::Result;
-use std_alloc::vec::Vec;
 
 /// Definitions by module and item name.
 ///
@@ -49,7 +46,7 @@ impl<T: 'static> Linker<T> {
 
     /// Whether a name can be defined anew. Off by default.
     pub fn allow_shadowing(&mut self, allow: bool) -> &mut Self {
-        self.definitions.allow_shadowing = allow;
+        self.definitions.allow_shadowing(allow);
         self
     }
 
@@ -66,7 +63,8 @@ impl<T: 'static> Linker<T> {
     ) -> Result<&mut Self> {
         let item = item.into();
         item.store().check(store.as_context().opaque())?;
-        self.insert(module, name, Item::Extern(item))
+        self.definitions.define(module, name, item)?;
+        Ok(self)
     }
 
     /// Defines a host function by a closure; see [`crate::Func::wrap`] for its types.
@@ -80,7 +78,8 @@ impl<T: 'static> Linker<T> {
         func: impl IntoFunc<T, Params, Results>,
     ) -> Result<&mut Self> {
         let item = host_func::wrapped_item(&self.engine, func)?;
-        self.insert(module, name, Item::Host(item))
+        self.definitions.define_host(module, name, item)?;
+        Ok(self)
     }
 
     /// Defines a host function whose type is only known when the program runs.
@@ -95,7 +94,8 @@ impl<T: 'static> Linker<T> {
         func: impl Fn(Caller<'_, T>, &[Val], &mut [Val]) -> Result<()> + Send + Sync + 'static,
     ) -> Result<&mut Self> {
         let item = host_func::dynamic_item(&self.engine, &ty, func)?;
-        self.insert(module, name, Item::Host(item))
+        self.definitions.define_host(module, name, item)?;
+        Ok(self)
     }
 
     /// Defines all exports of an instance under `module`.
@@ -109,7 +109,7 @@ impl<T: 'static> Linker<T> {
         instance: Instance,
     ) -> Result<&mut Self> {
         for (name, item) in instance.exports(store.as_context())? {
-            self.insert(module, name, Item::Extern(item))?;
+            self.definitions.define(module, name, item)?;
         }
         Ok(self)
     }
@@ -182,13 +182,8 @@ impl<T: 'static> Linker<T> {
         module: &str,
         name: &str,
     ) -> Result<Option<Extern>> {
-        Ok(match self.definitions.get(module, name) {
-            None => None,
-            Some(Item::Extern(item)) => Some(*item),
-            Some(Item::Host(item)) => {
-                Some(item.clone().add_to(&mut store.as_context_mut())?.into())
-            }
-        })
+        let found = self.definitions.get(module, name);
+        found.map(|found| found.to_extern(&mut store.as_context_mut())).transpose()
     }
 
     /// Instantiates a module with the definitions that it imports.
@@ -201,12 +196,11 @@ impl<T: 'static> Linker<T> {
         module: &Module,
     ) -> Result<Instance> {
         let imports = &module.info().imports;
-        let mut items: Vec<Option<&Item<T>>> = alloc::try_vec_with_capacity(imports.len())?;
-        items.extend(
-            imports.iter().map(|import| self.definitions.get(&import.module, &import.name)),
-        );
-        let items = |at: usize| items.get(at).copied().flatten();
-        Instance::of_items(store.as_context_mut(), module, &items)
+        let find = |at: usize| {
+            let import = imports.get(at)?;
+            self.definitions.get(&import.module, &import.name)
+        };
+        Instance::of_items(store.as_context_mut(), module, find)
     }
 
     /// Looks up what a module imports, to instantiate it often.
@@ -215,18 +209,7 @@ impl<T: 'static> Linker<T> {
     /// [`crate::Error::Link`] for a missing import or a host function of
     /// another type; [`crate::Error::OutOfMemory`].
     pub fn instantiate_pre(&self, module: &Module) -> Result<InstancePre<T>> {
-        let imports = &module.info().imports;
-        let mut items = alloc::try_vec_with_capacity(imports.len())?;
-        for import in imports {
-            let item = self.definitions.get(&import.module, &import.name).cloned();
-            items.push(item.ok_or_else(|| link::unknown(import))?);
-        }
-        InstancePre::new(module, alloc::try_boxed_slice(items)?)
-    }
-
-    fn insert(&mut self, module: &str, name: &str, item: Item<T>) -> Result<&mut Self> {
-        self.definitions.insert(module, name, item)?;
-        Ok(self)
+        InstancePre::new(module, self.definitions.items_of(module)?)
     }
 }
 

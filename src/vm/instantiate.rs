@@ -19,8 +19,8 @@ use super::store::{StoreOpaque, StorePtr};
 use super::table;
 use super::table_ops;
 use crate::abi::{
-    ContextCounts, DataIndex, ElemIndex, FuncIndex, GlobalIndex, MemoryIndex, TableIndex, ValRaw,
-    VmFuncRef, VmFunctionImport, VmGlobal,
+    DataIndex, ElemIndex, FuncIndex, GlobalIndex, MemoryIndex, TableIndex, ValRaw, VmFuncRef,
+    VmFunctionImport, VmGlobal,
 };
 use crate::alloc;
 use crate::artifact::{ConstOp, DataMode, ElemMode, NO_ESCAPE};
@@ -31,55 +31,33 @@ use crate::engine::shared::Shared;
 use crate::error::{Error, LimitError, Result};
 use core::ptr::NonNull;
 use std_alloc::boxed::Box;
-use std_alloc::vec::Vec;
 
-/// What an imported function is.
-pub(crate) enum FuncImport {
-    /// Of an instance.
-    Wasm(NonNull<VmFuncRef>),
-    /// Of the host. Its data type is that of the store.
-    Host(Shared<HostDef>),
-}
-
-/// What a module imports, by kind and in its order.
-///
-/// Invariant: all of it is of one store, of the types that the module wants,
-/// and as many of each kind.
-pub(crate) struct ResolvedImports {
-    pub(crate) funcs: Vec<FuncImport>,
-    /// Store indices.
-    pub(crate) tables: Vec<u32>,
-    /// Store indices.
-    pub(crate) memories: Vec<u32>,
-    pub(crate) globals: Vec<NonNull<VmGlobal>>,
-}
-
-impl ResolvedImports {
-    /// Nothing yet, and room for what a module with these counts imports.
-    ///
-    /// # Errors
-    /// [`Error::OutOfMemory`].
-    pub(crate) fn with_capacity(counts: &ContextCounts) -> Result<Self> {
-        let tables_and_memories = counts.imported_tables + counts.imported_memories;
-        Ok(Self {
-            funcs: alloc::try_vec_with_capacity(counts.imported_funcs as usize)?,
-            tables: alloc::try_vec_with_capacity(tables_and_memories as usize)?,
-            memories: alloc::try_vec_with_capacity(counts.imported_memories as usize)?,
-            globals: alloc::try_vec_with_capacity(counts.imported_globals as usize)?,
-        })
-    }
+/// What satisfies an import.
+#[derive(Clone, Copy)]
+pub(crate) enum VmImport {
+    /// A function of an instance.
+    Func(NonNull<VmFuncRef>),
+    /// A function of the host, for data of the store's type.
+    HostFunc(NonNull<Shared<HostDef>>),
+    /// A table, by its store index.
+    Table(u32),
+    /// A memory, by its store index.
+    Memory(u32),
+    /// A global.
+    Global(NonNull<VmGlobal>),
 }
 
 /// Instantiates a module and runs its start function. Gives the instance's
 /// number in the store.
 ///
 /// # Safety
-/// The store is alive, and the caller has the exclusive right to use it; the
-/// imports are of this store and for this module.
+/// The store is alive, and the caller has the exclusive right to use it. There
+/// is an import of the right type for each of the module's, in its order; all
+/// are alive until this returns, and those of a store are of this one.
 pub(crate) unsafe fn instantiate(
     store: StorePtr,
     module: &Module,
-    imports: ResolvedImports,
+    imports: &[VmImport],
 ) -> Result<u32> {
     // SAFETY: the reference ends before generated code runs (V3).
     let (index, start) = unsafe {
@@ -155,9 +133,9 @@ impl Mark {
 }
 
 /// Everything up to, and without, the active segments.
-fn create(store: &mut StoreOpaque, module: &Module, imports: ResolvedImports) -> Result<u32> {
-    let ResolvedImports { funcs, tables, memories, globals } = imports;
-    let host_imports = funcs.iter().filter(|func| matches!(func, FuncImport::Host(_))).count();
+fn create(store: &mut StoreOpaque, module: &Module, imports: &[VmImport]) -> Result<u32> {
+    let is_host_func = |import: &&VmImport| matches!(import, VmImport::HostFunc(_));
+    let host_imports = imports.iter().filter(is_host_func).count();
     let count = store.instances.len();
     limits::INSTANCES_PER_STORE.check(count as u64 + 1)?;
     if !store.limiter_allows(|limiter| count < limiter.instances()) {
@@ -181,13 +159,13 @@ fn create(store: &mut StoreOpaque, module: &Module, imports: ResolvedImports) ->
             type_ids,
         )?,
         module: module.clone(),
-        imported: joined(tables, &memories)?,
+        imported: imported_indices(module, imports)?,
         first_table: store.tables.len() as u32,
         first_memory: store.memories.len() as u32,
         dropped: Bits::new(info.elems.len() + info.data.len())?,
     };
     let mark = Mark::of(store);
-    match build(store, &mut instance, funcs, &globals) {
+    match build(store, &mut instance, imports) {
         Ok(()) => StoreOpaque::push(&mut store.instances, instance),
         Err(error) => {
             mark.undo(store, &instance);
@@ -196,25 +174,32 @@ fn create(store: &mut StoreOpaque, module: &Module, imports: ResolvedImports) ->
     }
 }
 
-/// Store indices of imported tables, then of imported memories; room was made.
-fn joined(mut tables: Vec<u32>, memories: &[u32]) -> Result<Box<[u32]>> {
-    tables.extend_from_slice(memories);
-    Ok(alloc::try_boxed_slice(tables)?)
+/// Store indices of imported tables, then of imported memories.
+fn imported_indices(module: &Module, imports: &[VmImport]) -> Result<Box<[u32]>> {
+    let counts = &module.info().counts;
+    let count = counts.imported_tables + counts.imported_memories;
+    let mut indices = alloc::try_vec_with_capacity(count as usize)?;
+    indices.resize(count as usize, 0);
+    let (mut table, mut memory) = (0, counts.imported_tables as usize);
+    for import in imports {
+        let (place, index) = match import {
+            VmImport::Table(index) => (&mut table, *index),
+            VmImport::Memory(index) => (&mut memory, *index),
+            _ => continue,
+        };
+        if let Some(known) = indices.get_mut(*place) {
+            *known = index;
+        }
+        *place += 1;
+    }
+    Ok(alloc::try_boxed_slice(indices)?)
 }
 
 /// Fills a context in.
-fn build(
-    store: &mut StoreOpaque,
-    instance: &mut InstanceData,
-    funcs: Vec<FuncImport>,
-    globals: &[NonNull<VmGlobal>],
-) -> Result<()> {
+fn build(store: &mut StoreOpaque, instance: &mut InstanceData, imports: &[VmImport]) -> Result<()> {
     let module = instance.module.clone();
     let info = module.info();
-    for (func, import) in (0..).map(FuncIndex).zip(funcs) {
-        import_func(store, instance, &module, func, import)?;
-    }
-    import_places(store, instance, globals)?;
+    fill_imports(store, instance, &module, imports)?;
     for (defined, ty) in
         info.memories.iter().skip(info.counts.imported_memories as usize).enumerate()
     {
@@ -254,27 +239,38 @@ fn build(
     Ok(())
 }
 
-/// Fills in where imported tables, memories and globals lie.
-fn import_places(
+fn fill_imports(
     store: &StoreOpaque,
-    instance: &InstanceData,
-    globals: &[NonNull<VmGlobal>],
+    instance: &mut InstanceData,
+    module: &Module,
+    imports: &[VmImport],
 ) -> Result<()> {
-    let counts = &instance.module.info().counts;
-    let view = instance.view();
-    for table in (0..counts.imported_tables).map(TableIndex) {
-        let vm = table::table_at(&store.tables, instance.table(table)?)?.vm();
-        // SAFETY: a place inside the context (V5).
-        unsafe { view.table_import(table)?.write(vm.as_ptr()) };
-    }
-    for memory in (0..counts.imported_memories).map(MemoryIndex) {
-        let vm = memory::memory_at(&store.memories, instance.memory(memory)?)?.vm();
-        // SAFETY: a place inside the context (V5).
-        unsafe { view.memory_import(memory)?.write(vm.as_ptr()) };
-    }
-    for (global, place) in (0..).map(GlobalIndex).zip(globals) {
-        // SAFETY: a place inside the context (V5).
-        unsafe { view.global_import(global)?.write(place.as_ptr()) };
+    let (mut funcs, mut tables, mut memories, mut globals) = (0, 0, 0, 0);
+    for import in imports {
+        let view = instance.view();
+        match *import {
+            VmImport::Func(_) | VmImport::HostFunc(_) => {
+                import_func(store, instance, module, FuncIndex(funcs), *import)?;
+                funcs += 1;
+            }
+            VmImport::Table(index) => {
+                let vm = table::table_at(&store.tables, index)?.vm();
+                // SAFETY: a place inside the context (V5).
+                unsafe { view.table_import(TableIndex(tables))?.write(vm.as_ptr()) };
+                tables += 1;
+            }
+            VmImport::Memory(index) => {
+                let vm = memory::memory_at(&store.memories, index)?.vm();
+                // SAFETY: a place inside the context (V5).
+                unsafe { view.memory_import(MemoryIndex(memories))?.write(vm.as_ptr()) };
+                memories += 1;
+            }
+            VmImport::Global(place) => {
+                // SAFETY: a place inside the context (V5).
+                unsafe { view.global_import(GlobalIndex(globals))?.write(place.as_ptr()) };
+                globals += 1;
+            }
+        }
     }
     Ok(())
 }
@@ -286,10 +282,12 @@ fn import_func(
     instance: &mut InstanceData,
     module: &Module,
     func: FuncIndex,
-    import: FuncImport,
+    import: VmImport,
 ) -> Result<()> {
     let func_ref = match import {
-        FuncImport::Host(def) => {
+        VmImport::HostFunc(def) => {
+            // SAFETY: alive until the instance is made.
+            let def = unsafe { def.as_ref() }.clone();
             let type_id = def.type_id();
             let caller = instance.context.as_non_null().as_ptr();
             let context = HostContext::new(def, func.0, store.vm().as_ptr(), caller);
@@ -298,7 +296,8 @@ fn import_func(
             VmFuncRef { code, context, entry_shim: core::ptr::null(), type_id, index: func.0 }
         }
         // SAFETY: of this store, and so alive (V6).
-        FuncImport::Wasm(func_ref) => unsafe { func_ref.read() },
+        VmImport::Func(func_ref) => unsafe { func_ref.read() },
+        _ => return Err(Error::Bug("import of another kind")),
     };
     let import = VmFunctionImport { code: func_ref.code, context: func_ref.context };
     // SAFETY: places inside the context (V5).

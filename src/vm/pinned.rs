@@ -100,16 +100,16 @@ impl Pinned<VmFuncRef> {
         Ok(unsafe { (*func_ref.as_ptr()).type_id })
     }
 
-    /// The definition, if it is a host function.
+    /// Where the definition lies, as long as the store, if it is a host function.
     ///
     /// # Errors
     /// [`crate::Misuse::WrongStore`].
-    pub(crate) fn host_def(self, store: &StoreOpaque) -> Result<Option<Shared<HostDef>>> {
+    pub(crate) fn host_def(self, store: &StoreOpaque) -> Result<Option<NonNull<Shared<HostDef>>>> {
         let func_ref = self.in_store(store)?;
         // SAFETY: alive, and so is a context that belongs to it (V6).
         unsafe {
             let context = host_def::host_context(func_ref.as_ptr());
-            Ok(context.map(|context| (*context).def().clone()))
+            Ok(context.map(|context| NonNull::from((*context).def())))
         }
     }
 }
