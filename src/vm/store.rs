@@ -52,6 +52,7 @@ impl StoreId {
         // A counter of 64 bits does not come round.
         Self(NonZeroU64::new(id).unwrap_or(NonZeroU64::MAX))
     }
+
     /// Whether a handle of the store with this id is one of `store`.
     ///
     /// # Errors

@@ -157,6 +157,7 @@ impl TableData {
             }
         }
     }
+
     /// Writes `value` to an element that is known to exist.
     pub(crate) fn set(&self, heap: &mut RefHeap, index: u64, value: RawElement) {
         // SAFETY: the element exists. Generated code that waits on the stack

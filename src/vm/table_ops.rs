@@ -40,7 +40,8 @@ pub(crate) fn create(
     Ok(index)
 }
 
-/// Writes `value` to an element that is known to exist.
+/// Writes `value` to an element that is known to exist. Once, for all loops.
+#[inline(never)]
 fn set(store: &mut StoreOpaque, table: u32, index: u64, value: RawElement) -> Result<()> {
     let StoreOpaque { tables, heap, .. } = store;
     table_at(tables, table)?.set(heap, index, value);
