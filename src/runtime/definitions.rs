@@ -49,6 +49,7 @@ impl<T: 'static> Definitions<T> {
         self.list.insert(module, name, Item::Extern(item))
     }
 
+    #[inline(never)]
     pub(super) fn define_host(
         &mut self,
         module: &str,

@@ -25,6 +25,7 @@ impl<T: 'static> HostItem<T> {
     /// # Safety
     /// `call` is a shim for closures of the type that `closure` has, for
     /// functions of type `ty`, and for stores whose data is a `T`.
+    #[inline(never)]
     pub(super) unsafe fn new(
         engine: &Engine,
         ty: &FuncType,
