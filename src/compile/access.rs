@@ -15,13 +15,13 @@ pub(super) struct EntityPlace {
 }
 
 impl Translator<'_, '_> {
-    /// Loads from a context what may change.
+    /// Loads a field of a context that may change.
     pub(super) fn load_context(&mut self, ty: Type, base: Value, offset: i32) -> Value {
         let flags = trusted(self.regions.context);
         self.builder.ins().load(ty, flags, base, offset)
     }
 
-    /// Loads from a context what never changes.
+    /// Loads a field of a context that never changes.
     pub(super) fn load_constant(&mut self, ty: Type, base: Value, offset: i32) -> Value {
         let flags = constant(self.regions.context);
         self.builder.ins().load(ty, flags, base, offset)
@@ -32,7 +32,8 @@ impl Translator<'_, '_> {
         self.load_constant(POINTER, self.context, field!(VmContext, store))
     }
 
-    /// Where an entity lies that is inline if defined, behind a pointer if imported.
+    /// Where an entity lies: inline if defined here, behind a pointer if
+    /// imported.
     fn place(&mut self, imported: bool, offset: u32) -> EntityPlace {
         if imported {
             let base = self.load_constant(POINTER, self.context, offset as i32);

@@ -1,9 +1,9 @@
 //! Where a function assigns its locals and where its loops are, found by
 //! reading the body once before it is translated.
 //!
-//! With it a local's value is known without asking the SSA builder, which in
-//! an open loop must assume that every local changes: it would give the same
-//! pointer a new name in each loop, and checks of the old name would be lost.
+//! This tells a local's value without asking the SSA builder, which must assume
+//! in an open loop that every local changes: it would give the same pointer a
+//! new name in each loop, and checks made under the old name would be lost.
 
 use std_alloc::vec::Vec;
 use wasmparser::{FunctionBody, Operator};
@@ -13,12 +13,12 @@ use wasmparser::{FunctionBody, Operator};
 pub(super) struct Assignments {
     /// Sorted pairs of a local and where it is assigned.
     places: Vec<(u32, u64)>,
-    /// Where each loop begins and ends, by its beginning.
+    /// Beginning and end of each loop, in order of beginning.
     loops: Vec<(u64, u64)>,
 }
 
 impl Assignments {
-    /// Reads a body. What does not parse ends it: the validator will say so.
+    /// Reads a body, up to what does not parse: the validator will report that.
     pub(super) fn of(body: &FunctionBody<'_>) -> Self {
         let mut found = Self::default();
         let Ok(mut operators) = body.get_operators_reader() else { return found };
@@ -51,7 +51,7 @@ impl Assignments {
         self.places.get(next).is_some_and(|(found, at)| *found == local && *at < to)
     }
 
-    /// Where the loop ends that begins at `start`.
+    /// The end of the loop that begins at `start`.
     pub(super) fn loop_end(&self, start: u64) -> u64 {
         let found = self.loops.binary_search_by_key(&start, |(start, _)| *start);
         found.map_or(u64::MAX, |index| self.loops[index].1)

@@ -1,7 +1,7 @@
-//! `memory.copy` and `memory.fill`. What is short and of known length is copied
-//! in place; the rest goes through stubs that a module has at most one of for
-//! each pair of memories: they check bounds and call the runtime for the bytes
-//! alone, which neither traps nor looks at the store.
+//! `memory.copy` and `memory.fill`. Short ranges of known length are copied in
+//! place. The rest goes through stubs, at most one per module for each pair of
+//! memories: they check bounds and call the runtime only to move the bytes,
+//! which neither traps nor looks at the store.
 
 use super::code_key::{Bulk, CodeKey};
 use super::memory_access::Address;
@@ -14,11 +14,11 @@ use crate::artifact::ModuleInfo;
 use cranelift_codegen::ir::{InstBuilder, Signature, Type, Value, types};
 use cranelift_codegen::isa::CallConv;
 
-/// At most so many bytes are copied in place.
+/// The most bytes that are copied in place.
 const IN_PLACE_BYTES: u64 = 64;
 
 impl Bulk {
-    /// Operands: where to; where from, or the byte; how many.
+    /// Operands: destination; source, or the byte to fill with; length.
     fn operands(self, info: &ModuleInfo) -> [Type; 3] {
         let ty = |memory: MemoryIndex| match info.memories[memory.index()].memory64 {
             true => types::I64,
@@ -56,8 +56,8 @@ pub(super) fn translate(t: &mut Translator<'_, '_>, bulk: Bulk) {
     }
 }
 
-/// The widest type for `len` bytes, and the last place where it fits: the last
-/// access may overlap the one before.
+/// The widest type for `len` bytes, and the last offset at which it fits: the
+/// last access may overlap the one before.
 fn piece(len: u32) -> (Type, i32) {
     let ty = match len {
         16.. => types::I8X16,
@@ -74,9 +74,9 @@ fn in_place(t: &mut Translator<'_, '_>, bulk: Bulk, to: Value, what: Value, len:
     let offsets = (0..last).step_by(ty.bytes() as usize).chain([last]);
     let at_once = if last == 0 { WHOLE_STORE_BYTES } else { 0 };
     let Address { base, offset, flags } = match bulk {
-        // All is read, and both are known to be in bounds, before anything is
-        // written. Each address is used before the next is asked for: the
-        // access is what later ones may take for a check.
+        // Everything is read, and both ranges are known to be in bounds, before
+        // anything is written. Each address is used before the next is asked
+        // for, because later accesses may rely on that use as a check.
         Bulk::Copy(memory, from) => {
             let source = t.whole_address(from, what, 0, len, len);
             let values: std_alloc::vec::Vec<_> = offsets
@@ -119,7 +119,8 @@ pub(super) fn body(t: &mut Translator<'_, '_>, bulk: Bulk) {
         }
         Bulk::Fill(memory) => (Builtin::FillBytes, [t.checked_range(memory, to, len), what, len]),
     };
-    // Past the builtin's own stub: nobody looks at the stack meanwhile.
+    // Bypasses the builtin's own stub: nothing looks at the stack during this
+    // call.
     let store = t.store_context();
     let table = t.load_constant(POINTER, store, field!(VmStoreContext, builtins));
     let target = t.load_constant(POINTER, table, builtin.offset() as i32);

@@ -16,10 +16,10 @@ pub(super) enum CodeKey {
     EntryShim(TypeIndex),
     /// How a host function of this type is called.
     ExitStub(TypeIndex),
-    /// The body behind a wrapper that checks for its large frame: the
-    /// position of what it belongs to among everything emitted.
+    /// The body behind a wrapper that checks for its large frame, named by its
+    /// position among everything emitted.
     LargeFrameBody(u32),
-    /// The stub for copying in, or filling, memories.
+    /// The stub that copies or fills ranges of memory.
     Bulk(Bulk),
 }
 
@@ -66,12 +66,12 @@ impl CodeKey {
         }
     }
 
-    /// Whether it is made when something calls it.
+    /// Whether it is made only if something calls it.
     pub(super) fn is_stub(self) -> bool {
         matches!(self, Self::Builtin(_) | Self::Bulk(_))
     }
 
-    /// Makes a reference by which the function of `builder` can call this.
+    /// Makes a reference through which the function of `builder` can call this.
     pub(super) fn import(self, builder: &mut FunctionBuilder<'_>, signature: Signature) -> FuncRef {
         let signature = builder.import_signature(signature);
         let name = builder.func.declare_imported_user_function(self.into());

@@ -8,7 +8,7 @@ use std_alloc::vec::Vec;
 /// Parameters and results of a block.
 #[derive(Clone, Copy)]
 pub(super) enum BlockSignature {
-    /// None of either.
+    /// Neither.
     Empty,
     /// No parameters, one result.
     Result([ValType; 1]),

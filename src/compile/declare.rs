@@ -1,7 +1,7 @@
-//! Everything of a module but its code: sections into [`ModuleInfo`].
+//! Everything in a module but its code: turns sections into [`ModuleInfo`].
 //!
-//! Sections arrive validated, so conversions only refuse what Kernref's own
-//! types cannot express, and that the enabled features already rule out.
+//! Sections arrive validated, so conversions refuse only what Kernref's own
+//! types cannot express, which the enabled features rule out already.
 
 use crate::abi::{FuncIndex, GlobalIndex, MemoryIndex, TableIndex, TypeIndex};
 use crate::artifact::{
@@ -279,8 +279,8 @@ impl Declarations {
         FuncIndex(func)
     }
 
-    /// Settles which functions escape. Called when all sections before the
-    /// code are in: `ref.func` in code only names functions declared there.
+    /// Settles which functions escape. Called once all sections before the code
+    /// have been read: `ref.func` in code only names functions declared there.
     pub(super) fn settle_escapes(&mut self) {
         self.escapes.sort_unstable();
         self.escapes.dedup();

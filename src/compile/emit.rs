@@ -16,7 +16,7 @@ use cranelift_codegen::{FinalizedMachReloc, FinalizedRelocTarget};
 use hashbrown::HashMap;
 use std_alloc::vec::Vec;
 
-/// A call whose target's address is not known until the end.
+/// A call whose target address is not known until the end.
 struct Fixup {
     at: usize,
     target: UserExternalName,
@@ -36,7 +36,7 @@ pub(super) struct CodeBuffer {
 }
 
 impl CodeBuffer {
-    /// An empty buffer; `verify` has the maps checked at the end.
+    /// An empty buffer. With `verify`, the maps are checked at the end.
     pub(super) fn new(verify: bool) -> Self {
         Self { check: verify.then(MapCheck::default), ..Self::default() }
     }
@@ -118,7 +118,7 @@ impl CodeBuffer {
         self.starts.get(&UserExternalName::from(key)).copied()
     }
 
-    /// Resolves all calls; gives code and maps.
+    /// Resolves all calls; returns code and maps.
     pub(super) fn finish(mut self) -> Result<(Vec<u8>, StackMaps)> {
         for fixup in &self.fixups {
             let target = *self

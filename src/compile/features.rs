@@ -6,8 +6,8 @@ use bitflags::bitflags;
 use std_alloc::{boxed::Box, vec::Vec};
 
 bitflags! {
-    /// WebAssembly proposals that can be switched. Those of Wasm 1.0, and
-    /// mutable globals, sign extension and saturating conversion, are always on.
+    /// WebAssembly proposals that can be switched on and off. Wasm 1.0, mutable
+    /// globals, sign extension and saturating conversion are always on.
     #[derive(Clone, Copy, Debug, PartialEq, Eq)]
     pub struct WasmFeatures: u32 {
         /// Several results, block parameters.
@@ -62,7 +62,7 @@ const NAMES: &[(Parser, &str)] = &[
 ];
 
 impl WasmFeatures {
-    /// What the validator is told.
+    /// The features that the validator is told to accept.
     pub(super) fn parser_features(self) -> Parser {
         let mut features = Parser::FLOATS
             | Parser::GC_TYPES
@@ -86,7 +86,7 @@ impl WasmFeatures {
 }
 
 /// The error for a module that the validator refused: names the missing
-/// proposal where a proposal is all that is missing.
+/// proposal if that is all that is wrong.
 pub(super) fn refusal(error: &wasmparser::Error, wasm: &[u8], enabled: WasmFeatures) -> Error {
     // The validator stops where the sum passes the limit.
     if error.message().starts_with("effective type size exceeds the limit") {

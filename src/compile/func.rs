@@ -20,9 +20,9 @@ use cranelift_frontend::FunctionBuilder;
 use std_alloc::vec::Vec;
 use wasmparser::{FuncValidator, FunctionBody, Operator, ValidatorResources};
 
-/// Validates and translates one body. Gives the types that it calls indirectly:
-/// host functions of these types need exit stubs in this module, because they
-/// can be called from here.
+/// Validates and translates one body. Returns the types that it calls
+/// indirectly: host functions of these types need exit stubs in this module,
+/// because they can be called from here.
 pub(super) fn translate<'b>(
     mut builder: FunctionBuilder<'b>,
     env: ModuleEnv<'_>,
@@ -163,7 +163,7 @@ impl Translator<'_, '_> {
             let store = self.store_context();
             let counter = self.load_constant(POINTER, store, field!(VmStoreContext, epoch_counter));
             let flags = trusted(self.regions.context);
-            // Atomic, lest the optimizer think one load is enough.
+            // Atomic, so that the optimizer does not merge the loads.
             let epoch = self.builder.ins().atomic_load(types::I64, flags, counter);
             let deadline =
                 self.load_context(types::I64, store, field!(VmStoreContext, epoch_deadline));
@@ -193,7 +193,8 @@ impl Translator<'_, '_> {
         self.builder.seal_block(next);
     }
 
-    /// Counts one operator; before control may go elsewhere, writes back.
+    /// Counts one operator, and writes the count back before control may go
+    /// elsewhere.
     pub(super) fn count_fuel(&mut self, op: &Operator<'_>) {
         if !self.env.settings.consume_fuel {
             return;

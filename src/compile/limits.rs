@@ -1,5 +1,5 @@
-//! Checks modules against the table of limits before the validator does, whose
-//! own words would not say which limit it was and how far it was passed.
+//! Checks modules against the table of limits before the validator does: its
+//! messages would not say which limit was exceeded, and by how much.
 
 use super::declare::Failure;
 use crate::artifact::ModuleInfo;
@@ -36,8 +36,8 @@ pub(super) fn section(payload: &Payload<'_>, info: &ModuleInfo) -> Result<()> {
     }
 }
 
-/// Checks `count` more locals. More than 32 bits can count are malformed, which
-/// is for the validator to say.
+/// Checks `count` more locals. A total above 32 bits is malformed, which the
+/// validator reports.
 pub(super) fn locals(before: usize, count: u32) -> Result<()> {
     let requested = before as u64 + u64::from(count);
     if requested > u64::from(u32::MAX) {
@@ -71,8 +71,8 @@ const PARSED: &[(&str, Limit)] = &[
     ("globals count exceeds limit", limits::GLOBALS),
 ];
 
-/// The limit that the parser's error stands for, if it is one. Where the parser
-/// does not point at the number, "requested" is the least that was.
+/// The limit that the parser's error stands for, if any. Where the parser does
+/// not point at the number, "requested" is the least it can have been.
 pub(super) fn reached(error: &wasmparser::Error, wasm: &[u8]) -> Option<Error> {
     let (message, limit) =
         PARSED.iter().find(|(message, _)| error.message().starts_with(message))?;

@@ -1,6 +1,6 @@
-//! What the compiler makes of a module, as text: for tests that compare it with
-//! a copy that was kept. Compiling a module in earnest has nothing of it: it is
-//! watched by [`Unwatched`], which does nothing.
+//! What the compiler makes of a module, as text, for tests that compare it with
+//! a stored copy. Ordinary compilation pays nothing for this: it is watched by
+//! [`Unwatched`], which does nothing.
 
 use super::code_key::{Bulk, CodeKey};
 use cranelift_codegen::CompiledCode;
@@ -9,17 +9,17 @@ use std_alloc::format;
 use std_alloc::string::{String, ToString};
 use std_alloc::vec::Vec;
 
-/// Is shown every function that is compiled.
+/// Sees every function that is compiled.
 pub(super) trait Watch {
     /// Whether machine code is wanted as text too.
     const WANTS_TEXT: bool = false;
     /// The IR, before the optimizer has seen it.
     fn made(&mut self, key: CodeKey, ir: &Function);
-    /// The machine code of what was shown last.
+    /// The machine code of the function shown last.
     fn compiled(&mut self, code: &CompiledCode);
 }
 
-/// Sees nothing.
+/// Ignores everything.
 pub(super) struct Unwatched;
 
 impl Watch for Unwatched {
@@ -32,13 +32,13 @@ impl Watch for Unwatched {
 pub struct Piece {
     /// What it is: `function 0`, `exit stub of type 1`, `stub of memory_grow`.
     pub name: String,
-    /// Cranelift's IR as the optimizer is given it.
+    /// Cranelift's IR as it reaches the optimizer.
     pub ir: String,
     /// Machine code of this processor, in Cranelift's notation.
     pub machine_code: String,
 }
 
-/// Keeps all that it is shown.
+/// Keeps everything it is shown.
 #[derive(Default)]
 pub(super) struct Listing {
     pub(super) pieces: Vec<Piece>,
@@ -49,7 +49,7 @@ impl Watch for Listing {
 
     fn made(&mut self, key: CodeKey, ir: &Function) {
         let mut text = ir.display().to_string();
-        // The IR has numbers where it calls others: say what they are.
+        // The IR refers to callees by number: say what they are.
         for (_, name) in ir.params.user_named_funcs().iter() {
             if let Some(callee) = CodeKey::of_name(name) {
                 let written = format!("{name} ");
@@ -58,7 +58,8 @@ impl Watch for Listing {
             }
         }
         let mut name = title(key);
-        // What bears the name of the piece before it stands before that one's frame.
+        // A piece with the same name as the one before it is its large-frame
+        // wrapper.
         if self.pieces.last().is_some_and(|before| before.name == name) {
             name.insert_str(0, "wrapper of ");
         }

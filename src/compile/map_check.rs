@@ -21,7 +21,7 @@ pub(super) struct MapCheck {
 }
 
 impl MapCheck {
-    /// Notes a call. Distances in any order.
+    /// Notes a call. Distances may come in any order.
     pub(super) fn note(
         &mut self,
         return_offset: u32,
@@ -32,7 +32,8 @@ impl MapCheck {
         self.calls.push(Call { return_offset, frame_bytes, distances });
     }
 
-    /// Whether the maps say this of every call, and nothing of any other place.
+    /// Checks that the maps say this about every call, and nothing about any
+    /// other place.
     pub(super) fn finish(self, maps: &StackMaps, code_len: u32) -> Result<()> {
         if maps.len() != self.calls.len() || !maps.is_well_formed(code_len) {
             return Err(Error::Bug("stack maps: not one per call"));

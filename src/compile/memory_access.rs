@@ -3,15 +3,16 @@
 //! A 32-bit index plus a 32-bit offset plus an access size cannot overflow 64
 //! bits, so one comparison with the length suffices; a 64-bit index needs a
 //! test for the carry too. Memories never shrink: an access whose end was
-//! checked on every path to here needs no second check, and where nothing that
-//! others may notice happened since, the first check is made to reach further.
+//! checked on every path to here needs no second check, and if nothing
+//! observable has happened since, the first check is widened to cover an access
+//! that reaches further.
 //!
 //! With hardware traps, accesses to a 32-bit memory that its guard covers may
-//! trap instead. What may trap keeps its place among all that others notice
-//! (Cranelift, `MemFlagsData::trap_code`), so an access that came through
-//! proves as much as a check. Two things need more than that, and get a load of
-//! their last byte first: what consists of several stores, and a store that the
-//! processor may carry out in part before it faults.
+//! trap instead. An access that may trap keeps its place among all observable
+//! effects (Cranelift, `MemFlagsData::trap_code`), so one that succeeded proves
+//! as much as a check. Two cases need more, and load their last byte first: an
+//! operation that consists of several stores, and a store that the processor
+//! may carry out in part before it faults.
 
 use super::path_facts::Check;
 use super::translator::Translator;
@@ -47,8 +48,8 @@ impl Translator<'_, '_> {
         Address { base, offset, flags: self.heap_flags(may_trap) }
     }
 
-    /// Pops an index; the address for a load of `size` bytes there, which must
-    /// be the next thing that is translated.
+    /// Pops an index and returns the address for a load of `size` bytes there.
+    /// The load must be the next thing translated.
     pub(super) fn load_address(&mut self, arg: &MemArg, size: u32) -> Address {
         let (memory, index) = self.operand(arg);
         match self.guarded(memory, index, arg.offset, size) {
@@ -71,8 +72,8 @@ impl Translator<'_, '_> {
         (MemoryIndex(memory), self.pop())
     }
 
-    /// The address for stores to `size` bytes at `index + offset`: all can be
-    /// made or none is. At most `at_once` bytes need no proof that they can.
+    /// The address for stores to `size` bytes at `index + offset`: either all
+    /// can be made or none is. Up to `at_once` bytes need no proof of that.
     pub(super) fn whole_address(
         &mut self,
         memory: MemoryIndex,
@@ -93,8 +94,8 @@ impl Translator<'_, '_> {
     }
 
     /// The address for an access of `size` bytes that is left to the memory's
-    /// guard, if it can be. It must be the next thing that is translated: it
-    /// is taken for a check.
+    /// guard, if it can be. The access must be the next thing translated,
+    /// because it counts as a check.
     fn guarded(
         &mut self,
         memory: MemoryIndex,
@@ -174,7 +175,8 @@ impl Translator<'_, '_> {
         }
     }
 
-    /// Checks an access of `len` bytes, 64 bits wide, and gives its address.
+    /// Checks an access of `len` bytes, where `len` is 64 bits wide, and
+    /// returns its address.
     pub(super) fn checked_range(&mut self, memory: MemoryIndex, index: Value, len: Value) -> Value {
         let index = self.widen_index(index);
         let memory_len = self.memory_len(memory);
@@ -189,7 +191,7 @@ impl Translator<'_, '_> {
         self.builder.ins().iadd(base, index)
     }
 
-    /// An access that cannot be in bounds: traps, and gives an address for
+    /// An access that cannot be in bounds: traps, and returns an address for
     /// the dead code that follows.
     fn never_in_bounds(&mut self) -> Address {
         let always = self.builder.ins().iconst(types::I8, 1);
@@ -197,7 +199,8 @@ impl Translator<'_, '_> {
         self.address(self.context, 0, false)
     }
 
-    /// Whether `index` is a constant below what the memory begins with.
+    /// Whether `index` is a constant whose access lies within the memory's
+    /// initial size.
     fn is_always_in_bounds(&self, memory: MemoryIndex, index: Value, reach: u64) -> bool {
         let ty = &self.env.info.memories[memory.index()];
         let Some(constant) = self.constant(index) else { return false };
@@ -206,8 +209,8 @@ impl Translator<'_, '_> {
         start.checked_add(reach).is_some_and(|end| end <= minimum)
     }
 
-    /// Traps unless `index + reach <= length`. Gives the comparison, unless it
-    /// must stay as it is, and the constant that it adds, if it adds any.
+    /// Traps unless `index + reach <= length`. Returns the comparison, unless
+    /// it must stay as it is, and the constant that it adds, if any.
     fn check_end(
         &mut self,
         memory: MemoryIndex,
@@ -220,7 +223,7 @@ impl Translator<'_, '_> {
             // `index + 1 > length`, with nothing to add or to carry.
             let outside = self.builder.ins().icmp(IntCC::UnsignedGreaterThanOrEqual, index, len);
             self.trap_if(outside, Trap::MemoryOutOfBounds);
-            // Wider, it would need the test for the carry.
+            // If widened, it would need the test for the carry.
             return (self.definition(outside).filter(|_| !is_64), None);
         }
         let reach = self.builder.ins().iconst(types::I64, reach as i64);
@@ -234,7 +237,7 @@ impl Translator<'_, '_> {
         (self.definition(outside), self.definition(reach))
     }
 
-    /// Makes an earlier check do for a later access that reaches further.
+    /// Widens an earlier check to cover a later access that reaches further.
     fn widen_check(&mut self, key: (u32, Value), mut check: Check, reach: u64) -> bool {
         if check.effects != self.facts.effects {
             return false;

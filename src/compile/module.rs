@@ -36,9 +36,9 @@ pub fn compile(wasm: &[u8], settings: &CompileSettings) -> Result<Artifact> {
     compiled.map_err(|failure| explain(failure, wasm, settings))
 }
 
-/// Validates and translates as [`compile`] does, without making machine code:
-/// how many instructions of the compiler's intermediate form there are. Tells
-/// what the front end takes, and what it hands to the code generator.
+/// Validates and translates as [`compile`] does, without making machine code,
+/// and counts the instructions of the compiler's intermediate form. Shows what
+/// the front end costs and how much it hands to the code generator.
 ///
 /// # Errors
 /// Those of [`compile`] that do not come from code generation.
@@ -73,7 +73,7 @@ fn explain(failure: Failure, wasm: &[u8], settings: &CompileSettings) -> Error {
 
 type Body<'a> = (FuncToValidate<ValidatorResources>, FunctionBody<'a>);
 
-/// All but the bodies.
+/// Reads everything but the bodies.
 fn read<'b>(
     wasm: &'b [u8],
     settings: &CompileSettings,
@@ -116,8 +116,8 @@ impl<'a, W: Watch> Compiler<'a, W> {
         })
     }
 
-    /// Translates one body after the other, and does with each what `then` says,
-    /// which is told the types that it calls indirectly.
+    /// Translates the bodies one after another, and calls `then` after each
+    /// with the types that it calls indirectly.
     fn bodies(
         &mut self,
         info: &ModuleInfo,
@@ -187,7 +187,7 @@ impl<'a, W: Watch> Compiler<'a, W> {
         }))
     }
 
-    /// Compiles and appends what lies on the bench.
+    /// Compiles and appends what is on the bench.
     fn finish(&mut self, key: CodeKey) -> Result<(u32, u32)> {
         self.machine_code(key)?;
         self.append(key)
@@ -274,7 +274,7 @@ impl<'a, W: Watch> Compiler<'a, W> {
         Ok(shims)
     }
 
-    /// Makes the stubs that are called, and those that these call.
+    /// Makes the stubs that are called, and those that they call in turn.
     fn stubs(&mut self, info: &ModuleInfo) -> Result<()> {
         let mut missing = self.code.missing_stubs();
         while !missing.is_empty() {

@@ -17,7 +17,7 @@ fn clip(name: &str) -> &str {
     &name[..end]
 }
 
-/// Reads what is of use, up to the first error.
+/// Reads the useful parts, up to the first error.
 pub(super) fn read(section: NameSectionReader<'_>, info: &mut ModuleInfo) {
     for subsection in section {
         match subsection {

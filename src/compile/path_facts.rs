@@ -2,8 +2,8 @@
 //!
 //! Invariant: an entry was made in code that dominates the current point. Code
 //! after a construct is dominated by what precedes the construct, and by its
-//! inside only if the construct is a loop, which is left at its end alone. So
-//! closing a scope takes back what was learnt in it.
+//! inside only if the construct is a loop, which is left only at its end. So
+//! closing a scope discards what was learnt in it.
 
 use super::assignments::Assignments;
 use cranelift_codegen::ir::{Inst, Value};
@@ -41,17 +41,18 @@ pub(super) struct PathFacts {
     assignments: Assignments,
     /// Where the operator being translated lies.
     pub(super) position: u64,
-    /// Counts the operators that others may notice. As long as it stays, an
+    /// Counts the operators that can be noticed. While it is unchanged, an
     /// earlier check may be made stricter on behalf of a later access: nothing
-    /// happened between the two that a trap there would leave out. A
-    /// construct's beginning and end count, so a check is widened only in its
-    /// own scope.
+    /// happened between the two that an earlier trap would skip. The beginning
+    /// and end of a construct count too, so a check is widened only in its own
+    /// scope.
     pub(super) effects: u32,
-    /// Values, and since when they have been the locals'.
+    /// The value of each local, and the position since which it has held.
     locals: Vec<Option<(Value, u64)>>,
     checks: HashMap<CheckKey, Check>,
     undo: Vec<Undo>,
-    /// For each open construct but loops: how long `undo` was.
+    /// For each open construct but loops: the length of `undo` when it was
+    /// opened.
     scopes: Vec<usize>,
     /// Beginning and end of each open loop.
     loops: Vec<(u64, u64)>,
@@ -98,7 +99,7 @@ impl PathFacts {
         self.scopes.push(self.undo.len());
     }
 
-    /// Leaves it for what comes after it, or for its other half.
+    /// Leaves it, for what follows it or for its other half.
     pub(super) fn close_scope(&mut self) {
         let height = self.scopes.pop().unwrap_or(0);
         for undo in self.undo.drain(height..).rev() {

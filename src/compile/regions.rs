@@ -1,6 +1,7 @@
 //! The kinds of memory that generated code touches, and what Cranelift may
 //! assume of loads and stores there. Each kind has an alias region of its own,
-//! so that the optimizer keeps what it has loaded.
+//! so that a store to one does not make the optimizer forget what it loaded
+//! from another.
 
 use cranelift_codegen::ir::{AliasRegion, AliasRegionData, Function, MemFlagsData};
 use std_alloc::borrow::Cow;
@@ -47,7 +48,7 @@ pub(super) fn constant(region: AliasRegion) -> MemFlagsData {
     trusted(region).with_readonly().with_can_move()
 }
 
-/// Offset of a field in an instruction's terms.
+/// Offset of a field, in the type that instructions take.
 macro_rules! field {
     ($ty:ty, $field:ident) => {
         ::core::mem::offset_of!($ty, $field) as i32

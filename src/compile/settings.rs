@@ -1,7 +1,8 @@
-//! What a compilation may be asked for, and the Cranelift target it maps to.
+//! The options of a compilation, and the Cranelift target they map to.
 //!
 //! Invariant: frame pointers are always on, unwind tables and stack probes
-//! always off; the walker relies on the first, a kernel lacks the rest.
+//! always off; the walker relies on the first; a kernel has no support for the
+//! others.
 
 use super::features::WasmFeatures;
 use crate::abi::DeferralPolicy;
@@ -39,8 +40,9 @@ pub struct CompileSettings {
     pub hardware_traps: bool,
     /// Optimisation level.
     pub optimize: OptLevel,
-    /// Runs Cranelift's own verifier over each function, and checks the stack
-    /// maps and which operators are silent (as debug builds always do): for tests.
+    /// Runs Cranelift's own verifier on each function, and checks the stack
+    /// maps and the claims that operators are silent (as debug builds always
+    /// do). For tests.
     pub verify: bool,
 }
 

@@ -3,8 +3,8 @@
 //! check for a large frame before it is made.
 //!
 //! Exit and builtin stubs record where Wasm was left, which is what the stack
-//! walk starts from; neither keeps references in its own frame: arguments of
-//! a host call are roots by the host frame that the runtime links.
+//! walk starts from; neither keeps references in its own frame. Arguments of a
+//! host call are roots through the host frame that the runtime links.
 
 use super::code_key::CodeKey;
 use super::regions::{Regions, constant, field, trusted};
@@ -50,7 +50,7 @@ impl<'f> Shim<'f> {
     }
 
     /// Records frame pointer and return address of this stub in the store of
-    /// `context`, and gives the store.
+    /// `context`, and returns the store.
     fn record_exit(&mut self, context: Value) -> Value {
         let (read, write) = (constant(self.regions.context), trusted(self.regions.context));
         let store = self.builder.ins().load(POINTER, read, context, field!(VmContext, store));
@@ -67,10 +67,10 @@ impl<'f> Shim<'f> {
         self.builder.create_sized_stack_slot(StackSlotData::new(kind, bytes, 4))
     }
 
-    /// Goes on if `failed` is zero; otherwise ends the activation of the store
-    /// that is parked in `slot` with `status`. In a slot it takes one
-    /// instruction where everything goes well; in a register, which had to be
-    /// saved, four.
+    /// Goes on if `failed` is zero; otherwise ends, with `status`, the
+    /// activation of the store that is parked in `slot`. Parking it there costs
+    /// one instruction when nothing fails; keeping it in a register, which
+    /// would have to be saved, costs four.
     fn unwind_if(&mut self, failed: Value, (slot, offset): (StackSlot, u32), status: Value) {
         let (unwind, next) = (self.builder.create_block(), self.builder.create_block());
         self.builder.set_cold_block(unwind);
@@ -116,7 +116,7 @@ pub(super) fn exit_stub<'b>(builder: FunctionBuilder<'b>, ty: &FuncType) -> Func
     let mut shim = Shim::new(builder);
     let host = shim.params[0];
     let store = shim.record_exit(host);
-    // Behind the cells, the store.
+    // The store is kept behind the cells.
     let cells = ty.params().len().max(ty.results().len()).max(1) as u32;
     let cells_bytes = cells * ValRaw::SIZE_BYTES;
     let slot = shim.slot(cells_bytes + POINTER.bytes());

@@ -10,8 +10,8 @@ pub(super) const POINTER: Type = types::I64;
 /// How vectors travel between operators; operators cast to their own shape.
 pub(super) const VECTOR: Type = types::I8X16;
 
-/// Stands behind a call that does not return; the number is Cranelift's to
-/// report and never reaches users.
+/// Follows a call that does not return. The number exists for Cranelift only,
+/// and never reaches users.
 pub(super) const NEVER_REACHED: TrapCode = TrapCode::unwrap_user(1);
 
 /// The Cranelift type of a value.

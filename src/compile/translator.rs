@@ -1,9 +1,9 @@
 //! [`Translator`]: the state of translating one function, and the small
 //! operations that all operator families share.
 //!
-//! Invariants: `stack` holds the operands of reachable code only; every
-//! value that is put on it and needs a stack map has been declared to;
-//! vectors on it are of type [`VECTOR`].
+//! Invariants: `stack` holds the operands of reachable code only; every value
+//! on it that needs a stack map has been declared to need one; vectors on it
+//! are of type [`VECTOR`].
 
 use super::assignments::Assignments;
 use super::code_key::CodeKey;
@@ -41,11 +41,11 @@ pub(super) struct Translator<'f, 'm> {
     pub(super) control: Vec<ControlFrame>,
     pub(super) locals: Vec<Variable>,
     pub(super) reachable: bool,
-    /// Whether the body makes calls other than to raise traps; then it needs
-    /// a stack check.
+    /// Whether the body makes calls other than to raise traps, and so needs a
+    /// stack check.
     pub(super) makes_calls: bool,
-    /// Locals that need stack maps, and values in need of them that were ever
-    /// operands.
+    /// How many locals need stack maps, and how many values that need them have
+    /// been operands.
     pub(super) reference_locals: u64,
     reference_operands: u64,
     /// References that may be live at each call so far, added up.
@@ -95,8 +95,8 @@ impl<'f, 'm> Translator<'f, 'm> {
         self.stack.push(value);
     }
 
-    /// Pushes a value of type `ty`, and tells the compiler if frames must
-    /// expose it.
+    /// Pushes a value of type `ty`, and tells Cranelift if frames must expose
+    /// it.
     pub(super) fn push_typed(&mut self, value: Value, ty: ValType) {
         if ty.needs_stack_map() {
             self.reference_operands += 1;
@@ -105,7 +105,7 @@ impl<'f, 'm> Translator<'f, 'm> {
         self.stack.push(value);
     }
 
-    /// Pops a value. Validation keeps the stack from running dry.
+    /// Pops a value. Validation guarantees that there is one.
     pub(super) fn pop(&mut self) -> Value {
         debug_assert!(!self.stack.is_empty(), "validated code never pops an empty stack");
         self.stack.pop().unwrap_or(self.context)
@@ -215,7 +215,7 @@ impl<'f, 'm> Translator<'f, 'm> {
     /// What every call that needs a stack map begins or ends with.
     pub(super) fn note_call(&mut self) {
         self.makes_calls = true;
-        // At most: whether they are live is not known yet.
+        // An upper bound: whether they are live is not known yet.
         let operands = self.reference_operands.min(self.stack.len() as u64);
         self.references_over_calls += self.reference_locals + operands;
     }

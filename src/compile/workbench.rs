@@ -1,6 +1,6 @@
-//! [`Workbench`]: where functions are made, one after the other. It holds the
-//! one function that is being made and whatever making it takes; the room that
-//! one function took serves the next.
+//! [`Workbench`]: where functions are made, one after another. It holds the
+//! function under construction and everything needed to make it; the next
+//! function reuses its memory.
 
 use super::code_key::CodeKey;
 use crate::error::{Error, LimitError, Result};
@@ -36,7 +36,7 @@ impl Workbench {
             self.try_function(key, signature, |builder| Ok::<_, Infallible>((body(builder), ())));
     }
 
-    /// The same where `body` may fail or finds something out.
+    /// The same for a `body` that may fail or that returns something.
     pub(super) fn try_function<R, E>(
         &mut self,
         key: CodeKey,
@@ -58,7 +58,7 @@ impl Workbench {
         &self.context.func
     }
 
-    /// Has the machine code of the function made as text too.
+    /// Asks for the function's machine code as text, too.
     pub(super) fn want_text(&mut self) {
         self.context.set_disasm(true);
     }

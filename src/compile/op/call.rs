@@ -26,7 +26,7 @@ pub(super) fn translate(t: &mut Translator<'_, '_>, op: &Operator<'_>) -> Done {
     Done::Seen
 }
 
-/// The callee's context, then the top operands that `ty` takes, popped.
+/// Pops the operands that `ty` takes; returns them after the callee's context.
 fn arguments(t: &mut Translator<'_, '_>, ty: TypeIndex, context: Value) -> Vec<Value> {
     let count = t.env.info.types[ty.index()].params().len();
     let from = t.stack.len().saturating_sub(count);
@@ -87,8 +87,8 @@ fn return_call(t: &mut Translator<'_, '_>, func: FuncIndex) {
     t.reachable = false;
 }
 
-/// Pops the index and finds code and context of the element there, after
-/// checks that it is a function of type `ty`.
+/// Pops the index, checks that the element there is a function of type `ty`,
+/// and finds its code and context.
 fn indirect_target(t: &mut Translator<'_, '_>, ty: TypeIndex, table: TableIndex) -> (Value, Value) {
     t.zeal_safepoint();
     t.indirectly_called.push(ty);

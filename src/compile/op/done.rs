@@ -1,5 +1,5 @@
 //! [`Done`]: what a family of operators says about one of them, and a check of
-//! it, made wherever Cranelift's verifier is on and in debug builds.
+//! that claim, made in debug builds and wherever Cranelift's verifier is on.
 
 use crate::abi::Trap;
 use crate::compile::translator::Translator;
@@ -12,16 +12,18 @@ pub(super) enum Done {
     /// It belongs to another family.
     NotMine,
     /// Translated, and nobody can tell that it ran: it writes nothing that
-    /// outlives the function, has one way to go on, and can trap as out of a
-    /// memory's bounds only. A check before it may be made stricter on behalf
-    /// of an access after it.
+    /// outlives the function, does not branch, and can trap only on an access
+    /// outside a memory's bounds. A check before it may be made stricter on
+    /// behalf of an access after it.
     Silent,
-    /// Translated. Always right to say, also of what could be called silent.
+    /// Translated. Always a correct answer, even for what could be called
+    /// silent.
     Seen,
 }
 
 impl Done {
-    /// What the next family says, unless one before it has translated.
+    /// What the next family says, unless an earlier one has translated the
+    /// operator.
     pub(super) fn or_else(self, next: impl FnOnce() -> Self) -> Self {
         if self == Self::NotMine { next() } else { self }
     }

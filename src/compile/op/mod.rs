@@ -1,6 +1,6 @@
 //! Operators by family: one file each. [`translate`] asks them in order of
-//! frequency. A family knows its own operators, and says of each whether others
-//! can notice it ([`Done`]).
+//! frequency. A family knows its own operators, and says of each whether its
+//! execution can be noticed ([`Done`]).
 
 mod call;
 mod compare;

@@ -1,11 +1,11 @@
-//! Operators on numbers that are one instruction: what the families of
-//! arithmetic, comparison and conversion are made of.
+//! Operators on numbers that take one instruction: the building blocks of the
+//! families of arithmetic, comparison and conversion.
 
 use crate::compile::translator::Translator;
 use cranelift_codegen::ir::Value;
 use cranelift_frontend::FuncInstBuilder;
 
-/// Replaces the top operand by what `make` makes of it.
+/// Replaces the top operand with what `make` makes of it.
 pub(super) fn unary(
     t: &mut Translator<'_, '_>,
     make: impl FnOnce(FuncInstBuilder<'_, '_>, Value) -> Value,
@@ -15,7 +15,7 @@ pub(super) fn unary(
     t.push(value);
 }
 
-/// Replaces the top two operands by what `make` makes of them.
+/// Replaces the top two operands with what `make` makes of them.
 pub(super) fn binary(
     t: &mut Translator<'_, '_>,
     make: impl FnOnce(FuncInstBuilder<'_, '_>, Value, Value) -> Value,

@@ -87,7 +87,7 @@ fn element_type(t: &Translator<'_, '_>, table: TableIndex) -> RefType {
     t.env.info.tables[table.index()].element
 }
 
-/// Address of an element, after a check that there is one.
+/// Address of an element, after a check that it exists.
 pub(super) fn checked_element(
     t: &mut Translator<'_, '_>,
     table: TableIndex,

@@ -1,10 +1,10 @@
-//! Operators on vectors of one shape: what most of the families are made of.
+//! Operators on vectors of one shape: the building blocks of most families.
 
 use crate::compile::translator::Translator;
 use cranelift_codegen::ir::{InstBuilder, Type, Value};
 use cranelift_frontend::FuncInstBuilder;
 
-/// Replaces the top vector by what `make` makes of it, seen as `ty`.
+/// Replaces the top vector with what `make` makes of it, seen as `ty`.
 pub(super) fn unary(
     t: &mut Translator<'_, '_>,
     ty: Type,
@@ -15,7 +15,7 @@ pub(super) fn unary(
     t.push_vector(value);
 }
 
-/// Replaces the top two vectors by what `make` makes of them, seen as `ty`.
+/// Replaces the top two vectors with what `make` makes of them, seen as `ty`.
 pub(super) fn binary(
     t: &mut Translator<'_, '_>,
     ty: Type,
