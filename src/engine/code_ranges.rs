@@ -1,10 +1,10 @@
-//! [`CodeRanges`]: where the code lies that may fault on an access to a linear
-//! memory, for a reader that waits for nobody.
+//! [`CodeRanges`]: where code lies that may fault on an access to a linear
+//! memory, for a reader that never waits.
 //!
 //! Invariants: nodes are added in front and never taken out, only emptied and
-//! used again; they are freed with the list. Writers take turns. A reader skips
-//! a node that is being written, be it by the code that the reader interrupted:
-//! such a node is not that of code that is running.
+//! reused; they are freed with the list. Writers take turns. A reader skips a
+//! node that is being written, even by the code that the reader interrupted:
+//! such a node never describes running code.
 
 use crate::alloc;
 use crate::arch::{self, EntryFacts};
@@ -23,7 +23,7 @@ pub(crate) struct CodeRanges {
     record_below_fp: AtomicUsize,
 }
 
-/// A range and whose it is.
+/// A range and its owner.
 #[derive(Clone)]
 pub(crate) struct Known {
     pub(crate) code: Range<usize>,
@@ -63,7 +63,7 @@ impl Node {
         (before == after && before.is_multiple_of(2)).then_some(Known { code: start..end, owner })
     }
 
-    /// Only by the writer whose turn it is.
+    /// Called only by the writer whose turn it is.
     fn write(&self, known: Known) {
         let sequence = self.sequence.load(Ordering::Relaxed);
         self.sequence.store(sequence.wrapping_add(1), Ordering::Relaxed);
@@ -85,7 +85,8 @@ impl CodeRanges {
         }
     }
 
-    /// Finds out what [`Self::entry`] tells. Any number of times.
+    /// Determines what [`Self::entry`] returns. May be called any number of
+    /// times.
     pub(crate) fn prepare(&self) {
         let facts = arch::entry_facts();
         self.record_below_fp.store(facts.record_below_fp, Ordering::Relaxed);
@@ -102,8 +103,8 @@ impl CodeRanges {
     fn nodes(&self) -> impl Iterator<Item = &Node> {
         let mut next = self.head.load(Ordering::Acquire);
         core::iter::from_fn(move || {
-            // SAFETY: a node was complete when it came into the list, and
-            // lives as long as the list.
+            // SAFETY: a node was complete when it entered the list, and lives
+            // as long as the list.
             let node = unsafe { next.as_ref() }?;
             next = node.next;
             Some(node)
@@ -141,7 +142,8 @@ impl CodeRanges {
     /// Takes a range out.
     ///
     /// # Safety
-    /// [`Self::insert`] of this list gave the place, and nobody has taken it out.
+    /// [`Self::insert`] of this list returned the place, and nobody has removed
+    /// it since.
     pub(crate) unsafe fn remove(&self, place: Place) {
         let _turn = self.writer.lock();
         // SAFETY: a node of this list, which lives as long as the list.

@@ -45,7 +45,7 @@ impl Config {
         self
     }
 
-    /// Lets Cranelift check its own work: slow, for tests. Off by default.
+    /// Makes Cranelift check its own work: slow, for tests. Off by default.
     pub fn cranelift_debug_verifier(&mut self, enable: bool) -> &mut Self {
         self.verify = enable;
         self

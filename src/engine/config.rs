@@ -8,7 +8,7 @@ use crate::compile::{OptLevel, WasmFeatures};
 use core::num::NonZeroU32;
 use std_alloc::sync::Arc;
 
-/// How an engine works. Defaults are named at each switch.
+/// How an engine works. Each switch names its default.
 #[derive(Clone)]
 #[must_use]
 pub struct Config {
@@ -78,8 +78,8 @@ impl Config {
         self
     }
 
-    /// Collects at every `n`-th safepoint, with all checks on: finds bugs,
-    /// costs much time. Off by default.
+    /// Collects at every `n`-th safepoint, with all checks on: finds bugs, but
+    /// is slow. Off by default.
     pub fn gc_zeal(&mut self, every: Option<NonZeroU32>) -> &mut Self {
         self.zeal = every;
         self
@@ -108,8 +108,8 @@ impl Config {
 
     /// Leaves the bounds of linear memories with 32-bit addresses to the
     /// processor: generated code accesses them without a check, accesses
-    /// outside run into a guard, and the handler of the page fault or data
-    /// abort hands them to [`Engine::handle_fault`](super::Engine::handle_fault).
+    /// outside hit a guard, and the handler of the page fault or data abort
+    /// hands them to [`Engine::handle_fault`](super::Engine::handle_fault).
     /// Other checks stay as they are. Off by default.
     ///
     /// Each such memory must have [`crate::fault::MEMORY32_GUARDED_BYTES`]
@@ -118,9 +118,9 @@ impl Config {
     /// made, and the default memory source has guards.
     ///
     /// # Safety of the embedder's part
-    /// A handler that is missing turns a guest's stray access into a fault of
-    /// the kernel's. Leave room for the handler, besides that for host
-    /// functions, below the stack limit, unless it has a stack of its own.
+    /// Without a handler, a guest's stray access is a fault of the kernel.
+    /// Leave room for the handler below the stack limit, in addition to that
+    /// for host functions, unless it has a stack of its own.
     #[doc(alias = "signals_based_traps")]
     pub fn hardware_traps(&mut self, enable: bool) -> &mut Self {
         self.hardware_traps = enable;
@@ -141,22 +141,23 @@ impl Config {
         self
     }
 
-    /// Fewer references than there are slots for: what one guest may hold.
+    /// How many references one guest may hold, if fewer than there are slots
+    /// for.
     pub fn reference_quota(&mut self, references: Option<u32>) -> &mut Self {
         self.reference_quota = references;
         self
     }
 
-    /// Where linear memories come from. With the feature `std` by default an
-    /// `mmap` provider behind a [`crate::alloc::PoolingMemorySource`] of the
+    /// Where linear memories come from. With the feature `std`, the default is
+    /// an `mmap` provider behind a [`crate::alloc::PoolingMemorySource`] of the
     /// engine's own, with its default limits; required otherwise.
     pub fn memory_source(&mut self, source: Arc<dyn MemorySource>) -> &mut Self {
         self.memory_source = Some(source);
         self
     }
 
-    /// Where memory for machine code comes from. With the feature `std` an
-    /// `mmap` provider by default; required otherwise.
+    /// Where memory for machine code comes from. With the feature `std`, the
+    /// default is an `mmap` provider; required otherwise.
     pub fn code_memory(&mut self, memory: Arc<dyn CodeMemory>) -> &mut Self {
         self.code_memory = Some(memory);
         self

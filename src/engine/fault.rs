@@ -1,16 +1,16 @@
-//! Faults that generated code runs into when it leaves the bounds of its linear
-//! memories to the processor ([`crate::Config::hardware_traps`]).
+//! Faults of generated code that relies on the processor to check the bounds of
+//! its linear memories ([`crate::Config::hardware_traps`]).
 //!
-//! A fault is Kernref's if three things come together: the instruction lies in
-//! published code; the saved frame pointers lead from there, through such code
-//! alone, to the entry of the newest activation of a store; and the address
-//! lies in the guard of one of that store's memories. Everything else is
-//! answered with "not mine", and nothing is changed. Generated code touches
-//! what its memories' guards cover in no other way than by accesses that may
-//! trap, so no list of instructions is needed.
+//! A fault is Kernref's if three things hold: the instruction lies in published
+//! code; the saved frame pointers lead from there, through such code alone, to
+//! the entry of the newest activation of a store; and the address lies in the
+//! guard of one of that store's memories. Everything else is answered with "not
+//! mine", and nothing is changed. Generated code touches what its memories'
+//! guards cover only by accesses that may trap, so no list of instructions is
+//! needed.
 //!
-//! The handler only finds the activation. Recording the trap and the way to
-//! the landing pad come after it has returned, in [`crate::arch::resume_fault`].
+//! The handler only finds the activation. Recording the trap and going to the
+//! landing pad follow after it has returned, in [`crate::arch::resume_fault`].
 //!
 //! - **F1** Between a fault and the return to the code it interrupted, that
 //!   code's thread does nothing else: the handler may read its stack and store.
@@ -26,7 +26,7 @@ use core::ptr::with_exposed_provenance_mut;
 /// As [`crate::Engine::handle_fault`], for the engine with this id or any of `ranges`.
 ///
 /// # Safety
-/// As there.
+/// As for [`crate::Engine::handle_fault`].
 pub(crate) unsafe fn handle(
     ranges: &CodeRanges,
     owner: Option<usize>,
@@ -45,7 +45,7 @@ pub(crate) unsafe fn handle(
     true
 }
 
-/// What both architectures want of a stack pointer at a call.
+/// The alignment of the stack pointer that both architectures want at a call.
 const STACK_ALIGN_BYTES: usize = 16;
 
 /// The store whose memory's guard was hit.
@@ -63,7 +63,7 @@ unsafe fn faulting_store(
         return None;
     }
     let owner = known.owner;
-    // Where frames have been found lately: modules call each other in turn.
+    // Where the latest frames were found: modules call each other in turn.
     let mut recent = [known.code, 0..0, 0..0, 0..0];
     let mut oldest = 1;
     let entry = ranges.entry();
@@ -73,8 +73,8 @@ unsafe fn faulting_store(
     let mut links = Links::from_fp(registers.fp).ok()?;
     let entry_fp = loop {
         // SAFETY: the frame pointer of generated code, all of which has frames:
-        // at first because the pc is in it, then because it is returned to it.
-        // The stack stands still (F1).
+        // at first because the pc lies in it, then because the return address
+        // does. The stack stands still (F1).
         let (return_address, above) = unsafe { (links.return_address(), links.next().ok()?) };
         if return_address == entry.return_address {
             break above;

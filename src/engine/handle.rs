@@ -79,8 +79,8 @@ impl Engine {
         &self.inner.config
     }
 
-    /// Compiles a module to what [`crate::Module::from_artifact`] loads, in this
-    /// engine or in any other that works in the same way.
+    /// Compiles a module to what [`crate::Module::from_artifact`] loads, in
+    /// this engine or any other that works in the same way.
     ///
     /// # Errors
     /// Those of [`crate::Module::new`] that are not about publishing.
@@ -97,7 +97,7 @@ impl Engine {
         return &self.inner.code_ranges;
     }
 
-    /// Tells the engine from all others that live.
+    /// Tells the engine from all others that are alive.
     pub(crate) fn id(&self) -> usize {
         (&raw const *self.inner).addr()
     }
@@ -110,17 +110,18 @@ impl Engine {
     /// For the kernel's handler of page faults (x86_64) and data aborts
     /// (aarch64): if an access to a linear memory of this engine's stores
     /// raised the fault, rewrites the registers so that returning to them ends
-    /// the Wasm activation with [`crate::Trap::MemoryOutOfBounds`], and answers
-    /// true. Otherwise the fault is not Kernref's: answers false, and the
-    /// registers are as they were. All other registers and flags are to be
-    /// returned to as they were.
+    /// the Wasm activation with [`crate::Trap::MemoryOutOfBounds`], and returns
+    /// true. Otherwise the fault is not Kernref's: returns false and leaves the
+    /// registers as they were. The handler must restore all other registers and
+    /// flags unchanged.
     ///
-    /// `address` is the address that was accessed: CR2; FAR.
+    /// `address` is the address that was accessed: CR2 or FAR.
     ///
     /// Takes no lock and allocates nothing; may be called on any processor at
     /// any time, whatever the others do and whatever it interrupts. Takes time
-    /// proportional to the frames of the activation and, where they are of more
-    /// than a few modules in turn, to the modules that are loaded for each.
+    /// proportional to the number of frames of the activation; where they
+    /// belong to more than a few modules in turn, each also takes time
+    /// proportional to the number of loaded modules.
     ///
     /// # Safety
     /// The registers are those of code that was interrupted on this processor

@@ -1,10 +1,10 @@
 //! Hardware traps on a host (feature `std`, Linux): the handler of SIGSEGV and
-//! SIGBUS, one for the process and all its engines. What is not Kernref's goes
-//! to the handler that was there before.
+//! SIGBUS, one for the process and all its engines. Faults that are not
+//! Kernref's go to the handler that was there before.
 //!
-//! The handler changes the registers that the kernel restores at its return,
-//! and so the signal mask too: generated code goes on in [`crate::arch::resume_fault`]
-//! with the mask it was interrupted with.
+//! The handler changes the registers that the kernel restores when it returns.
+//! The kernel restores the signal mask, too: generated code goes on in
+//! [`crate::arch::resume_fault`] with the mask it was interrupted with.
 
 use super::code_ranges::CodeRanges;
 use crate::error::Result;
@@ -56,7 +56,7 @@ mod linux {
 
     fn current(signal: c_int) -> Option<sigaction> {
         let mut action = MaybeUninit::uninit();
-        // SAFETY: only asks, and writes to the place given.
+        // SAFETY: only queries, and writes to the given place.
         let answer = unsafe { sigaction(signal, core::ptr::null(), action.as_mut_ptr()) };
         // SAFETY: written, as the call succeeded.
         (answer == 0).then(|| unsafe { action.assume_init() })
@@ -67,9 +67,9 @@ mod linux {
         let mut action: sigaction = unsafe { core::mem::zeroed() };
         action.sa_sigaction = handler as *const () as usize;
         // On the thread's alternate stack if it has one, as before: the fault
-        // may be that a stack is used up.
+        // may be a stack overflow.
         action.sa_flags = libc::SA_SIGINFO | libc::SA_ONSTACK;
-        // SAFETY: the handler does only what is allowed in one.
+        // SAFETY: the handler does only what a signal handler may do.
         unsafe {
             libc::sigemptyset(&raw mut action.sa_mask);
             sigaction(signal, &raw const action, core::ptr::null_mut()) == 0
@@ -91,7 +91,7 @@ mod linux {
         }
     }
 
-    /// Hands a signal on.
+    /// Passes a signal on.
     ///
     /// # Safety
     /// The arguments are those of a handler.
@@ -104,8 +104,8 @@ mod linux {
             return;
         }
         // SAFETY: a handler that the process had installed, called as it asked
-        // to be. Without one the default is put back: the fault comes again
-        // when this returns, and a signal that someone sent is sent again.
+        // to be. Without one, the default is restored: a fault recurs when this
+        // returns, and a signal that someone sent is sent again.
         unsafe {
             if action == libc::SIG_DFL || action == libc::SIG_IGN {
                 sigaction(signal, previous, core::ptr::null_mut());

@@ -1,8 +1,8 @@
 //! [`IndexTable`]: finds places in a list by the hash of what is there. One
 //! for all kinds of lists, so that the hash table is compiled once.
 //!
-//! Invariant: it knows hashes and places only; the list, and whether what lies
-//! at a place is what was looked for, is its owner's.
+//! Invariant: it knows only hashes and places; the list, and whether a place
+//! holds what was looked for, are its owner's concern.
 
 use crate::error::{Error, Result};
 use hashbrown::HashTable;
@@ -20,13 +20,13 @@ pub(crate) struct IndexTable {
 }
 
 impl IndexTable {
-    /// The place with this hash that `same` says is the one.
+    /// The place with this hash that `same` accepts.
     pub(crate) fn find(&self, hash: u64, same: &dyn Fn(u32) -> bool) -> Option<u32> {
         let found = self.table.find(hash, |entry| entry.hash == hash && same(entry.index));
         found.map(|entry| entry.index)
     }
 
-    /// Makes room, so that so many more can be inserted.
+    /// Makes room for `more` further insertions.
     ///
     /// # Errors
     /// [`Error::OutOfMemory`]; the table is then as before.
@@ -35,7 +35,8 @@ impl IndexTable {
         self.table.try_reserve(more, |entry| entry.hash).map_err(|_| Error::OutOfMemory { bytes })
     }
 
-    /// Adds a place that is not there. Allocates unless room was made for it.
+    /// Adds a place that is not in it yet. Allocates unless room was made for
+    /// it.
     pub(crate) fn insert(&mut self, hash: u64, index: u32) {
         self.table.insert_unique(hash, Entry { hash, index }, |entry| entry.hash);
     }

@@ -1,21 +1,22 @@
-//! [`KnownCode`]: published code for as long as the handler of faults is to know
-//! it.
+//! [`KnownCode`]: published code, known to the fault handler for as long as
+//! this lives.
 //!
-//! Invariant: it keeps its engine, and so the list of ranges that it is in.
+//! Invariant: it keeps its engine alive, and so the list of ranges that it is
+//! in.
 
 use super::code_ranges::{Known, Place};
 use super::handle::Engine;
 use crate::error::Result;
 use core::ops::Range;
 
-/// Published code, known to the handler of faults while this lives.
+/// Published code, known to the fault handler while this lives.
 pub(crate) struct KnownCode {
     engine: Engine,
     place: Place,
 }
 
 impl Engine {
-    /// Makes published code known to the handler of faults, if it may fault.
+    /// Makes published code known to the fault handler, if it may fault.
     ///
     /// # Errors
     /// [`crate::Error::OutOfMemory`].

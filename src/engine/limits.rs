@@ -1,5 +1,5 @@
-//! The limits that the runtime enforces, from the one table of them, and sizes
-//! of its own.
+//! The limits that the runtime enforces, taken from the one table of limits,
+//! and sizes of its own.
 
 pub use crate::artifact::limits::{
     COUNTED_PLACES_PER_STORE, INSTANCES_PER_STORE, Limit, MEMORY32_PAGES, MEMORY64_PAGES, PARAMS,

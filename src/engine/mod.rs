@@ -3,12 +3,12 @@
 //!
 //! Knows no store and nothing of what is in one: no context, no instance, no
 //! data type. Usable from any thread; what can change is atomic or behind a
-//! spin lock that is held for a look at a table.
+//! spin lock that is held only for a look at a table.
 //!
 //! Invariants: a type number means one type for as long as anyone counts it
-//! (`registry`). Code is known to the handler of faults before it runs, and
-//! forgotten before its memory goes (`known_code`). The handler waits for
-//! nobody and allocates nothing (`fault`, `code_ranges`; F1).
+//! (`registry`). Code is known to the fault handler before it runs, and
+//! forgotten before its memory is freed (`known_code`). The handler never waits
+//! and allocates nothing (`fault`, `code_ranges`; F1).
 //!
 //! | file | owns |
 //! |---|---|
@@ -17,7 +17,7 @@
 //! | `registry` | one number for each function type |
 //! | `module/mod`, `module/declared` | published code and its description; what it imports and exports |
 //! | `fault`, `host_faults` | telling guests' faults from others; a host's signal handler |
-//! | `code_ranges`, `known_code` | where code lies that may fault; entering it there |
+//! | `code_ranges`, `known_code` | where code lies that may fault; keeping published code listed there |
 //! | `limits`, `limiter` | the fixed limits; the embedder's say before a guest grows |
 //! | `shared` | a reference-counted box whose creation can fail |
 //! | `index_table`, `bits` | finding things by hash; small sets of numbers |

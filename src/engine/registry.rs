@@ -60,7 +60,7 @@ impl TypeRegistry {
         Ok(id)
     }
 
-    /// Counts one user less.
+    /// Counts one user fewer.
     pub(crate) fn unregister(&mut self, id: u32) {
         let Some(place) = self.entries.get_mut(id as usize) else { return };
         let Some(entry) = place else { return };

@@ -1,6 +1,6 @@
 //! [`Shared`]: a reference-counted box whose creation can fail.
 //!
-//! The standard `Arc` aborts when memory runs out; everything of this layer
+//! The standard `Arc` aborts when memory runs out; everything in this layer
 //! that is shared between threads lives in one of these instead. Owns nothing
 //! but the count; knows nothing of what it holds.
 

@@ -30,7 +30,7 @@ struct ModuleInner {
     engine: Engine,
     info: ModuleInfo,
     offsets: VmOffsets,
-    /// Goes before the code that it makes known.
+    /// Dropped before the code that it makes known.
     _known: Option<KnownCode>,
     code: Option<PublishedCode>,
     functions: Vec<FunctionCode>,
@@ -88,11 +88,11 @@ impl Module {
     }
 
     /// Publishes the code of an artifact, which may have been compiled for
-    /// another engine, if that works as this one does.
+    /// another engine that works as this one does.
     ///
     /// # Errors
     /// [`Error::OutOfMemory`]; [`Misuse::WrongFlavor`](crate::Misuse) if the
-    /// code takes for granted what the engine or the processor is not;
+    /// code relies on what the engine or the processor does not offer;
     /// [`Error::Bug`] for a malformed artifact.
     pub fn from_artifact(engine: &Engine, artifact: Artifact) -> Result<Self> {
         let ArtifactParts { info, code, functions, entry_shims, exit_stubs, stack_maps, flavor } =
@@ -112,7 +112,8 @@ impl Module {
         }
         let exit_stubs = alloc::try_boxed_slice(stubs)?;
         let exports_by_name = exports_by_name(&info)?;
-        // Nothing fails once the code is known: it is forgotten before it goes.
+        // Nothing fails once the code is known; it is forgotten before it is
+        // freed.
         let code = match code.is_empty() {
             true => None,
             false => Some(PublishedCode::new(engine.code_memory().clone(), &code)?),
@@ -148,7 +149,7 @@ impl Module {
         self.inner.info.name.as_deref()
     }
 
-    /// What the module wants to import, in order.
+    /// What the module imports, in order.
     pub fn imports(&self) -> impl ExactSizeIterator<Item = ImportType<'_>> {
         self.inner.info.imports.iter().map(|import| ImportType {
             info: &self.inner.info,
@@ -344,7 +345,7 @@ fn import_stubs(
 fn exports_by_name(info: &ModuleInfo) -> Result<Box<[u32]>> {
     let mut names = alloc::try_vec_with_capacity(info.exports.len())?;
     names.extend(info.exports.iter().zip(0..).map(|(export, at)| (&*export.name, at)));
-    // In place, and a tenth of the code of the slice's own sorting.
+    // Sorts in place, with a tenth of the code of the slice's own sort.
     let sorted = BinaryHeap::from(names).into_sorted_vec();
     let mut order: Vec<u32> = alloc::try_vec_with_capacity(sorted.len())?;
     order.extend(sorted.iter().map(|(_, at)| *at));
