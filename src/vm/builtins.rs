@@ -56,7 +56,7 @@ unsafe fn caller(context: *mut VmContext) -> (StorePtr, u32) {
 /// [`NO_GROWTH`].
 ///
 /// # Safety
-/// As for [`caller`]; nothing of the store is in use.
+/// As for [`caller`]; no reference to the store is in use.
 unsafe fn never_trapping(
     context: *mut VmContext,
     body: impl FnOnce(&mut StoreOpaque, u32) -> Option<i64>,
@@ -71,7 +71,7 @@ unsafe fn never_trapping(
 /// Runs the body of a builtin that may trap and has no result.
 ///
 /// # Safety
-/// As for [`caller`]; nothing of the store is in use.
+/// As for [`caller`]; no reference to the store is in use.
 unsafe fn trapping(
     context: *mut VmContext,
     body: impl FnOnce(&mut StoreOpaque, u32) -> Result<()>,
@@ -86,10 +86,12 @@ unsafe fn trapping(
     }
 }
 
-/// Records an error and encodes it: below −1, so that no result looks like it.
+/// Records an error and encodes it: below −1, so that it cannot be taken for a
+/// result.
 #[cold]
 fn failure(store: &mut StoreOpaque, error: Error) -> i64 {
-    // Wasm itself fails here: no trap from further in is on its way.
+    // Wasm itself fails here: no trap of a nested activation is passing
+    // through.
     store.trap_passes = false;
     -(store.record_failure(error) as i64) - 1
 }
@@ -110,7 +112,7 @@ unsafe extern "C" fn memory_grow(context: *mut VmContext, memory: u32, delta: u6
     }
 }
 
-/// Not through the store: nothing of it is touched.
+/// Bypasses the store, and touches nothing of it.
 ///
 /// # Safety
 /// Generated code has checked both ranges against memories of its store, which
@@ -123,7 +125,7 @@ unsafe extern "C" fn copy_bytes(_: *mut VmContext, dst: u64, src: u64, len: u64)
     0
 }
 
-/// Not through the store: nothing of it is touched.
+/// Bypasses the store, and touches nothing of it.
 ///
 /// # Safety
 /// As for [`copy_bytes`].
@@ -297,8 +299,8 @@ unsafe extern "C" fn zeal_safepoint(context: *mut VmContext) -> i64 {
 /// [`VmBuiltins::raise_trap`] do.
 ///
 /// # Safety
-/// `vm` is the context of a live store of which nothing is in use, and its exit
-/// record is set.
+/// `vm` is the context of a live store to which no reference is in use, and its
+/// exit record is set.
 unsafe extern "C" fn memory_fault(vm: *mut VmStoreContext) -> u64 {
     // SAFETY: by this function's contract; the reference ends with the call (V3).
     let store = unsafe { StorePtr::from_vm(vm).get() };
@@ -306,7 +308,7 @@ unsafe extern "C" fn memory_fault(vm: *mut VmStoreContext) -> u64 {
     store.record_failure(Trap::MemoryOutOfBounds.into()) as u64
 }
 
-/// See [`VmStoreContext::guards`]. Waits for nothing and allocates nothing.
+/// See [`VmStoreContext::guards`]. Neither waits nor allocates.
 ///
 /// # Safety
 /// `vm` is the context of a live store that nothing changes meanwhile.

@@ -43,20 +43,20 @@ impl Cells {
     }
 }
 
-/// Calls a function. The parameters are in `cells`; so are the results after.
+/// Calls a function. `cells` holds the parameters before and the results after.
 /// The caller reads them and then calls [`StoreOpaque::call_returned`].
 ///
 /// # Safety
-/// `func` is alive and of the store; no reference to the store is in use;
-/// `cells` holds the parameters and has room for the results.
+/// `func` is alive and belongs to the store; no reference to the store is in
+/// use; `cells` holds the parameters and has room for the results.
 #[inline]
 pub(crate) unsafe fn invoke(
     store: StorePtr,
     func: NonNull<VmFuncRef>,
     cells: *mut ValRaw,
 ) -> Result<()> {
-    // SAFETY: alive (V6), and its fields never change but for `code` of a host
-    // function, which is not used for those here.
+    // SAFETY: alive (V6), and its fields never change, except for `code` of a
+    // host function, which is not used here.
     let (code, context, shim) = unsafe {
         let func = func.as_ptr();
         ((*func).code, (*func).context, (*func).entry_shim)
@@ -86,9 +86,9 @@ pub(crate) unsafe fn invoke(
     if !has_room {
         return Err(Trap::StackOverflow.into());
     }
-    // SAFETY: code, context and shim are one function's (V5), the cells suit
-    // its type by this function's contract, and it is of the store (V6), to
-    // which no reference is in use (V3).
+    // SAFETY: code, context and shim belong to one function (V5), the cells fit
+    // its type by this function's contract, and it belongs to the store (V6),
+    // to which no reference is in use (V3).
     let status = unsafe { arch::enter(shim, code, context, cells, vm) };
     if status == STATUS_OK {
         return Ok(());

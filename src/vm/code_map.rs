@@ -2,7 +2,7 @@
 //! among the modules of a store.
 //!
 //! Invariant: every module in the map is kept alive by it, so an address that
-//! it answers for is published code for as long as the map lives.
+//! it resolves is published code for as long as the map lives.
 
 use crate::abi::StackMapLookup;
 use crate::alloc;
@@ -15,7 +15,7 @@ use std_alloc::vec::Vec;
 pub(crate) struct CodeMap {
     /// Modules with code, sorted by address; ranges do not overlap.
     entries: Vec<Entry>,
-    /// Modules without code, kept alive only.
+    /// Modules without code, only kept alive.
     codeless: Vec<Module>,
     /// Entry of the last hit. Atomic because lookups share the map; order
     /// does not matter, any value is a valid guess.

@@ -15,7 +15,8 @@ impl StoreOpaque {
         self.drain_if_due();
     }
 
-    /// Runs the destructors of what was released, if the store does so itself.
+    /// Runs the destructors of what was released, if the store does so by
+    /// itself.
     #[inline]
     pub(crate) fn drain_if_due(&mut self) {
         if self.heap.has_released() && self.auto_drain {
@@ -23,8 +24,8 @@ impl StoreOpaque {
         }
     }
 
-    /// After a call from the host: nothing holds references if it was the
-    /// outermost, so what was only borrowed is released.
+    /// After a call from the host: if it was the outermost, no frame holds
+    /// references any more, so what was only borrowed is released.
     #[inline]
     pub(crate) fn call_returned(&mut self) {
         if self.is_idle() {
@@ -34,7 +35,7 @@ impl StoreOpaque {
     }
 
     /// Makes room for `additional` references, before any of them is interned
-    /// (the window rule). Collects, and runs destructors, if that takes it.
+    /// (the window rule). Collects and runs destructors if necessary.
     #[inline]
     pub(crate) fn reserve_references(&mut self, additional: u32) -> Result<()> {
         self.heap.reserve(additional, &self.code)

@@ -1,7 +1,7 @@
-//! Evaluates constant expressions of an instance that has its imports and the
-//! globals before the expression.
+//! Evaluates constant expressions of an instance whose imports and preceding
+//! globals are in place.
 //!
-//! Invariant: a reference that comes out is held by the global it came from,
+//! Invariant: a reference that results is held by the global it came from,
 //! which is immutable and lives as long as the store.
 
 use super::context::ContextView;

@@ -19,7 +19,7 @@ use core::ptr::NonNull;
 #[repr(C)]
 pub(crate) struct VmBlock {
     pub(crate) vm: VmStoreContext,
-    /// The store that owns the block; its type is for `StorePtr` to know.
+    /// The store that owns the block; only `StorePtr` knows its type.
     pub(crate) owner: NonNull<()>,
 }
 
@@ -33,7 +33,7 @@ pub(crate) struct ContextView<'m> {
     offsets: &'m VmOffsets,
 }
 
-/// The error that a bad index is.
+/// The error for a bad index.
 pub(crate) const BAD_INDEX: Error = Error::Bug("index outside an instance's index space");
 
 impl<'m> ContextView<'m> {

@@ -2,8 +2,8 @@
 //! externrefs, and roots.
 //!
 //! Invariant: there are never more than the limit, so that the count of a slot
-//! cannot overflow. Places are counted before they come to be, and no longer
-//! when they do not.
+//! cannot overflow. Places are counted before they are made, and given back if
+//! they are not made.
 
 use super::store::StoreOpaque;
 use crate::engine::limits;
@@ -31,7 +31,7 @@ pub(crate) struct Claim<'s> {
 }
 
 impl Claim<'_> {
-    /// The places have come to be.
+    /// The places have been made.
     pub(crate) fn keep(mut self) {
         self.places = 0;
     }

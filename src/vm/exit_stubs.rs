@@ -1,6 +1,7 @@
-//! [`ExitStubs`]: through which code host functions of each type are called.
+//! [`ExitStubs`]: the code through which host functions of each type are
+//! called.
 //!
-//! Invariant: the stubs are those of modules that the store keeps.
+//! Invariant: the stubs belong to modules that the store keeps.
 
 use super::code_map::CodeMap;
 use super::host_def::StoreHostFunc;
@@ -18,7 +19,7 @@ pub(crate) struct ExitStubs {
     by_type: IndexTable,
 }
 
-/// Type numbers are given out in order and not by guests.
+/// Type numbers are given out in order, and not chosen by guests.
 fn hash(type_id: u32) -> u64 {
     // Fibonacci hashing: the table looks at the upper bits, too.
     u64::from(type_id).wrapping_mul(0x9e37_79b9_7f4a_7c15)
@@ -32,11 +33,11 @@ impl ExitStubs {
         self.list.get(at as usize).map(|(_, stub)| *stub)
     }
 
-    /// Makes a module's code known, and its stubs. Functions of the host that
-    /// were made before there was an exit stub of their type get it now.
+    /// Makes a module's code and its stubs known. Host functions that were made
+    /// before there was an exit stub for their type get it now.
     ///
     /// # Errors
-    /// [`Error::OutOfMemory`]; nothing is known then.
+    /// [`Error::OutOfMemory`]; neither is known then.
     pub(crate) fn register(
         &mut self,
         module: &Module,
@@ -66,7 +67,7 @@ impl ExitStubs {
         Ok(())
     }
 
-    /// Makes room, so that so many more can be inserted.
+    /// Makes room for `more` further insertions.
     ///
     /// # Errors
     /// [`Error::OutOfMemory`].

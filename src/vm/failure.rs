@@ -1,4 +1,4 @@
-//! What a store keeps of a failure while generated code is being left.
+//! What a store records of a failure while generated code is being unwound.
 //!
 //! Invariant: a failed activation yields exactly one error: what was recorded
 //! is taken when it has ended.
@@ -8,8 +8,8 @@ use crate::abi::Trap;
 use crate::error::Error;
 
 impl StoreOpaque {
-    /// Keeps what an error says and turns it into the trap code that generated
-    /// code and the entry pass on.
+    /// Records an error, and turns it into the trap code that generated code
+    /// and the entry pass on.
     #[cold]
     #[inline(never)]
     pub(crate) fn record_failure(&mut self, error: Error) -> Trap {

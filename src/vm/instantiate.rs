@@ -1,5 +1,5 @@
-//! Making an instance of resolved imports: make everything, only then write to
-//! what others can see.
+//! Makes an instance from resolved imports: first makes everything, and only
+//! then writes to what others can see.
 //!
 //! Invariant: until the active segments run, a failure leaves the store as it
 //! was. From then on the instance stays, because its functions may sit in
@@ -47,13 +47,14 @@ pub(crate) enum VmImport {
     Global(NonNull<VmGlobal>),
 }
 
-/// Instantiates a module and runs its start function. Gives the instance's
+/// Instantiates a module and runs its start function. Returns the instance's
 /// number in the store.
 ///
 /// # Safety
-/// The store is alive, and the caller has the exclusive right to use it. There
-/// is an import of the right type for each of the module's, in its order; all
-/// are alive until this returns, and those of a store are of this one.
+/// The store is alive, and the caller has the exclusive right to use it.
+/// `imports` has one of the right type for each of the module's, in its order;
+/// all are alive until this returns, and those that belong to a store belong to
+/// this one.
 pub(crate) unsafe fn instantiate(
     store: StorePtr,
     module: &Module,
@@ -70,7 +71,7 @@ pub(crate) unsafe fn instantiate(
     };
     if let Some(start) = start {
         let mut no_cells = call::Cells::new(0)?;
-        // SAFETY: a function of the store (V6), without parameters and results.
+        // SAFETY: a function of the store (V6), without parameters or results.
         let outcome = unsafe { call::invoke(store, start, no_cells.as_mut_ptr()) };
         // SAFETY: generated code has ended (V3).
         unsafe { store.get() }.call_returned();
@@ -104,7 +105,7 @@ impl Mark {
         Self { tables, memories, counted_places: store.counted_places }
     }
 
-    /// Takes back what was made for an instance that is not to be.
+    /// Undoes what was made for an instance that failed.
     fn undo(self, store: &mut StoreOpaque, instance: &InstanceData) {
         let info = instance.module.info();
         let imported = info.counts.imported_globals;
@@ -132,7 +133,7 @@ impl Mark {
     }
 }
 
-/// Everything up to, and without, the active segments.
+/// Everything before the active segments.
 fn create(store: &mut StoreOpaque, module: &Module, imports: &[VmImport]) -> Result<u32> {
     let is_host_func = |import: &&VmImport| matches!(import, VmImport::HostFunc(_));
     let host_imports = imports.iter().filter(is_host_func).count();
@@ -195,7 +196,7 @@ fn imported_indices(module: &Module, imports: &[VmImport]) -> Result<Box<[u32]>>
     Ok(alloc::try_boxed_slice(indices)?)
 }
 
-/// Fills a context in.
+/// Fills in a context.
 fn build(store: &mut StoreOpaque, instance: &mut InstanceData, imports: &[VmImport]) -> Result<()> {
     let module = instance.module.clone();
     let info = module.info();
@@ -275,7 +276,7 @@ fn fill_imports(
     Ok(())
 }
 
-/// Fills an imported function in, and its func ref if it escapes. A host
+/// Fills in an imported function, and its func ref if it escapes. A host
 /// function gets a context that knows this instance as its caller.
 fn import_func(
     store: &StoreOpaque,
@@ -313,7 +314,7 @@ fn import_func(
     Ok(())
 }
 
-/// Fills the func refs of escaping defined functions in.
+/// Fills in the func refs of escaping defined functions.
 fn fill_func_refs(instance: &InstanceData, module: &Module) -> Result<()> {
     let view = instance.view();
     let context = instance.context.as_non_null().as_ptr();

@@ -11,7 +11,7 @@ use core::alloc::Layout;
 use core::mem::MaybeUninit;
 use core::ptr::NonNull;
 
-/// What generated code and the handler of faults call with a store's context.
+/// What generated code and the fault handler call with a store's context.
 #[derive(Clone, Copy)]
 pub(crate) struct StoreFunctions {
     /// See [`VmStoreContext::builtins`].

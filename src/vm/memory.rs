@@ -24,19 +24,19 @@ pub(crate) fn memory_at(memories: &[MemoryData], index: u32) -> Result<&MemoryDa
     memories.get(index as usize).ok_or(Error::Bug("memory index without a memory"))
 }
 
-/// The same, to be changed.
+/// The same, mutably.
 pub(crate) fn memory_at_mut(memories: &mut [MemoryData], index: u32) -> Result<&mut MemoryData> {
     memories.get_mut(index as usize).ok_or(Error::Bug("memory index without a memory"))
 }
 
 impl MemoryData {
     /// A memory of `minimum_bytes`, with address space for `maximum_bytes` or
-    /// less. It has to be given back by [`Self::release`].
+    /// less. It must be given back with [`Self::release`].
     ///
     /// # Errors
-    /// [`Error::OutOfMemory`], or what the source answers;
-    /// [`Misuse::GuardTooSmall`] and [`Misuse::InvalidConfig`] for a source that
-    /// does not suit hardware traps.
+    /// [`Error::OutOfMemory`], or the source's own error;
+    /// [`Misuse::GuardTooSmall`] and [`Misuse::InvalidConfig`] for a source
+    /// that does not suit hardware traps.
     pub(crate) fn new(
         engine: &Engine,
         ty: MemoryType,
@@ -76,8 +76,8 @@ impl MemoryData {
         self.vm.as_non_null()
     }
 
-    /// Whether an access to `address` is one outside this memory that generated
-    /// code left to the guard.
+    /// Whether an access to `address` is outside this memory, in the part that
+    /// generated code leaves to the guard.
     pub(crate) fn guards(&self, address: usize) -> bool {
         let LinearMemory { base, committed_bytes, guarded_bytes, .. } = self.linear;
         let offset = address.wrapping_sub(base.as_ptr().addr());
@@ -91,7 +91,7 @@ impl MemoryData {
         unsafe { core::slice::from_raw_parts(self.linear.base.as_ptr(), self.len_bytes()) }
     }
 
-    /// The same, to be written.
+    /// The same, mutably.
     pub(crate) fn bytes_mut(&mut self) -> &mut [u8] {
         // SAFETY: as above, exclusively.
         unsafe { core::slice::from_raw_parts_mut(self.linear.base.as_ptr(), self.len_bytes()) }
@@ -141,7 +141,7 @@ fn reserve(
     Err(error.into())
 }
 
-/// Beyond what was asked for there must be a fault.
+/// An access beyond what was asked for must fault.
 const COMMITS_TOO_MUCH: Misuse = Misuse::InvalidConfig(
     "hardware traps need a memory source that commits exactly what it is asked for",
 );

@@ -32,7 +32,7 @@ pub(crate) fn create(
     if !allowed {
         return Err(refused_by_limiter(minimum_bytes, 0));
     }
-    // Before there is a memory, which would have to be released.
+    // Before there is a memory, which a failure here would have to release.
     store
         .memories
         .try_reserve(1)
@@ -55,7 +55,7 @@ pub(crate) fn grow(store: &mut StoreOpaque, index: u32, delta_pages: u64) -> Res
     }
     let (old_bytes, maximum) = (memory.len_bytes(), memory.ty().maximum);
     let new_pages = old_pages.saturating_add(delta_pages);
-    // No more address space than this was reserved.
+    // This is all the address space that was reserved.
     let capacity_pages = memory.capacity_bytes() as u64 / WASM_PAGE_BYTES;
     let limit = page_limit(memory.ty());
     limits::Limit { most: limit.most.min(capacity_pages), ..limit }.check(new_pages)?;

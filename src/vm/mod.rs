@@ -1,10 +1,10 @@
 //! One guest's raw state: what generated code reads, writes and calls, and the
 //! store that owns it.
 //!
-//! Knows neither the type of the embedder's data nor a handle nor a value with
-//! a type of its own: entities are store indices and addresses, values are
-//! cells. What needs the embedder's data is reached through functions that the
-//! store was given.
+//! Knows neither the type of the embedder's data, nor handles, nor typed
+//! values: entities are store indices and addresses, values are cells. What
+//! needs the embedder's data is reached through functions that the store was
+//! given.
 //!
 //! Invariants: V1 to V6, stated in `store`. All references that a table, a
 //! global or a root holds are counted; an operation checks everything before it
@@ -34,7 +34,7 @@
 //! | `const_expr`, `segments` | constant expressions; the instructions on segments |
 //! | `instantiate` | making an instance of resolved imports |
 //! | `call`, `catch` | into generated code and back; panics on the way |
-//! | `builtins` | what generated code and the handler of faults call |
+//! | `builtins` | what generated code and the fault handler call |
 
 #[expect(unsafe_code, reason = "walks the stack")]
 pub(crate) mod backtrace;

@@ -1,7 +1,7 @@
 //! [`Pinned`]: where a store keeps what a handle names by its address.
 //!
-//! Invariant: it lives as long as the store with its id (V6). Without that store
-//! at hand it is a number, and may be sent anywhere.
+//! Invariant: it lives as long as the store with its id (V6). Without that
+//! store at hand it is only a number, and may be sent anywhere.
 
 use super::host_def::{self, HostDef, StoreHostFunc};
 use super::instance::InstanceData;
@@ -57,13 +57,13 @@ impl<V> Pinned<V> {
         Self { store, pointer }
     }
 
-    /// The store it is of.
+    /// The store it belongs to.
     #[inline]
     pub(crate) fn store(self) -> StoreId {
         self.store
     }
 
-    /// Where it lies, for whoever does not follow it.
+    /// Where it lies, for uses that do not follow the pointer.
     #[inline]
     pub(crate) fn as_ptr(self) -> *mut V {
         self.pointer.as_ptr()

@@ -67,8 +67,8 @@ impl<V> Drop for RawBox<V> {
 /// Where generated code sees an entity of a store: in the context of the
 /// instance that defines it, or in a cell of its own.
 ///
-/// Invariant: the place is valid for as long as this is used, and nobody but
-/// generated code writes to it besides.
+/// Invariant: the place is valid for as long as this is used, and apart from
+/// this only generated code writes to it.
 pub(crate) struct VmPlace<V> {
     pointer: NonNull<V>,
     _cell: Option<RawBox<V>>,
@@ -87,8 +87,8 @@ impl<V: Copy> VmPlace<V> {
     /// A place in a context.
     ///
     /// # Safety
-    /// It holds a `V`, is this entity's alone, and is alive for as long as this
-    /// is used.
+    /// It holds a `V`, belongs to this entity alone, and is alive for as long
+    /// as this is used.
     pub(crate) unsafe fn in_context(pointer: NonNull<V>) -> Self {
         Self { pointer, _cell: None }
     }

@@ -1,5 +1,5 @@
 //! How roots come and go: what a store does to its heap, its limits and its
-//! serial numbers beside the entry in [`super::roots::Roots`].
+//! serial numbers in addition to the entry in [`super::roots::Roots`].
 
 use super::store::StoreOpaque;
 use crate::abi::HostFrame;
@@ -35,7 +35,7 @@ impl StoreOpaque {
         Ok(())
     }
 
-    /// Enters a slot whose count the root takes over. Gives the entry and its
+    /// Enters a slot whose count the root takes over. Returns the entry and its
     /// serial number.
     pub(crate) fn add_root(&mut self, slot: u32) -> Result<(u32, u64)> {
         let serial = self.serial + 1;
@@ -48,7 +48,7 @@ impl StoreOpaque {
     pub(crate) fn end_root(&mut self, at: u32, serial: u64) -> Result<()> {
         let slot = self.roots.remove(at, serial).ok_or(Misuse::StaleReference)?;
         self.heap.decrement(slot);
-        // Gone at once if there is no frame that could hold it.
+        // Released at once if there is no frame that could hold it.
         self.call_returned();
         Ok(())
     }

@@ -1,10 +1,10 @@
-//! [`Roots`]: which slots the host keeps counted, and what handles name them.
-//! What else a store does when one comes or goes is in `rooting.rs`.
+//! [`Roots`]: which slots the host keeps counted, and how handles name them.
+//! What else a store does when one is added or removed is in `rooting.rs`.
 //!
 //! Invariants: an entry in use counts its slot once, as a table element does.
 //! Its serial number is that of no other entry and of no host frame that the
-//! store ever had (a counter of 64 bits does not come round), so a handle fits
-//! the very root it was made for and nothing after it. Collecting leaves the
+//! store ever had (a 64-bit counter does not wrap around), so a handle fits
+//! only the root it was made for and nothing after it. Collecting leaves the
 //! entries alone.
 
 use crate::alloc;
@@ -13,14 +13,14 @@ use crate::error::Result;
 use crate::gc::RefHeap;
 use std_alloc::vec::Vec;
 
-/// Stands for no entry: there are never so many.
+/// Stands for no entry: there are never that many.
 pub(crate) const NO_ROOT: u32 = u32::MAX;
-/// Of an entry that is free.
+/// The serial number of a free entry.
 const FREE: u64 = 0;
 
 struct Root {
     serial: u64,
-    /// The slot; of a free entry: the next one, or [`NO_ROOT`].
+    /// The slot; in a free entry, the next free one, or [`NO_ROOT`].
     slot: u32,
 }
 
@@ -67,8 +67,8 @@ impl Roots {
         Some(at)
     }
 
-    /// Frees entry `at` if it is the root with this serial number, and gives
-    /// its slot, which nobody has uncounted yet.
+    /// Frees entry `at` if it is the root with this serial number, and returns
+    /// its slot, which is still counted.
     pub(crate) fn remove(&mut self, at: u32, serial: u64) -> Option<u32> {
         let root = self.entries.get_mut(at as usize).filter(|root| root.serial == serial)?;
         let slot = root.slot;

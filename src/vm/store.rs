@@ -49,7 +49,7 @@ impl StoreId {
     fn next() -> Self {
         static NEXT: AtomicU64 = AtomicU64::new(1);
         let id = NEXT.fetch_add(1, Ordering::Relaxed);
-        // A counter of 64 bits does not come round.
+        // A 64-bit counter does not wrap around.
         Self(NonZeroU64::new(id).unwrap_or(NonZeroU64::MAX))
     }
 
@@ -118,20 +118,20 @@ pub(crate) type LimiterAccess =
 /// Runs the embedder's epoch callback.
 pub(crate) type EpochAccess = unsafe fn(StorePtr) -> Result<()>;
 
-/// What a caught panic carries.
+/// The payload of a caught panic.
 #[cfg(feature = "std")]
 pub(crate) type PanicPayload = std_alloc::boxed::Box<dyn core::any::Any + Send>;
 
-/// All of a store but the embedder's data and what has its type. Public so that
-/// the traits of conversion can name it; nobody outside can.
+/// All of a store but the embedder's data and what depends on its type. Public
+/// so that the conversion traits can name it; nobody outside can.
 #[doc(hidden)]
 pub struct StoreOpaque {
-    // What the way in and out of Wasm touches comes first.
+    // Fields that are touched on the way into and out of Wasm come first.
     pub(crate) id: StoreId,
     vm: RawBox<VmBlock>,
     pub(crate) auto_drain: bool,
-    /// Set while a trap of a nested activation is on its way through a host
-    /// function: the backtrace is kept then.
+    /// Set while a trap of a nested activation passes through a host function:
+    /// the backtrace is kept then.
     pub(crate) trap_passes: bool,
     pub(crate) stack_budget_bytes: usize,
     /// Given by the embedder; 0: none.
@@ -139,7 +139,7 @@ pub struct StoreOpaque {
     /// Serial number of the newest host frame or root.
     pub(crate) serial: u64,
     pub(crate) roots: Roots,
-    // Fields are dropped in order: the heap before its region, both before
+    // Fields are dropped in order: the heap before its region, and after them
     // nothing that could still point to a slot.
     pub(crate) heap: RefHeap,
     _region: Region,

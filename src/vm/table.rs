@@ -42,7 +42,7 @@ impl Elements {
         Layout::from_size_align(bytes, align_of::<u64>()).map_err(|_| Error::OutOfMemory { bytes })
     }
 
-    /// Makes room for `capacity` elements, all zero where they are new.
+    /// Makes room for `capacity` elements; new ones are zero.
     fn resize(&mut self, capacity: usize) -> Result<()> {
         if capacity <= self.capacity {
             return Ok(());
@@ -78,7 +78,7 @@ impl Drop for Elements {
 }
 
 impl TableData {
-    /// A table of as many null references as its type says at least.
+    /// A table of null references, of the minimum size that its type gives.
     ///
     /// # Errors
     /// [`Error::OutOfMemory`].
@@ -96,7 +96,8 @@ impl TableData {
     pub(crate) fn reserve(&mut self, len: u64, most: u64) -> Result<()> {
         if len as usize > self.elements.capacity {
             let old = self.len();
-            // At least half as much again, so that growing step by step is linear.
+            // At least half as much again, so that growing step by step takes
+            // linear time.
             let ample = (old + old / 2).clamp(len, most.max(len)) as usize;
             if self.elements.resize(ample).is_err() {
                 self.elements.resize(len as usize)?;
@@ -107,8 +108,8 @@ impl TableData {
         Ok(())
     }
 
-    /// Lets the table have `len` elements, for which room has been made. What
-    /// is added is null.
+    /// Sets the number of elements to `len`, for which room has been made. New
+    /// ones are null.
     pub(crate) fn set_len(&mut self, len: u64) -> Result<()> {
         if len as usize > self.elements.capacity {
             return Err(Error::Bug("table longer than its elements"));

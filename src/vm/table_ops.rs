@@ -110,7 +110,7 @@ pub(crate) fn copy(
         let value = table_at(&store.tables, src_table)?.get(src + at);
         set(store, dst_table, dst + at, value)
     };
-    // Backwards when the target lies behind the source, for they may overlap.
+    // Backwards if the target lies after the source, because they may overlap.
     if dst <= src { (0..len).try_for_each(&mut step) } else { (0..len).rev().try_for_each(step) }
 }
 
@@ -131,7 +131,7 @@ pub(crate) fn clear(store: &mut StoreOpaque, table: u32) {
     let Some(data) = store.tables.get(table as usize) else { return };
     let (len, is_counted) = (data.len(), data.ty().element.is_counted());
     if is_counted {
-        // In bounds, so that it cannot fail.
+        // In bounds, so it cannot fail.
         let _ = fill(store, table, 0, u64::from(NULL_SLOT), len);
         store.counted_places = store.counted_places.saturating_sub(len);
     }
