@@ -69,7 +69,7 @@ impl<'s> FrameInfo<'s> {
     }
 
     /// Bytes from the start of the function's machine code to the address at
-    /// which it goes on.
+    /// which it resumes.
     pub fn code_offset(&self) -> u32 {
         self.code_offset
     }

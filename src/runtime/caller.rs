@@ -1,4 +1,4 @@
-//! [`Caller`]: what a host function sees of whoever called it.
+//! [`Caller`]: what a host function sees of its caller.
 
 use super::external::Extern;
 use super::instance::Instance;
@@ -55,8 +55,8 @@ impl<'a, T: 'static> Caller<'a, T> {
         Some(Instance::from_index(self.opaque().id, self.instance.index()?))
     }
 
-    /// Collects: releases every reference that neither a frame of Wasm or
-    /// host code nor a table, global or the host holds.
+    /// Collects: releases every reference that is held neither by a frame of
+    /// Wasm or host code nor by a table, a global or the host.
     ///
     /// # Errors
     /// A [`crate::Trap`] when a frame could not be accounted for; nothing is

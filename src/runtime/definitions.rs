@@ -1,8 +1,8 @@
 //! [`Definitions`]: what a linker defines, by module and item name, and
-//! [`Items`]: what of it a module imports.
+//! [`Items`]: the part of it that a module imports.
 //!
 //! Invariant: host functions among them expect a store's data to be a `T`. What
-//! is inside knows nothing of `T`, so that it is compiled once.
+//! is inside does not depend on `T`, so that it is compiled once.
 
 use super::external::Extern;
 use super::func::Func;
@@ -119,7 +119,7 @@ pub(super) struct Items<T: 'static> {
 }
 
 impl<T: 'static> Items<T> {
-    /// What the n-th import is to be.
+    /// What the n-th import resolves to.
     pub(super) fn get(&self, at: usize) -> Option<Found<'_, T>> {
         self.list.get(at).map(|item| Found { item, _data: PhantomData })
     }

@@ -46,7 +46,7 @@ impl Extern {
         into_global, Global;
     }
 
-    /// What it is, with its current size where it has one as the minimum.
+    /// Its type, with the current size, if it has one, as the minimum.
     ///
     /// # Errors
     /// [`crate::Misuse::WrongStore`]; [`crate::Error::OutOfMemory`] when a
@@ -64,7 +64,7 @@ impl Extern {
         })
     }
 
-    /// The store that it is of.
+    /// The store it belongs to.
     pub(super) fn store(&self) -> StoreId {
         match self {
             Extern::Func(func) => func.pinned.store(),

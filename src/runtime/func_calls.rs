@@ -1,9 +1,9 @@
-//! Types of functions, and calling them: [`Func::call`] with values whose types are only known when
-//! the program runs, [`TypedFunc`] with Rust types.
+//! Types of functions, and calling them: [`Func::call`] with values whose types
+//! are only known at run time, [`TypedFunc`] with Rust types.
 //!
 //! Invariant: arguments are checked, and their slots reserved, before the first
 //! cell is written; each call of generated code is followed by
-//! [`StoreOpaque::call_returned`], after its results were read.
+//! [`StoreOpaque::call_returned`], once its results have been read.
 
 use super::convert::{self, WasmParams, WasmResults};
 use super::func::Func;
@@ -28,7 +28,7 @@ impl Func {
         self.ty_in(store.as_context().opaque())
     }
 
-    /// Checks the function's type once, for calls that then need not.
+    /// Checks the function's type once, so that calls need not.
     ///
     /// # Errors
     /// [`Misuse::WrongStore`], [`Misuse::WrongArity`], [`Misuse::WrongType`].
@@ -47,8 +47,8 @@ impl Func {
         Ok(TypedFunc { func: *self, _types: PhantomData })
     }
 
-    /// Calls the function. `results` must have as many elements as the
-    /// function has results; what is in them does not matter.
+    /// Calls the function. `results` must have as many elements as the function
+    /// has results; what they hold before does not matter.
     ///
     /// # Errors
     /// [`crate::Error::Trap`] and whatever host functions return;

@@ -22,7 +22,7 @@ use crate::vm::store::{StoreOpaque, StorePtr};
 use std_alloc::vec::Vec;
 
 impl Func {
-    /// A host function whose type is only known when the program runs.
+    /// A host function whose type is only known at run time.
     ///
     /// # Errors
     /// [`crate::Error::OutOfMemory`], [`crate::Error::Limit`].
@@ -77,7 +77,7 @@ pub(super) fn wrapped_item<T: 'static, Params, Results>(
     func: impl IntoFunc<T, Params, Results>,
 ) -> Result<HostItem<T>> {
     let parts = func.into_parts()?;
-    // SAFETY: the trait's contract is the constructor's.
+    // SAFETY: the trait guarantees what the constructor requires.
     unsafe { HostItem::new(engine, &parts.ty, parts.call, parts.closure) }
 }
 
@@ -91,8 +91,8 @@ impl FrameLink {
     /// Gives the frame its serial number and links it.
     ///
     /// # Safety
-    /// `vm` is the context of `store`, nothing of which is in use. The frame
-    /// and its values stay where they are until the link is dropped.
+    /// `vm` is the context of `store`, to which no reference is in use. The
+    /// frame and its values stay where they are until the link is dropped.
     #[inline(always)]
     unsafe fn new(store: StorePtr, vm: *mut VmStoreContext, frame: *mut HostFrame) -> Self {
         // SAFETY: by this function's contract.
@@ -127,10 +127,10 @@ fn frame_of<A: HostArgs>(cells: *const ValRaw) -> HostFrame {
     }
 }
 
-/// What generated code is told of how a host call ended.
+/// The status that tells generated code how a host call ended.
 ///
 /// # Safety
-/// Nothing of the store is in use.
+/// No reference to the store is in use.
 #[inline(always)]
 unsafe fn status_of(store: StorePtr, outcome: Result<()>) -> u64 {
     match outcome {
@@ -144,9 +144,9 @@ unsafe fn status_of(store: StorePtr, outcome: Result<()>) -> u64 {
 /// then lowered into the cells.
 ///
 /// # Safety
-/// `context` is a [`HostContext`] of a live store with data of type `T`, free
-/// to be used; `cells` has room for the function's parameters and results and
-/// holds the parameters.
+/// `context` is a [`HostContext`] of a live store with data of type `T`, to
+/// which no reference is in use; `cells` has room for the function's parameters
+/// and results and holds the parameters.
 #[inline(always)]
 pub(crate) unsafe fn run<T: 'static, A: HostArgs, R: WasmParams>(
     context: *mut VmHostContext,
@@ -170,7 +170,8 @@ pub(crate) unsafe fn run<T: 'static, A: HostArgs, R: WasmParams>(
         // SAFETY: no reference to the store is in use (V3), and its data is a `T`.
         let context = unsafe { StoreContextMut::from_ptr(store) };
         let results = body(closure, Caller::new(context, caller, frame.serial))?;
-        // SAFETY: the caller is gone (V3); room is this function's precondition.
+        // SAFETY: the caller's borrow is over (V3); the room is guaranteed by
+        // this function's contract.
         unsafe { results.lower_all(store.get(), cells) }
     });
     // SAFETY: the call is over (V3).
@@ -190,7 +191,7 @@ unsafe impl WasmParams for Written {
     }
 }
 
-/// The shim for closures that take and give [`Val`]s.
+/// The shim for closures that take and return [`Val`]s.
 ///
 /// # Safety
 /// As for [`run`]; the closure is an `F`.
@@ -236,7 +237,8 @@ where
     unsafe { convert::lift_list(store.get(), ty, cells, values)? };
     let (params, results) = values.split_at_mut(ty.params().len());
     closure(caller, params, results)?;
-    // SAFETY: the caller is gone (V3); room is this function's precondition.
+    // SAFETY: the caller's borrow is over (V3); the room is guaranteed by this
+    // function's contract.
     unsafe { convert::lower_clones(store.get(), ty.results(), results, cells) }
 }
 

@@ -1,7 +1,7 @@
-//! [`HostItem`]: a host function's definition, with the type of the data that it
-//! expects of a store.
+//! [`HostItem`]: a host function's definition, with the type of the data that
+//! it expects in a store.
 //!
-//! Invariant: the function's shim takes a store's data to be a `T`.
+//! Invariant: the function's shim assumes that a store's data is a `T`.
 
 use super::func::Func;
 use super::store::StoreContextMut;

@@ -47,8 +47,8 @@ impl Instance {
         Ok(&self.data_in(store.into().opaque())?.module)
     }
 
-    /// An export, if the instance has one of this name. `None` also when the
-    /// instance is of another store.
+    /// An export, if the instance has one of this name. Also `None` when the
+    /// instance belongs to another store.
     pub fn get_export(&self, store: impl AsContextMut, name: &str) -> Option<Extern> {
         let context = store.as_context();
         let instance = self.data_in(context.opaque()).ok()?;
@@ -128,7 +128,8 @@ impl core::fmt::Debug for InstanceExports<'_> {
     }
 }
 
-/// What an export of an instance is. `store` is the id of the store that owns it.
+/// Resolves an export of an instance. `store` is the id of the store that owns
+/// it.
 fn export(instance: &InstanceData, store: StoreId, kind: ExportKind) -> Result<Extern> {
     Ok(match kind {
         ExportKind::Func(func) => Extern::Func(Func { pinned: instance.pinned_func(store, func)? }),

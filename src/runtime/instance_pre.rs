@@ -1,5 +1,5 @@
-//! [`InstancePre`]: a module with its imports found, to be instantiated again
-//! and again.
+//! [`InstancePre`]: a module with its imports resolved, to be instantiated any
+//! number of times.
 
 use super::definitions::{Found, Items};
 use super::instance::Instance;
@@ -11,14 +11,14 @@ use crate::error::Result;
 
 /// A module and a definition for each of its imports: what
 /// [`super::Linker::instantiate`] looks up each time, looked up once. Cheap to
-/// clone; stays as it is when the linker is changed.
+/// clone; not affected by later changes to the linker.
 pub struct InstancePre<T: 'static> {
     inner: Shared<Inner<T>>,
 }
 
 struct Inner<T: 'static> {
     module: Module,
-    /// By import.
+    /// What its imports resolve to.
     items: Items<T>,
 }
 
@@ -39,7 +39,7 @@ impl<T: 'static> InstancePre<T> {
     ///
     /// # Errors
     /// As for [`Instance::new`]; [`crate::Misuse::WrongStore`] if something
-    /// that it imports is of another store.
+    /// that it imports belongs to another store.
     pub fn instantiate(&self, mut store: impl AsContextMut<Data = T>) -> Result<Instance> {
         let Inner { module, items } = &*self.inner;
         Instance::of_items(store.as_context_mut(), module, |at| items.get(at))

@@ -15,18 +15,18 @@ impl Instance {
     /// See [`super::Linker`] for imports by name.
     ///
     /// # Errors
-    /// [`crate::Error::Link`] for imports of the wrong number or types; what keeps
-    /// tables and memories from being made; a trap of an active segment or of
-    /// the start function. Before the segments nothing has happened; what
-    /// they and the start function did stays, as the specification wants.
+    /// [`crate::Error::Link`] for imports of the wrong number or types; the
+    /// errors of making tables and memories; a trap of an active segment or of
+    /// the start function. A failure before the segments changes nothing; what
+    /// they and the start function did stays, as the specification requires.
     pub fn new(mut store: impl AsContextMut, module: &Module, imports: &[Extern]) -> Result<Self> {
         if imports.len() != module.info().imports.len() {
             return Err(Misuse::WrongArity.into());
         }
         let store = store.as_context_mut();
         let imports = |at: usize| imports.get(at).copied().map(Definition::Extern);
-        // SAFETY: there are no host functions among the imports that are not in
-        // a store, and those that are expect its data.
+        // SAFETY: every host function among the imports is in a store, and
+        // expects that store's data.
         unsafe { instantiate(store, module, &imports) }
     }
 
@@ -37,7 +37,7 @@ impl Instance {
         items: impl Fn(usize) -> Option<Found<'i, T>>,
     ) -> Result<Self> {
         let imports = |at: usize| items(at).map(Found::definition);
-        // SAFETY: they are for `T`.
+        // SAFETY: the definitions are for `T`.
         unsafe { instantiate(store, module, &imports) }
     }
 }

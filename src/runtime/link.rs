@@ -1,5 +1,5 @@
-//! Resolves imports: finds what is to satisfy each, checks it, and says in text
-//! form what does not match.
+//! Resolves imports: finds what satisfies each, checks it, and says as text
+//! what does not match.
 
 use super::external::Extern;
 use crate::abi::TypeIndex;
@@ -14,7 +14,7 @@ use crate::vm::store::StoreOpaque;
 use core::ptr::NonNull;
 use std_alloc::vec::Vec;
 
-/// What an import is satisfied with.
+/// What satisfies an import.
 #[derive(Clone, Copy)]
 pub(super) enum Definition<'d> {
     /// Something of the store.
@@ -23,7 +23,7 @@ pub(super) enum Definition<'d> {
     Host(&'d Shared<HostDef>),
 }
 
-/// Gives the definition of the n-th import.
+/// Returns the definition of the n-th import.
 pub(super) type Imports<'i, 'd> = &'i dyn Fn(usize) -> Option<Definition<'d>>;
 
 /// Checks every import and finds what the store has for it. What is found lives
@@ -52,7 +52,7 @@ pub(super) fn resolve(
     Ok(resolved)
 }
 
-/// Checks what can be without a store: that there is something for each
+/// Checks what can be checked without a store: that there is something for each
 /// import, and the types of host functions that are not in any store.
 pub(super) fn check_definitions(module: &Module, imports: Imports<'_, '_>) -> Result<()> {
     for (at, import) in module.info().imports.iter().enumerate() {
@@ -70,7 +70,7 @@ pub(super) fn check_definitions(module: &Module, imports: Imports<'_, '_>) -> Re
     Ok(())
 }
 
-/// What an import is to be; `None` if that is of another type.
+/// What an import resolves to; `None` if that has another type.
 fn resolve_one(
     store: &StoreOpaque,
     module: &Module,
@@ -106,7 +106,7 @@ fn resolve_one(
     Ok(is_same.then_some(import))
 }
 
-/// The error for a name, or that there is no memory to say so.
+/// The link error for a name, or [`Error::OutOfMemory`] if it cannot be made.
 pub(super) fn link_error(module: &str, name: &str, reason: LinkReason) -> Error {
     let make = || -> Result<Error> {
         let (module, name) = (alloc::try_string(module)?, alloc::try_string(name)?);

@@ -44,7 +44,7 @@ impl<T: 'static> Linker<T> {
         &self.engine
     }
 
-    /// Whether a name can be defined anew. Off by default.
+    /// Whether a name can be redefined. Off by default.
     pub fn allow_shadowing(&mut self, allow: bool) -> &mut Self {
         self.definitions.allow_shadowing(allow);
         self
@@ -82,7 +82,7 @@ impl<T: 'static> Linker<T> {
         Ok(self)
     }
 
-    /// Defines a host function whose type is only known when the program runs.
+    /// Defines a host function whose type is only known at run time.
     ///
     /// # Errors
     /// [`crate::Error::Link`] if the name is taken; [`crate::Error::OutOfMemory`].
@@ -152,8 +152,8 @@ impl<T: 'static> Linker<T> {
         Ok(self)
     }
 
-    /// Defines each import of a module that is not defined yet and is a
-    /// function as one that traps when called.
+    /// Defines each function that a module imports and that is not defined yet
+    /// as one that traps when called.
     ///
     /// # Errors
     /// [`crate::Error::OutOfMemory`].
@@ -203,7 +203,7 @@ impl<T: 'static> Linker<T> {
         Instance::of_items(store.as_context_mut(), module, find)
     }
 
-    /// Looks up what a module imports, to instantiate it often.
+    /// Looks up what a module imports, to instantiate it many times.
     ///
     /// # Errors
     /// [`crate::Error::Link`] for a missing import or a host function of

@@ -99,7 +99,7 @@ impl Memory {
         Ok(self.data_and_store_mut(store)?.0)
     }
 
-    /// The bytes, and the embedder's data of the store beside them.
+    /// The bytes, together with the embedder's data in the store.
     ///
     /// # Errors
     /// [`Misuse::WrongStore`].

@@ -10,27 +10,27 @@
 //! Entities live as long as their store. A handle of one store used with
 //! another is an error, never undefined behaviour.
 //!
-//! What is below is raw: here it gets its types. A handle is followed only after
-//! it was found to be of the store at hand (V6); what is lent to the embedder
-//! borrows the store.
+//! The layer below is untyped; here it gets its types. A handle is followed
+//! only after a check that it belongs to the store at hand (V6); what is lent
+//! to the embedder borrows the store.
 //!
 //! | file | owns |
 //! |---|---|
 //! | `store/mod` | [`Store`]: the owner of a guest, and the embedder's data |
-//! | `store/context` | a store borrowed, and the traits by which functions take one |
+//! | `store/context` | borrows of a store, and the traits through which functions take one |
 //! | `store/inner`, `store/hooks` | what its one pointer points to; the embedder's limiter and epoch callback |
 //! | `func`, `func_calls` | the handle to a function; calling it |
 //! | `memory`, `table`, `global`, `instance` | the other handles, and what they do |
 //! | `external` | any of the four that can be imported |
-//! | `value` | values whose types are known when the program runs |
+//! | `value` | values whose types are only known at run time |
 //! | `convert/mod`, `convert/list`, `convert/reference`, `convert/values` | values between cells and Rust types; lists of them; references; [`Val`]s |
 //! | `rooted` | references that are lent, and kept for the host |
 //! | `host_func`, `into_func` | making and running host functions; closures that can be one |
 //! | `host_item` | a host function with the type of data that it expects |
-//! | `caller` | what a host function sees of whoever called it |
+//! | `caller` | what a host function sees of its caller |
 //! | `link`, `instantiate` | resolving imports; making an instance |
 //! | `linker`, `definitions` | definitions by name |
-//! | `instance_pre` | a module with its imports found |
+//! | `instance_pre` | a module with its imports resolved |
 //! | `backtrace` | the frames of the last trap |
 
 mod backtrace;

@@ -1,7 +1,7 @@
 //! [`Rooted`] and [`OwnedRooted`]: references that are in the store already,
-//! named where they are.
+//! named in place.
 //!
-//! Invariant: while the host frame or the root with its serial number is there,
+//! Invariant: while the host frame or the root with its serial number exists,
 //! the collector keeps the slot; after that, every use fails. Using one costs
 //! no atomic operation and no slot.
 
@@ -20,7 +20,7 @@ pub struct Rooted {
     pub(super) slot: u32,
     /// Entry among the store's roots, or [`NO_ROOT`] for an argument.
     pub(super) root: u32,
-    /// Of the root or of the host frame.
+    /// Serial number of the root or of the host frame.
     pub(super) serial: u64,
     pub(super) store: StoreId,
 }
@@ -127,7 +127,7 @@ impl OwnedRooted {
 
     /// Lets go of the reference. It is released once nothing else in the store
     /// holds it, at once if no call is in progress; clone what [`Self::get`]
-    /// gives to keep the object.
+    /// returns to keep the object.
     ///
     /// # Errors
     /// [`Misuse::WrongStore`] in another store: it then stays where it is until
@@ -140,5 +140,5 @@ impl OwnedRooted {
     }
 }
 
-// Where no root is said to be, none is ever found.
+// `NO_ROOT` is never the entry of a root.
 const _: () = assert!(NO_ROOT as u64 > crate::engine::limits::COUNTED_PLACES_PER_STORE.most);

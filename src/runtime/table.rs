@@ -114,7 +114,7 @@ impl Table {
         outcome
     }
 
-    /// Grows by `delta` elements that are `init` and returns the old size.
+    /// Grows by `delta` elements, all `init`, and returns the old size.
     ///
     /// # Errors
     /// [`Error::Limit`] if the table may not grow that far,

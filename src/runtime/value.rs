@@ -1,4 +1,4 @@
-//! [`Val`]: a value whose type is only known when the program runs.
+//! [`Val`]: a value whose type is only known at run time.
 
 use super::func::Func;
 use crate::artifact::{HeapType, RefType, ValType};
@@ -112,7 +112,7 @@ impl Val {
         }
     }
 
-    /// Whether the value may go where one of type `ty` is wanted in `store`.
+    /// Checks that the value can be used as one of type `ty` in `store`.
     pub(crate) fn check(&self, ty: ValType, store: &StoreOpaque) -> Result<()> {
         if self.ty() != ty {
             return Err(Misuse::WrongType.into());

@@ -91,7 +91,7 @@ macro_rules! lists {
                 cells: *const ValRaw,
                 serial: u64,
             ) -> Result<Self> {
-                // SAFETY: the values are the caller's promise.
+                // SAFETY: the caller guarantees the values.
                 Ok(($($name::lift_arg(unsafe { *cells.add($index) }, store, serial)?,)*))
             }
         }
@@ -108,7 +108,7 @@ macro_rules! lists {
                 if slots > 0 {
                     store.reserve_references(slots)?;
                 }
-                // SAFETY: room is the caller's promise.
+                // SAFETY: the caller guarantees the room.
                 $(unsafe { cells.add($index).write(self.$index.lower(store)?) };)*
                 Ok(())
             }
@@ -122,7 +122,7 @@ macro_rules! lists {
             #[allow(unused_variables, reason = "the empty tuple uses nothing")]
             #[allow(clippy::unused_unit, reason = "the empty tuple is one")]
             unsafe fn lift_all(store: &StoreOpaque, cells: *const ValRaw) -> Result<Self> {
-                // SAFETY: the values are the caller's promise.
+                // SAFETY: the caller guarantees the values.
                 Ok(($($name::lift(unsafe { *cells.add($index) }, store)?,)*))
             }
         }

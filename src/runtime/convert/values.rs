@@ -101,7 +101,7 @@ fn reserve_for(store: &mut StoreOpaque, types: &[ValType], values: &[Val]) -> Re
     }
 }
 
-/// Checks values, reserves, writes clones of them to the cells.
+/// Checks values, reserves slots, and writes clones of the values to the cells.
 ///
 /// # Safety
 /// `cells` has room for as many cells as there are types.

@@ -1,5 +1,5 @@
-//! [`StoreContext`] and [`StoreContextMut`]: a store borrowed, and the traits
-//! by which every function that needs a store takes one.
+//! [`StoreContext`] and [`StoreContextMut`]: borrows of a store, and the traits
+//! through which functions take one.
 
 use super::inner::StoreInner;
 use crate::engine::Engine;
@@ -122,7 +122,7 @@ impl<'a, T: 'static> StoreContext<'a, T> {
         &self.opaque().engine
     }
 
-    /// What the collector has done and holds.
+    /// What the collector has done, and what it holds.
     pub fn gc_stats(&self) -> GcStats {
         self.opaque().heap.stats()
     }
@@ -174,8 +174,8 @@ impl<'a, T: 'static> StoreContextMut<'a, T> {
         unsafe { &mut (*self.inner.as_ptr()).data }
     }
 
-    /// What is of no type, and the embedder's data, for as long as the store is
-    /// borrowed.
+    /// The part that does not depend on `T`, and the embedder's data, for as
+    /// long as the store is borrowed.
     pub(crate) fn into_parts(self) -> (&'a mut StoreOpaque, &'a mut T) {
         // SAFETY: exclusively borrowed for `'a` (V2); two disjoint fields.
         unsafe {
@@ -189,8 +189,8 @@ impl<'a, T: 'static> StoreContextMut<'a, T> {
         self.as_context().engine()
     }
 
-    /// Collects: releases every reference that neither a frame of Wasm or
-    /// host code nor a table, global or the host holds.
+    /// Collects: releases every reference that is held neither by a frame of
+    /// Wasm or host code nor by a table, a global or the host.
     ///
     /// # Errors
     /// A [`crate::abi::Trap`] when a frame could not be accounted for; nothing
@@ -223,7 +223,7 @@ impl<'a, T: 'static> StoreContextMut<'a, T> {
         self.opaque_mut().auto_drain = enable;
     }
 
-    /// What the collector has done and holds.
+    /// What the collector has done, and what it holds.
     pub fn gc_stats(&self) -> GcStats {
         self.as_context().gc_stats()
     }

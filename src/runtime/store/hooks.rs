@@ -1,4 +1,4 @@
-//! What the embedder hangs into a store: its limiter and its epoch callback.
+//! What the embedder attaches to a store: its limiter and its epoch callback.
 //! The store's opaque part calls them through functions made for the data type.
 
 use super::Store;

@@ -27,7 +27,7 @@ pub(super) type EpochFn<T> =
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum UpdateDeadline {
-    /// Go on for so many further ticks.
+    /// Go on for this many more ticks.
     Continue(u64),
     /// Trap with [`crate::Trap::Interrupt`].
     Interrupt,

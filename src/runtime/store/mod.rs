@@ -54,8 +54,8 @@ impl<T: 'static> Store<T> {
         Self::with_region(engine, data, None)
     }
 
-    /// Bytes of a region for [`Self::with_reference_region`] that holds this
-    /// many references; `None` if that is more than a store can have.
+    /// Size in bytes of a region for [`Self::with_reference_region`] that holds
+    /// this many references; `None` if that is more than a store can have.
     pub const fn reference_region_bytes(slots: u32) -> Option<usize> {
         crate::gc::RefHeap::region_bytes(slots)
     }
@@ -116,8 +116,8 @@ impl<T: 'static> Store<T> {
         self.as_context().engine()
     }
 
-    /// Collects: releases every reference that neither a frame of Wasm or
-    /// host code nor a table, global or the host holds.
+    /// Collects: releases every reference that is held neither by a frame of
+    /// Wasm or host code nor by a table, a global or the host.
     ///
     /// # Errors
     /// A [`crate::Trap`] when a frame could not be accounted for; nothing is
@@ -147,7 +147,7 @@ impl<T: 'static> Store<T> {
         self.as_context_mut().set_auto_drain(enable);
     }
 
-    /// What the collector has done and holds.
+    /// What the collector has done, and what it holds.
     pub fn gc_stats(&self) -> GcStats {
         self.as_context().gc_stats()
     }
@@ -175,8 +175,8 @@ impl<T: 'static> Store<T> {
         self.as_context().get_fuel()
     }
 
-    /// Lets Wasm use the native stack down to `address` instead of a number
-    /// of bytes below the outermost call; `None`: back to
+    /// Lets Wasm use the native stack down to `address` instead of a number of
+    /// bytes below the outermost call; `None` restores
     /// [`crate::engine::Config::max_wasm_stack`]. Takes effect with the next
     /// outermost call.
     pub fn set_stack_limit(&mut self, address: Option<usize>) {
