@@ -25,7 +25,7 @@ pub struct Args {
     kernel: bench_kernel::InKernel,
 }
 
-/// Runs the command. What fails says so itself.
+/// Runs the command. What fails reports it itself.
 pub fn run(args: &Args) -> Result<ExitCode> {
     if args.kernel.in_kernel {
         return bench_kernel::run(&args.kernel);

@@ -3,7 +3,7 @@
 //! counts of the kernels (`tests-qemu/bench-baseline.json`).
 //!
 //! Invariant: the page holds nothing that is not in these files, so writing it
-//! once more changes nothing. A test compares it.
+//! again changes nothing. A test compares it.
 
 use crate::bench_kernel::Baseline;
 use crate::qemu::Arch;
@@ -14,8 +14,8 @@ use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::path::PathBuf;
 
-/// Titles, and how the names of the rows below them begin. A row stands below
-/// the first title that it fits.
+/// Titles, and how the names of the rows below them begin. A row goes below the
+/// first title that it matches.
 const SECTIONS: [(&str, &[&str]); 10] = [
     ("Calls from the host", &["host to wasm"]),
     ("Calls to the host", &["wasm to host"]),
@@ -29,7 +29,7 @@ const SECTIONS: [(&str, &[&str]); 10] = [
     ("Other rows", &[""]),
 ];
 
-/// Contenders in the order of the columns; those of the benchmarks.
+/// The contenders of the benchmarks, in the order of the columns.
 const CONTENDERS: [&str; 10] = [
     "Kernref",
     "CloneOnRead",
@@ -102,7 +102,8 @@ struct Weight {
 }
 
 /// Publishes the run that `./x bench` has just left in `target/bench`: weighs
-/// the kernels, makes both `benches/results.json`, and writes the page.
+/// the kernels, writes the run and the weights to `benches/results.json`, and
+/// writes the page.
 pub fn publish() -> Result<()> {
     let mut document: Value = parse(&read(&paths::target().join("bench/results.json"))?)?;
     let [x86_64, aarch64] = [size::added(Arch::X86_64)?, size::added(Arch::Aarch64)?];
@@ -143,7 +144,7 @@ fn parse<T: for<'a> Deserialize<'a>>(text: &str) -> Result<T> {
     serde_json::from_str(text).map_err(|error| format!("results of the benchmarks: {error}"))
 }
 
-/// JSON in which each row is a line, so that a difference can be read.
+/// JSON with one line per row, so that differences are readable.
 fn one_row_a_line(document: &Value) -> Result<String> {
     let members = document.as_object().ok_or("the results are not an object")?;
     let lines: Vec<String> = members
@@ -243,7 +244,7 @@ fn line(cells: &[String]) -> String {
     format!("| {} |\n", cells.join(" | "))
 }
 
-/// Of computations, the geometric means of what their goals limit.
+/// For computations, the geometric means of the ratios that their goals limit.
 fn means(rows: &[&Row]) -> String {
     let mut found: BTreeMap<String, Vec<f64>> = BTreeMap::new();
     for row in rows.iter().filter(|row| row.name.starts_with("compute")) {
@@ -293,7 +294,7 @@ impl Goal {
         }
     }
 
-    /// With what was found, unless a column shows it.
+    /// Includes the ratio found, unless a column shows it.
     fn verdict(&self) -> String {
         let verdict = match self.met {
             Some(true) => "met",
@@ -308,12 +309,12 @@ impl Goal {
     }
 }
 
-/// A whole number, thousands apart.
+/// A whole number, with its thousands separated.
 pub fn count(value: f64) -> String {
     grouped(&format!("{value:.0}"))
 }
 
-/// Three digits, more if it is large; thousands apart.
+/// Three digits, or more if it is large, with its thousands separated.
 fn number(value: f64) -> String {
     let digits = match value.abs() {
         size if size >= 99.95 => 0,

@@ -11,10 +11,10 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 const DEADLINE: Duration = Duration::from_secs(300);
-/// Differences of less than this many instructions per operation are none.
+/// Differences below this, in instructions per operation, count as none.
 const NOTHING: f64 = 0.005;
 
-/// What the names of rows end in.
+/// How the names of rows of the default policy end.
 const DEFAULT_POLICY: &str = " [zero-count]";
 const OTHER_POLICY: &str = " [clone-on-read]";
 
@@ -42,7 +42,7 @@ type Rows = BTreeMap<String, f64>;
 pub struct Baseline {
     /// By how much a row may be worse.
     tolerance_percent: f64,
-    /// Rows that may be worse by more, or by less.
+    /// Rows that have a tolerance of their own.
     #[serde(default)]
     row_tolerance_percent: Rows,
     /// By architecture.
@@ -70,7 +70,7 @@ pub fn run(args: &InKernel) -> Result<ExitCode> {
     Ok(ExitCode::from(u8::from(worse > 0)))
 }
 
-/// Rows that are as they were or better, and rows that are worse.
+/// Counts the rows that are no worse and the rows that are worse.
 pub fn check(arch: Arch) -> Result<(u64, u64)> {
     let found = measure(arch)?;
     let worse = Baseline::read()?.compare(arch, &found);
@@ -163,8 +163,8 @@ impl Baseline {
         lines.concat()
     }
 
-    /// Prints each row beside the baseline's; gives how many are worse. A row
-    /// that is gone is.
+    /// Prints each row beside the baseline's; returns how many are worse. A
+    /// missing row counts as worse.
     fn compare(&self, arch: Arch, found: &Rows) -> u64 {
         let nothing = Rows::new();
         let before = self.instructions.get(arch.name()).unwrap_or(&nothing);

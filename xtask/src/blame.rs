@@ -3,7 +3,7 @@
 
 use crate::qemu::End;
 
-/// What one run, from some file on, came to.
+/// The outcome of one run that began at some file.
 #[derive(Default)]
 pub struct Progress {
     /// Directives that passed, in files that are done.
@@ -17,7 +17,7 @@ pub struct Progress {
 }
 
 impl Progress {
-    /// Takes note of a line. Only the file that is due counts.
+    /// Notes a line of output. Only the file that is due counts.
     pub fn line(&mut self, text: &str, from: usize) {
         let due = format!("file {} ", from + self.done);
         let Some((_, outcome)) = text.strip_prefix(&due).and_then(|rest| rest.split_once(" ... "))
@@ -34,12 +34,12 @@ impl Progress {
         }
     }
 
-    /// Which file the `end` of a run of `from..to` counts against, where
-    /// `from` is past the files that are done. `None`: none, go on.
+    /// Which file the `end` of a run of `from..to` counts against, where `from`
+    /// is past the files that are done. `None`: no file; go on.
     pub fn blame(&self, end: End, from: usize, to: usize) -> Option<Blame> {
         match (end, self.done) {
             (End::Verdict(0), _) if from == to => None,
-            // It may have been slow only for what came before.
+            // It may have been late only because of the files before it.
             (End::Deadline, 1..) if from < to => None,
             _ if from < to && self.begun => Some(Blame::Within(from)),
             (_, 0) => Some(Blame::Before(from)),
@@ -53,7 +53,7 @@ impl Progress {
 pub enum Blame {
     /// It was running.
     Within(usize),
-    /// It was to come first, and nothing got done.
+    /// It was to come first, and no file was done.
     Before(usize),
     /// It was done, and what it left behind ended the run.
     After(usize),

@@ -1,4 +1,4 @@
-//! Calls of cargo.
+//! Calls to cargo.
 
 use crate::qemu::Arch;
 use crate::{Result, paths};
@@ -21,7 +21,7 @@ pub fn run(folder: &Path, args: &[&str]) -> Result<()> {
     run_with(folder, args, &[])
 }
 
-/// The same with variables.
+/// The same with environment variables.
 pub fn run_with(folder: &Path, args: &[&str], variables: &[(&str, &str)]) -> Result<()> {
     let status = command(folder, args)
         .envs(variables.iter().copied())
@@ -34,8 +34,8 @@ pub fn run_with(folder: &Path, args: &[&str], variables: &[(&str, &str)]) -> Res
     }
 }
 
-/// Runs it with variables and gives its standard output, which is also shown;
-/// the flag says whether it succeeded.
+/// Runs it with environment variables and returns its standard output, which is
+/// also shown; the flag says whether it succeeded.
 pub fn capture(folder: &Path, args: &[&str], variables: &[(&str, &str)]) -> Result<(String, bool)> {
     let output = command(folder, args)
         .envs(variables.iter().copied())
@@ -48,7 +48,7 @@ pub fn capture(folder: &Path, args: &[&str], variables: &[(&str, &str)]) -> Resu
     Ok((text, output.status.success()))
 }
 
-/// Builds a kernel of `tests-qemu` and gives its path.
+/// Builds a kernel of `tests-qemu` and returns its path.
 pub fn kernel(arch: Arch, name: &str) -> Result<PathBuf> {
     let folder = paths::root().join("tests-qemu");
     let args = ["build", "--locked", "--release", "--target", arch.target(), "--bin", name];

@@ -50,8 +50,8 @@ pub fn load(path: &Path) -> Result<Vec<u8>> {
     }
 }
 
-/// Options of [`run`] may stand after the file as well; what is not one is
-/// an argument of the function.
+/// Options of [`run`] may follow the file as well; anything else there is an
+/// argument of the function.
 fn hoist(args: &Args) -> Result<(Args, Vec<String>)> {
     let mut hoisted = Args {
         invoke: args.invoke.clone(),

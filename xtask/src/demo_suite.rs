@@ -13,7 +13,7 @@ const SUCCESS: u8 = 0;
 const TRAPPED: u8 = 1;
 const REFUSED: u8 = 2;
 
-/// What is run, and what must come of it.
+/// What is run, and what must result.
 struct Check {
     name: String,
     module: Vec<u8>,
@@ -132,7 +132,8 @@ fn checks() -> Result<Vec<Check>> {
     Ok(checks)
 }
 
-/// Each program with each argument of the list of what it returns natively.
+/// Runs each program with each argument listed for it; the list has the results
+/// of native runs.
 fn programs(prebuilt: &Path, checks: &mut Vec<Check>) -> Result<()> {
     let list = prebuilt.join("expected.txt");
     let list =

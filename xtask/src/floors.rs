@@ -108,7 +108,7 @@ fn draw(graph: &Graph) -> String {
     out
 }
 
-/// The sum of a drawing in one line.
+/// A drawing's totals in one line.
 fn counts(graph: &Graph) -> String {
     let circles = graph.circles();
     let largest = circles.first().map_or(0, Vec::len);
@@ -126,7 +126,7 @@ fn number(count: usize, what: &str) -> String {
     format!("{count} {what}{}", if count == 1 { "" } else { "s" })
 }
 
-/// The names of a floor's files, those of one folder together.
+/// The names of a floor's files, grouped by folder.
 fn names(rooms: &[&str]) -> Vec<String> {
     let mut folders: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
     for room in rooms {

@@ -1,5 +1,5 @@
 //! `./x golden`: compares what the compiler makes of small modules with the
-//! listings that are kept in `tests/golden`, or keeps what it makes now.
+//! listings kept in `tests/golden`, or replaces these.
 
 use crate::{Result, cargo, paths};
 

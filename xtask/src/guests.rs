@@ -1,5 +1,5 @@
-//! `./x guests`: builds the modules under `examples/guests/prebuilt` anew, or
-//! checks that what is built is what stands there.
+//! `./x guests`: rebuilds the modules under `examples/guests/prebuilt`, or
+//! checks that a rebuild yields what is there.
 
 use crate::{Result, cargo, paths};
 

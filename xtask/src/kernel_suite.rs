@@ -9,7 +9,7 @@ use std::time::Duration;
 
 /// For one boot; a case that does not end within one fails.
 const DEADLINE: Duration = Duration::from_secs(300);
-/// After that many failures the rest is given up.
+/// After this many failures, the rest is not run.
 const MOST_FAILURES: u64 = 20;
 /// The kernel's verdict on an exception that nobody expected.
 const EXCEPTION: u8 = 4;
@@ -50,7 +50,7 @@ fn kernel(arch: Arch) -> Result<Kernel> {
     Ok(Kernel { path: cargo::kernel(arch, "suite")?, files })
 }
 
-/// The suite's kernel and what it is given.
+/// The suite's kernel and what is passed to it.
 struct Kernel {
     path: PathBuf,
     files: Vec<(String, Vec<u8>)>,

@@ -42,12 +42,12 @@ pub fn features(tally: &mut Tally) {
     }
 }
 
-/// As the workspace of the kernels builds: it shares the dependencies then.
+/// As the workspace of the kernels builds, so that the dependencies are shared.
 fn bare(arch: Arch) -> [&'static str; 5] {
     ["--release", "--config", "profile.release.panic=\"abort\"", "--target", arch.target()]
 }
 
-/// Each choice of these, comma-separated.
+/// Every subset of these, comma-separated.
 fn subsets(names: &[&str]) -> Vec<String> {
     let chosen = |bits: usize| {
         let chosen = names.iter().enumerate().filter(move |(at, _)| bits >> at & 1 == 1);
@@ -72,7 +72,7 @@ pub fn clippy(tally: &mut Tally) {
     }
 }
 
-/// Lints of the workspaces that take long to build.
+/// Lints of the workspaces that take a long time to build.
 pub fn clippy_of_the_rest(tally: &mut Tally) {
     for (folder, options) in [
         ("examples/guests", &["--workspace", "--exclude", "guest-rust-objects"][..]),

@@ -2,7 +2,7 @@
 //! that cannot be linked (`tests-qemu/panic-check`), for each architecture. A
 //! control with a reachable panic must fail, or the check proves nothing.
 //! Zeal's assertions are left out by `--cfg kernref_panic_check`: they are
-//! wanted, and run under zeal only.
+//! intended, and run under zeal only.
 
 use crate::qemu::Arch;
 use crate::{Result, cargo, paths};

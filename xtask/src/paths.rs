@@ -7,8 +7,8 @@ pub fn root() -> &'static Path {
     Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/.."))
 }
 
-/// Where all of the repository's packages put what they build, so that they
-/// share it.
+/// The folder where all of the repository's packages put, and so share, what
+/// they build.
 pub fn target() -> PathBuf {
     std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), PathBuf::from)
 }

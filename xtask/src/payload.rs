@@ -4,7 +4,7 @@
 use crate::Result;
 use std::path::Path;
 
-/// Most that a kernel has room for.
+/// The most that a kernel has room for.
 const LIMIT_BYTES: usize = 127 << 20;
 
 fn put(out: &mut Vec<u8>, bytes: &[u8]) {

@@ -6,9 +6,9 @@ use std::process::{Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 use wait_timeout::ChildExt;
 
-/// Starts `command`, hands each line of its output to `line`, and waits for
-/// the end. `None` if the deadline passed and the program was killed. A last
-/// line that was not ended counts as one.
+/// Starts `command`, hands each line of its output to `line`, and waits for the
+/// end. `None` if the deadline passed and the program was killed. A last line
+/// without an end counts as one.
 pub fn watch(
     mut command: Command,
     deadline: Duration,

@@ -1,8 +1,8 @@
 //! `./x public-api`: the crate's public surface, compared with the listing that
 //! is kept in `docs/public-api.txt`.
 //!
-//! The list is made of what rustdoc says in JSON. That output is unstable, so
-//! the pinned toolchain is told to give it all the same, and the version of
+//! The list is made from rustdoc's JSON. That output is unstable, so the pinned
+//! toolchain is told to produce it all the same, and the version of
 //! `public-api` in `Cargo.toml` is the one that reads the toolchain's format.
 
 use crate::{Result, cargo, paths};
@@ -20,7 +20,7 @@ pub struct Args {
 
 const PAGE: &str = "docs/public-api.txt";
 
-/// All of them, on the host.
+/// All features, on the host.
 const FEATURES: &str = "compile,kernel-heap,log,std";
 
 /// Parts of lines that are left out: auto traits that no embedder asks for, and
@@ -50,7 +50,8 @@ pub fn run(args: &Args) -> Result<()> {
     }
 }
 
-/// Checks that the surface is as it is kept; the error shows where it is not.
+/// Checks that the surface matches the listing; the error shows where it does
+/// not.
 pub fn check() -> Result<()> {
     let page = paths::root().join(PAGE);
     let kept = std::fs::read_to_string(&page).map_err(|error| format!("{PAGE}: {error}"))?;
@@ -61,7 +62,7 @@ pub fn check() -> Result<()> {
     }
 }
 
-/// One item a line, sorted.
+/// One item per line, sorted.
 fn listing() -> Result<String> {
     let rustdoc = ["rustdoc", "--quiet", "--locked", "--package", "kernref", "--lib"];
     let json = ["--", "-Z", "unstable-options", "--output-format", "json"];
@@ -74,8 +75,8 @@ fn listing() -> Result<String> {
     Ok(lines(&api))
 }
 
-/// In an order that does not depend on where things stand in the source, nor
-/// on the blocks that they are in.
+/// In an order that does not depend on where items are in the source, nor on
+/// the blocks that contain them.
 fn lines(api: &PublicApi) -> String {
     let items = api.items().map(ToString::to_string);
     let is_block = |item: &str| item.starts_with("impl") && !item.contains(" for ");

@@ -7,7 +7,7 @@ use std::process::Command;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-/// A machine that there are kernels for.
+/// A machine for which there are kernels.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub enum Arch {
     /// QEMU's q35.
@@ -22,7 +22,7 @@ impl Arch {
     /// Both.
     pub const ALL: [Arch; 2] = [Arch::X86_64, Arch::Aarch64];
 
-    /// Rust's name of the bare target.
+    /// Rust's name for the bare target.
     pub fn target(self) -> &'static str {
         match self {
             Arch::X86_64 => "x86_64-unknown-none",

@@ -36,7 +36,7 @@ pub struct Setup {
 }
 
 impl Setup {
-    /// The policy alone; what may be added is off.
+    /// The policy alone, with every option off.
     pub const fn plain(policy: Policy) -> Self {
         Self { policy, zeal: false, hardware_traps: false }
     }
@@ -67,7 +67,7 @@ impl Setup {
         ]
     };
 
-    /// What a kernel is told.
+    /// The setup as a kernel's arguments.
     pub fn arguments(self) -> Vec<String> {
         let mut arguments = vec![format!("policy={}", self.policy.name())];
         arguments.extend(self.zeal.then(|| "zeal=1".to_string()));

@@ -102,7 +102,7 @@ pub fn check(arch: Arch) -> Result<()> {
     }
 }
 
-/// Builds the kernels: what each is and how many bytes it adds.
+/// Builds the kernels; returns what each is and how many bytes it adds.
 pub fn added(arch: Arch) -> Result<Vec<(&'static str, u64)>> {
     build(arch)?;
     let base = sizes(&kernel(arch, "baseline"))?;

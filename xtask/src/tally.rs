@@ -15,7 +15,7 @@ impl Tally {
         Self { started: Instant::now(), outcomes: Vec::new(), skipped: Vec::new() }
     }
 
-    /// Runs one check; what it returns counts as that many passed and failed.
+    /// Runs one check; what it returns is how many passed and failed.
     pub fn check(&mut self, name: &str, body: impl FnOnce() -> Result<(u64, u64), String>) {
         self.add(Outcome::of(name, body));
     }
@@ -67,7 +67,7 @@ fn table(outcomes: &[Outcome], whole: Duration) -> String {
     text + &row("the whole", passed, failed, whole)
 }
 
-/// What one check came to.
+/// The outcome of one check.
 pub struct Outcome {
     name: String,
     passed: u64,
@@ -76,7 +76,7 @@ pub struct Outcome {
 }
 
 impl Outcome {
-    /// Runs a check and tells how it went.
+    /// Runs a check and times it.
     pub fn of(name: &str, body: impl FnOnce() -> Result<(u64, u64), String>) -> Self {
         println!("==> {name}");
         let started = Instant::now();

@@ -43,9 +43,9 @@ impl Args {
     }
 }
 
-/// Setups of the official scripts in each kernel: two that differ in all there
-/// is, since everything is slower there, and the faster one with the hardware's
-/// bounds checks. With `--full` all of them.
+/// Setups of the official scripts in each kernel: two that differ in every
+/// option, because everything is slower there, and the faster one with the
+/// hardware's bounds checks. With `--full` all of them.
 const IN_KERNELS: [Setup; 3] = [
     Setup::plain(Policy::ZeroCount),
     Setup::plain(Policy::CloneOnRead).with_zeal(),
@@ -103,8 +103,8 @@ pub fn run(args: &Args) -> Result<ExitCode> {
     })
 }
 
-/// Passed and failed of a command that counts; if it counts no failure and
-/// fails all the same, that is one.
+/// The numbers of passed and failed that a command counts. If it fails without
+/// counting a failure, that is one.
 fn counted(args: &[&str], variables: &[(&str, &str)]) -> Result<(u64, u64)> {
     let (output, success) = cargo::capture(paths::root(), args, variables)?;
     Ok(match (count(&output), success) {
@@ -113,7 +113,7 @@ fn counted(args: &[&str], variables: &[(&str, &str)]) -> Result<(u64, u64)> {
     })
 }
 
-/// Variables that have the tests of the crates look at more.
+/// Variables that make the crates' tests look at more cases.
 const FULL: [(&str, &str); 2] = [("PROPTEST_CASES", "20000"), ("LOOM_MAX_PREEMPTIONS", "5")];
 
 fn host_tests(options: &[&str], extent: Extent) -> Result<(u64, u64)> {
@@ -147,8 +147,8 @@ fn encode_scripts(tally: &mut Tally) -> Option<Scripts> {
     scripts
 }
 
-/// The official scripts on the host. What guard pages change shows under any
-/// setup: unless everything is run, one with them is enough.
+/// The official scripts on the host. The effect of guard pages shows under any
+/// setup: unless everything is run, one setup with them is enough.
 fn on_the_host(tally: &mut Tally, scripts: &Scripts, extent: Extent) {
     let usual = Setup::plain(Policy::ZeroCount).with_hardware_traps();
     for setup in Setup::ALL {

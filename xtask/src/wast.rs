@@ -1,7 +1,7 @@
 //! `./x wast`: WebAssembly script files, on the host or in a kernel. The tool
 //! `kernref-wast` encodes them; what runs them prints the lines that
-//! `wast-script/src/report.rs` describes. A file that ends the run, by a
-//! crash or by taking too long, has failed; the files after it are run anew.
+//! `wast-script/src/report.rs` describes. A file that ends the run, by a crash
+//! or by taking too long, has failed; the files after it are run in a new one.
 
 use crate::blame::{Blame, Progress};
 use crate::qemu::{self, Arch, Boot, End};
@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 const BATCH_FILES: usize = 32;
 /// For one boot, or one run on the host, unless told otherwise.
 const DEADLINE: Duration = Duration::from_secs(300);
-/// Runs that end badly, after which the rest is given up.
+/// After this many runs that end badly, the rest is not run.
 const MOST_CRASHES: u64 = 20;
 
 /// Arguments of `./x wast`.
@@ -109,7 +109,7 @@ impl Scripts {
         self.run(&How { on, setup, deadline: DEADLINE, terse: true })
     }
 
-    /// Runs them; gives passed and failed.
+    /// Runs them; returns passed and failed.
     fn run(&self, how: &How) -> Result<(u64, u64)> {
         let kernel = match how.on {
             On::Host => None,
@@ -164,7 +164,7 @@ impl Scripts {
         Ok((passed, failed))
     }
 
-    /// Runs a batch in a kernel; gives also where the batch ends.
+    /// Runs a batch in a kernel; also returns where the batch ends.
     fn boot(
         &self,
         arch: Arch,

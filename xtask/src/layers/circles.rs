@@ -1,4 +1,5 @@
-//! Import circles: two files may need each other, more only by a decision.
+//! Import circles: two files may need each other, more only if a decision
+//! allows it.
 
 use super::{Breach, Graph};
 use std::collections::BTreeSet;
@@ -6,10 +7,11 @@ use std::collections::BTreeSet;
 /// The decision: rows of `| files | reason |`, each a circle.
 pub const PAGE: &str = "docs/adr/0010-import-circles.md";
 
-/// Files that make a circle without a decision may be so many.
+/// The most files that may make a circle without a decision.
 const FREE: usize = 2;
 
-/// Circles that `page` does not name, and those that it names in vain.
+/// Circles that `page` does not name, and circles that it names but that do not
+/// exist.
 pub fn breaches(graph: &Graph, page: &str) -> Vec<Breach> {
     let circles: Vec<BTreeSet<&str>> = graph
         .circles()

@@ -6,13 +6,13 @@ use proc_macro2::{TokenStream, TokenTree};
 use std::collections::BTreeSet;
 use std::ops::Range;
 
-/// A line's comment: its number from 1, and what stands behind the slashes.
+/// A line's comment: its number from 1, and what follows the slashes.
 pub type Comment<'t> = (usize, &'t str);
 
 /// All line comments of a file of Rust.
 ///
 /// # Errors
-/// If it is no Rust.
+/// If it is not Rust.
 pub fn of(text: &str) -> Result<Vec<Comment<'_>>> {
     let mut literals = Vec::new();
     spans(text.parse().map_err(|error| format!("{error}"))?, &mut literals);
@@ -42,11 +42,11 @@ fn spans(tokens: TokenStream, literals: &mut Vec<Range<usize>>) {
     }
 }
 
-/// What comments of Rust files and lines of pages name in backticks and
-/// `files`, all those of the repository, lack.
+/// Paths that comments of Rust files and lines of pages name in backticks but
+/// that are not among `files`, all files of the repository.
 ///
 /// # Errors
-/// If a file is no Rust.
+/// If a file is not Rust.
 pub fn breaches(texts: &Texts, files: &BTreeSet<String>) -> Result<Vec<Breach>> {
     let mut found = Vec::new();
     for (file, text) in texts {
@@ -73,7 +73,7 @@ fn is_path(text: &str) -> bool {
     text.chars().all(named) && (file || rooted) && !text.starts_with(['.', '/'])
 }
 
-/// A path is told from any folder around `file`, or by its end.
+/// A path may start at any folder around `file`, or be the end of one.
 fn exists(path: &str, file: &str, files: &BTreeSet<String>) -> bool {
     let path = path.trim_end_matches('/');
     let is_there = |whole: &str| {

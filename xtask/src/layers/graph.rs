@@ -1,4 +1,4 @@
-//! Files as rooms, what they name as arrows between them.
+//! Files as rooms, and what they name as arrows between them.
 
 use super::tree::Tree;
 use super::{FLOORS, floor_of, uses};
@@ -39,7 +39,7 @@ impl Graph {
         self.arrows.iter().filter(|(from, to)| rank(from) < rank(to)).collect()
     }
 
-    /// Files that reach each other, two or more at a time, the most first.
+    /// Groups of two or more files that reach each other, the largest first.
     pub fn circles(&self) -> Vec<Vec<&str>> {
         let arrows = self.arrows.iter().map(|(from, to)| (from.as_str(), to.as_str()));
         let mut circles = tarjan_scc(&DiGraphMap::<&str, ()>::from_edges(arrows));

@@ -9,10 +9,10 @@ use std::collections::BTreeMap;
 pub const PAGE: &str = "docs/safety.md";
 
 /// What is wrong with `page`, with the definitions in `sources`, and with what
-/// their notes cite. Paths are those from the repository's root.
+/// their notes cite. Paths are relative to the repository's root.
 ///
 /// # Errors
-/// If a file is no Rust.
+/// If a file is not Rust.
 pub fn breaches(page: &str, sources: &Texts) -> Result<Vec<Breach>> {
     let mut found = Vec::new();
     let mut breach = |file: &str, line, what| {
@@ -77,7 +77,7 @@ fn citations<'t>(comments: &[comments::Comment<'t>]) -> Vec<(usize, &'t str)> {
         let goes_on = last == Some(line - 1);
         if text.contains("SAFETY") || goes_on {
             last = Some(*line);
-            // What stands between backticks is code: `I32`.
+            // What is between backticks is code: `I32`.
             for prose in text.split('`').step_by(2) {
                 let words = prose.split(|c: char| !c.is_ascii_alphanumeric() && c != '_');
                 cited.extend(words.filter(|word| is_id(word)).map(|id| (*line, id)));

@@ -1,10 +1,10 @@
 //! `./x layers`: the order of the crate's floors, and what its text promises.
 //!
-//! A floor uses only the floors below it, those below the allocator do not
-//! name it, and only `arch` asks for the architecture. What stands behind
-//! `#[cfg(test)]` may use what it likes. The syntax tree is read, so it makes
-//! no difference how a `use` is written. Within a floor, imports make no
-//! circle of more than two files but for those that a decision names.
+//! A floor uses only the floors below it, those below the allocator do not name
+//! it, and only `arch` asks for the architecture. Code behind `#[cfg(test)]`
+//! may use anything. The syntax tree is read, so it makes no difference how a
+//! `use` is written. Within a floor, imports make no circle of more than two
+//! files, except those that a decision names.
 //!
 //! Comments and pages name only files that exist, and `SAFETY` notes only
 //! invariants that `docs/safety.md` lists.
@@ -62,7 +62,7 @@ pub fn check() -> Result<()> {
     let mut texts = Texts::new();
     for file in &files {
         let name = source::name(root, file);
-        // The change log tells of what was.
+        // The change log names files that are gone.
         if name.ends_with(".rs") || (name.ends_with(".md") && name != "CHANGELOG.md") {
             texts.insert(name, source::text(file)?);
         }

@@ -21,7 +21,7 @@ impl Tree {
         self.follow(module, path, &mut Asked::new())
     }
 
-    /// The files that define what `path` names, which `module` writes.
+    /// The files that define what `path`, written in `module`, names.
     pub fn files_of(&self, module: usize, path: &[String]) -> BTreeSet<usize> {
         let files = self.resolve(module, path).into_iter().map(|definition| match definition {
             Definition::Module(module) | Definition::ItemOf(module) => self.modules[module].file,
@@ -29,8 +29,8 @@ impl Tree {
         files.collect()
     }
 
-    /// `path` from the crate's root on, as far as words tell; `None` for what
-    /// does not begin with `crate`, `super` or `self`.
+    /// Where the leading `crate`, `super` and `self` of `path` lead, and how
+    /// many they are; `None` if there are none.
     pub fn first_step(&self, module: usize, path: &[String]) -> Option<(usize, usize)> {
         let mut at = module;
         let mut steps = 0;

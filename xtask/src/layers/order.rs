@@ -42,7 +42,7 @@ pub fn breaches(tree: &Tree) -> Vec<Breach> {
     found.into_iter().collect()
 }
 
-/// Floors that the crate lacks: a name that is spelled otherwise checks nothing.
+/// Floors that the crate lacks: a misspelt name would check nothing.
 pub fn empty_floors(tree: &Tree) -> Vec<Breach> {
     let used: BTreeSet<_> = tree.files.iter().filter_map(|file| floor_of(&file.path)).collect();
     let empty = (0..FLOORS.len()).filter(|floor| !used.contains(floor));
@@ -114,7 +114,7 @@ mod tests {
             "const TEXT: &str = \"crate::runtime::Engine, target_arch, std_alloc\";",
             "fn f() { format_args!(\"crate::runtime {}\", crate::arch::stack_pointer()); }",
             "#[cfg(target_pointer_width = \"64\")] fn f() {}",
-            // Names of one's own and of other crates.
+            // Names of the module's own and of other crates.
             "mod runtime { pub struct Engine; } use runtime::Engine; fn f(_: self::runtime::Engine) {}",
             "use core::alloc::Layout; fn f(_: ::core::alloc::Layout, runtime: u32) -> u32 { runtime }",
         ] {

@@ -14,7 +14,7 @@ pub fn read(folder: &Path) -> Result<Texts> {
     rust.map(|file| Ok((name(folder, &file), text(&file)?))).collect()
 }
 
-/// All files below `folder`, but for what builds leave and what is hidden.
+/// All files below `folder`, except what builds leave and what is hidden.
 ///
 /// # Errors
 /// If a folder or an entry of one cannot be read.
@@ -36,7 +36,7 @@ pub fn walk(folder: &Path) -> Result<Vec<PathBuf>> {
     Ok(files)
 }
 
-/// The path of `file` from `folder` on.
+/// The path of `file`, relative to `folder`.
 pub fn name(folder: &Path, file: &Path) -> String {
     file.strip_prefix(folder).unwrap_or(file).display().to_string()
 }

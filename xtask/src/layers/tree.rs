@@ -47,7 +47,7 @@ impl Tree {
     /// Parses a crate.
     ///
     /// # Errors
-    /// If a file is no Rust, is declared and missing, or is no module.
+    /// If a file is not Rust, is declared but missing, or is no module.
     pub fn new(texts: Texts) -> Result<Self> {
         let mut tree = Self::default();
         tree.file(&texts, "lib.rs", None, false)?;
@@ -152,7 +152,7 @@ fn path_attribute(attributes: &[Attribute]) -> Option<String> {
     })
 }
 
-/// True if what bears the attributes exists in tests only.
+/// True if what has these attributes exists in tests only.
 pub fn is_test(attributes: &[Attribute]) -> bool {
     attributes.iter().any(|attribute| {
         attribute.path().is_ident("cfg")
@@ -176,7 +176,7 @@ fn needs_test(condition: &Meta) -> bool {
     }
 }
 
-/// What an item bears.
+/// An item's attributes.
 pub fn attributes(item: &Item) -> &[Attribute] {
     match item {
         Item::Const(item) => &item.attrs,

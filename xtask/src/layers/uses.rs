@@ -12,7 +12,7 @@ pub struct Use {
     pub module: usize,
     /// `crate`, `super` and `self` are segments; `*` is the last of a glob.
     pub path: Vec<String>,
-    /// Where it ends, counted from 1.
+    /// The line where it ends, counted from 1.
     pub line: usize,
 }
 
@@ -57,7 +57,7 @@ impl Visitor<'_> {
         }
     }
 
-    /// Paths in tokens that no grammar tells apart: `a::b::{c, d::e}`.
+    /// Paths in tokens that have no known grammar: `a::b::{c, d::e}`.
     fn tokens(&mut self, tokens: TokenStream, prefix: &[String]) {
         let mut path = prefix.to_vec();
         let mut end = None;
