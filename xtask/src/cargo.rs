@@ -5,9 +5,8 @@ use crate::{Result, paths};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-/// Features with which the root workspace is tested and linted on the host.
-pub const HOST_FEATURES: &str =
-    "kernref/std,kernref/compile,kernref/kernel-heap,kernref-wast-script/host";
+/// Features with which the root workspace is built, tested and linted on the host.
+pub const HOST_FEATURES: &str = "host,kernref/std,kernref/compile,kernref/kernel-heap";
 
 /// `cargo ARGS` in `folder`, with the shared target directory.
 pub fn command(folder: &Path, args: &[&str]) -> Command {
@@ -34,21 +33,31 @@ pub fn run_with(folder: &Path, args: &[&str], variables: &[(&str, &str)]) -> Res
     }
 }
 
-/// Runs it with environment variables and returns its standard output, which is
-/// also shown; the flag says whether it succeeded.
-pub fn capture(folder: &Path, args: &[&str], variables: &[(&str, &str)]) -> Result<(String, bool)> {
-    let output = command(folder, args)
-        .envs(variables.iter().copied())
+/// Runs a command and gives its standard output, which is also shown; the flag
+/// says whether it succeeded.
+pub fn capture(command: &mut Command) -> Result<(String, bool)> {
+    let output = command
         .stdin(Stdio::null())
         .stderr(Stdio::inherit())
         .output()
-        .map_err(|error| format!("cargo cannot be started: {error}"))?;
+        .map_err(|error| format!("{}: {error}", command.get_program().display()))?;
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
     print!("{text}");
     Ok((text, output.status.success()))
 }
 
-/// Builds a kernel of `tests-qemu` and returns its path.
+/// Builds a program of the root workspace and gives its path. All packages are
+/// selected, although only one is wanted: their dependencies then have the
+/// same features in every build, and the compiler, which takes minutes, is
+/// built once.
+pub fn tool(name: &str) -> Result<PathBuf> {
+    let build = ["build", "--quiet", "--locked", "--workspace"];
+    let bin = ["--features", HOST_FEATURES, "--bin", name];
+    run(paths::root(), &[&build[..], &bin].concat())?;
+    Ok(paths::target().join("debug").join(name))
+}
+
+/// Builds a kernel of `tests-qemu` and gives its path.
 pub fn kernel(arch: Arch, name: &str) -> Result<PathBuf> {
     let folder = paths::root().join("tests-qemu");
     let args = ["build", "--locked", "--release", "--target", arch.target(), "--bin", name];

@@ -9,7 +9,7 @@ use crate::{
     Result, bench_kernel, cargo, demo_suite, deny, floors, guests, kernel_suite, layers, lints,
     miri, panic_check, paths, public_api, size,
 };
-use std::process::ExitCode;
+use std::process::{Command, ExitCode};
 
 /// Arguments of `./x test`.
 #[derive(clap::Args)]
@@ -103,10 +103,10 @@ pub fn run(args: &Args) -> Result<ExitCode> {
     })
 }
 
-/// The numbers of passed and failed that a command counts. If it fails without
-/// counting a failure, that is one.
-fn counted(args: &[&str], variables: &[(&str, &str)]) -> Result<(u64, u64)> {
-    let (output, success) = cargo::capture(paths::root(), args, variables)?;
+/// Passed and failed of a command that counts; if it counts no failure and
+/// fails all the same, that is one.
+fn counted(command: &mut Command) -> Result<(u64, u64)> {
+    let (output, success) = cargo::capture(command)?;
     Ok(match (count(&output), success) {
         ((passed, 0), false) => (passed, 1),
         (counts, _) => counts,
@@ -120,7 +120,8 @@ fn host_tests(options: &[&str], extent: Extent) -> Result<(u64, u64)> {
     let test = ["test", "--locked", "--workspace", "--no-fail-fast"];
     let variables = if extent == Extent::Full { &FULL[..] } else { &[] };
     let features = ["--features", cargo::HOST_FEATURES];
-    counted(&[&test[..], &features, options].concat(), variables)
+    let args = [&test[..], &features, options].concat();
+    counted(cargo::command(paths::root(), &args).envs(variables.iter().copied()))
 }
 
 fn random_modules(tally: &mut Tally, extent: Extent) {
@@ -133,8 +134,11 @@ fn random_modules(tally: &mut Tally, extent: Extent) {
         ("random modules against wasmi", &["--count", any][..]),
         ("accesses close to a memory's end against wasmi", &["--accesses", "--count", accesses]),
     ] {
-        let run = ["run", "--locked", "--package", "kernref-fuzzing", "--", "--seconds", seconds];
-        tally.check(name, || counted(&[&run[..], options].concat(), &[]));
+        tally.check(name, || {
+            let tool = cargo::tool("kernref-fuzzing")?;
+            let command = &mut Command::new(tool);
+            counted(command.current_dir(paths::root()).args(["--seconds", seconds]).args(options))
+        });
     }
 }
 

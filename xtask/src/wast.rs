@@ -88,11 +88,7 @@ pub struct Scripts {
 impl Scripts {
     /// Encodes the scripts below `paths`; the official ones if there are none.
     pub fn encode(paths: &[PathBuf]) -> Result<Self> {
-        let root = paths::root();
-        let package = ["--locked", "--package", "kernref-wast-script", "--features", "host"];
-        let build = ["build", "--quiet", "--bin", "kernref-wast"];
-        cargo::run(root, &[&build[..], &package[..]].concat())?;
-        let tool = paths::target().join("debug").join("kernref-wast");
+        let tool = cargo::tool("kernref-wast")?;
         let name = format!("{}.pack", std::process::id());
         let pack = paths::scratch("wast")?.join(name);
         let status = Command::new(&tool).arg("encode").arg(&pack).args(paths).status();
