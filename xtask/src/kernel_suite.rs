@@ -3,8 +3,9 @@
 
 use crate::qemu::{self, Arch, Boot, End};
 use crate::{Result, cargo, paths};
-use std::collections::BTreeSet;
+use std::fmt::Display;
 use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
 /// For one boot; a case that does not end within one fails.
@@ -118,13 +119,13 @@ fn cases(arch: Arch, kernel: &Kernel, filter: &str) -> Result<(u64, u64)> {
 /// running them on the host, and those of the kernel's own cases.
 fn texts(arch: Arch) -> Result<Vec<u8>> {
     let path = paths::scratch("suite")?.join(format!("{}.texts", arch.name()));
-    let text_path = path.to_string_lossy().into_owned();
-    let build = ["run", "--quiet", "--locked", "--package", "kernref-testsuite"];
-    let run = ["--features", "host", "--bin", "assemble", "--", &text_path];
-    cargo::run(paths::root(), &[&build[..], &run[..]].concat())?;
+    let tool = cargo::tool("assemble")?;
+    let status = Command::new(&tool).arg(&path).stdin(Stdio::null()).status();
+    if !status.map_err(|error| format!("{}: {error}", tool.display()))?.success() {
+        return Err("the texts of the suite's modules could not be assembled".into());
+    }
     let mut bytes = std::fs::read(&path).map_err(|error| format!("{}: {error}", path.display()))?;
-    for text in kernel_texts(&paths::root().join("tests-qemu/src/bin/suite"))? {
-        let module = wat::parse_str(&text).map_err(|error| error.to_string())?;
+    for (text, module) in kernel_texts(&paths::root().join("tests-qemu/src/bin/suite/guests"))? {
         for part in [text.as_bytes(), &module] {
             bytes.extend((part.len() as u32).to_le_bytes());
             bytes.extend(part);
@@ -133,15 +134,15 @@ fn texts(arch: Arch) -> Result<Vec<u8>> {
     Ok(bytes)
 }
 
-/// Raw string literals that hold a module.
-fn kernel_texts(folder: &Path) -> Result<BTreeSet<String>> {
-    let mut texts = BTreeSet::new();
-    let entries =
-        std::fs::read_dir(folder).map_err(|error| format!("{}: {error}", folder.display()))?;
-    for entry in entries.flatten() {
-        let source = std::fs::read_to_string(entry.path()).unwrap_or_default();
-        let modules = source.split("r#\"").skip(1).filter_map(|rest| rest.split("\"#").next());
-        texts.extend(modules.filter(|text| text.starts_with("(module")).map(str::to_string));
+/// The files that the kernel's own cases include, and the modules they are.
+fn kernel_texts(folder: &Path) -> Result<Vec<(String, Vec<u8>)>> {
+    let problem = |path: &Path, error: &dyn Display| format!("{}: {error}", path.display());
+    let mut texts = Vec::new();
+    for entry in std::fs::read_dir(folder).map_err(|error| problem(folder, &error))? {
+        let path = entry.map_err(|error| problem(folder, &error))?.path();
+        let text = std::fs::read_to_string(&path).map_err(|error| problem(&path, &error))?;
+        let module = wat::parse_str(&text).map_err(|error| problem(&path, &error))?;
+        texts.push((text, module));
     }
     Ok(texts)
 }

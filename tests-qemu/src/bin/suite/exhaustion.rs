@@ -5,15 +5,7 @@ use kernref::{Error, ExternRef, Linker, Memory, MemoryType, Store, Trap, Val};
 use kernref_qemu::{frames, heap};
 use kernref_testsuite::Setup;
 
-const HOARD: &str = r#"(module
-    (import "h" "make" (func $make (result externref)))
-    (table $kept (export "kept") 0 externref)
-    (func (export "hoard") (param $n i32) (result i32)
-        (loop $again
-            (if (i32.lt_s (table.grow $kept (call $make) (i32.const 1)) (i32.const 0))
-                (then (return (table.size $kept))))
-            (br_if $again (local.tee $n (i32.sub (local.get $n) (i32.const 1)))))
-        (table.size $kept)))"#;
+const HOARD: &str = include_str!("guests/hoard.wat");
 
 pub fn a_full_machine_refuses_to_grow(setup: Setup) {
     let before = frames::available();

@@ -53,19 +53,7 @@ pub fn a_refused_commit_takes_nothing(_: Setup) {
     assert_eq!(frames::available(), before);
 }
 
-const STRAY: &str = r#"(module
-    (memory (export "memory") 1 3)
-    (func (export "load") (param $at i32) (result i32) (i32.load8_u (local.get $at)))
-    (func (export "store") (param $at i32) (i64.store offset=8 (local.get $at) (i64.const -1)))
-    (func (export "grow") (result i32) (memory.grow (i32.const 1)))
-    (func (export "sum") (param $n i32) (result f64)
-        (local $sum f64) (local $lanes v128)
-        (loop $again
-            (local.set $sum (f64.add (local.get $sum) (f64.convert_i32_u (local.get $n))))
-            (local.set $lanes (i32x4.add (local.get $lanes) (i32x4.splat (i32.const 1))))
-            (br_if $again (local.tee $n (i32.sub (local.get $n) (i32.const 1)))))
-        (drop (i32.load offset=65536 (i32x4.extract_lane 3 (local.get $lanes))))
-        (local.get $sum)))"#;
+const STRAY: &str = include_str!("guests/stray.wat");
 
 /// An instance of `text` in a store with its own engine.
 fn guest(
@@ -118,20 +106,7 @@ pub fn a_stray_access_ends_the_guest_alone(setup: Setup) {
     }
 }
 
-const NESTED: &str = r#"(module
-    (import "h" "below" (func $below (param i32) (result i32)))
-    (import "h" "number" (func $number (param externref) (result i32)))
-    (memory 1)
-    (func (export "nest") (param $depth i32) (param $object externref) (result i32)
-        (local $told i32)
-        (if (local.get $depth)
-            (then (local.set $told
-                (call $below (i32.sub (local.get $depth) (i32.const 1))))))
-        (if (i32.ne (call $number (local.get $object)) (local.get $depth))
-            (then unreachable))
-        (if (i32.eqz (local.get $told))
-            (then (drop (i32.load offset=65536 (local.get $depth)))))
-        (i32.const 7)))"#;
+const NESTED: &str = include_str!("guests/nested.wat");
 
 /// Every other activation hits the guard, and the one above it continues.
 pub fn strays_end_one_activation_at_a_time(setup: Setup) {
@@ -171,7 +146,7 @@ pub fn strays_end_one_activation_at_a_time(setup: Setup) {
 }
 
 /// The kernel's own access to a guard is not the guest's, whichever guest runs.
-pub fn a_fault_of_the_kernel_s_is_not_a_guest_s(setup: Setup) {
+pub fn kernel_faults_are_not_blamed_on_guests(setup: Setup) {
     let touch = |mut caller: Caller<'_, ()>| -> Result<u32> {
         let memory = caller.get_export("memory").and_then(Extern::into_memory).expect("memory");
         let data = memory.data(caller.as_context())?;
@@ -182,12 +157,7 @@ pub fn a_fault_of_the_kernel_s_is_not_a_guest_s(setup: Setup) {
         assert_eq!(faults::handled(), handled);
         Ok(5)
     };
-    let text = r#"(module
-        (import "h" "touch" (func $touch (result i32)))
-        (memory (export "memory") 1)
-        (func (export "run") (result i32)
-            (i32.store (i32.const 65532) (call $touch))
-            (i32.load (i32.const 65532))))"#;
+    let text = include_str!("guests/touch-beside.wat");
     let (mut store, instance) = guest(setup, text, |linker| {
         linker.func_wrap("h", "touch", touch)?;
         Ok(())
@@ -281,10 +251,7 @@ pub fn touch_a_guard() {
         // SAFETY: an address in the memory's range; that it faults is the point.
         Ok(u32::from(unsafe { data.as_ptr().add(data.len()).read_volatile() }))
     };
-    let text = r#"(module
-        (import "h" "touch" (func $touch (result i32)))
-        (memory (export "memory") 1)
-        (func (export "run") (result i32) (call $touch)))"#;
+    let text = include_str!("guests/touch-guard.wat");
     let (mut store, instance) = guest(Setup::HARDWARE[0], text, |linker| {
         linker.func_wrap("h", "touch", touch)?;
         Ok(())

@@ -10,33 +10,9 @@ use spin::Once;
 const HERTZ: u32 = 1000;
 const ENOUGH_TICKS: u64 = 20;
 
-const SUM: &str = r#"(module
-    (func (export "sum") (param $n i32) (result f64)
-        (local $sum f64) (local $at i32) (local $lanes v128)
-        (loop $again
-            (local.set $sum (f64.add (local.get $sum) (f64.sqrt (f64.convert_i32_u (local.get $at)))))
-            (local.set $lanes (i32x4.add (local.get $lanes) (i32x4.splat (i32.const 1))))
-            (local.set $at (i32.add (local.get $at) (i32.const 1)))
-            (br_if $again (i32.lt_u (local.get $at) (local.get $n))))
-        (f64.add (local.get $sum)
-            (f64.convert_i32_u (i32x4.extract_lane 3 (local.get $lanes)))))
-    (func (export "forever") (loop $again (br $again))))"#;
+const SUM: &str = include_str!("guests/sum.wat");
 
-const CHURN: &str = r#"(module
-    (import "h" "make" (func $make (param i32) (result externref)))
-    (import "h" "number" (func $number (param externref) (result i32)))
-    (table $kept 16 externref)
-    (func (export "churn") (param $n i32) (result i32)
-        (local $object externref) (local $wrong i32)
-        (loop $again
-            (local.set $object (call $make (local.get $n)))
-            (table.set $kept (i32.and (local.get $n) (i32.const 15)) (local.get $object))
-            (local.set $wrong
-                (i32.or (local.get $wrong)
-                    (i32.ne (local.get $n)
-                        (call $number (table.get $kept (i32.and (local.get $n) (i32.const 15)))))))
-            (br_if $again (local.tee $n (i32.sub (local.get $n) (i32.const 1)))))
-        (local.get $wrong)))"#;
+const CHURN: &str = include_str!("guests/churn.wat");
 
 static NOISE: AtomicU64 = AtomicU64::new(0);
 

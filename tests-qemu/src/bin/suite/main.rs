@@ -52,7 +52,7 @@ const GUARD_CASES: &[KernelCase] = kernel_cases![
     faults::a_refused_commit_takes_nothing,
     faults::a_stray_access_ends_the_guest_alone,
     faults::strays_end_one_activation_at_a_time,
-    faults::a_fault_of_the_kernel_s_is_not_a_guest_s,
+    faults::kernel_faults_are_not_blamed_on_guests,
     faults::each_engine_knows_its_own,
     faults::more_engines_than_are_watched_are_refused,
     faults::strays_survive_interrupts,
