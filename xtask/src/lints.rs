@@ -3,10 +3,22 @@
 
 use crate::qemu::Arch;
 use crate::tally::Tally;
-use crate::{Result, cargo, paths};
+use crate::{Result, cargo, deny, paths};
+use std::process::ExitCode;
 
 /// The workspaces of this repository, each with a lock file of its own.
 pub const WORKSPACES: [&str; 5] = [".", "tests-qemu", "examples/guests", "benches", "fuzzing/fuzz"];
+
+/// Runs all of them.
+pub fn run() -> ExitCode {
+    let mut tally = Tally::start();
+    formats(&mut tally);
+    features(&mut tally);
+    clippy(&mut tally);
+    documentation(&mut tally);
+    deny::check(&mut tally);
+    tally.finish()
+}
 
 /// Runs clippy in a workspace.
 fn clippy_in(folder: &str, args: &[&str]) -> Result<()> {

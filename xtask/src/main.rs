@@ -86,6 +86,10 @@ enum Command {
     Layers,
     /// Draw the source as floors, from what its files import.
     Floors(floors::Args),
+    /// Format, feature combinations, clippy, documentation and dependencies.
+    ///
+    /// The last line is `N passed, M failed`.
+    Lint,
     /// Show that the collector's entry points reach no panic.
     PanicCheck,
     /// Collector, handles and walker under Miri, with both borrow models.
@@ -115,6 +119,7 @@ fn main() -> ExitCode {
             ExitCode::SUCCESS
         }),
         Command::Floors(args) => floors::run(&args).map(|()| ExitCode::SUCCESS),
+        Command::Lint => Ok(lints::run()),
         Command::PanicCheck => panic_check::check().map(|()| {
             println!("panic-check: no panic path is reachable");
             ExitCode::SUCCESS

@@ -1,5 +1,6 @@
 //! Counting what passed, failed and was skipped, and how long each part took.
 
+use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 /// The count of a run.
@@ -36,8 +37,8 @@ impl Tally {
         self.skipped.push(format!("{name}: {why}"));
     }
 
-    /// Prints the outcome; true if nothing failed.
-    pub fn finish(self) -> bool {
+    /// Prints the outcome; the status is a failure if something failed.
+    pub fn finish(self) -> ExitCode {
         println!("\n{}", table(&self.outcomes, self.started.elapsed()));
         for skipped in &self.skipped {
             println!("skipped: {skipped}");
@@ -47,7 +48,7 @@ impl Tally {
         let passed: u64 = self.outcomes.iter().map(|outcome| outcome.passed).sum();
         let failed: u64 = self.outcomes.iter().map(|outcome| outcome.failed).sum();
         println!("{passed} passed, {failed} failed");
-        failed == 0
+        ExitCode::from(u8::from(failed > 0))
     }
 }
 

@@ -97,10 +97,7 @@ pub fn run(args: &Args) -> Result<ExitCode> {
             cargo::run(&paths::root().join("benches"), &run)
         });
     }
-    Ok(match tally.finish() {
-        true => ExitCode::SUCCESS,
-        false => ExitCode::FAILURE,
-    })
+    Ok(tally.finish())
 }
 
 /// Passed and failed of a command that counts; if it counts no failure and
