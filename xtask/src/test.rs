@@ -111,7 +111,7 @@ fn counted(command: &mut Command) -> Result<(u64, u64)> {
 }
 
 /// Variables that make the crates' tests look at more cases.
-const FULL: [(&str, &str); 2] = [("PROPTEST_CASES", "20000"), ("LOOM_MAX_PREEMPTIONS", "5")];
+const FULL: [(&str, &str); 2] = [("PROPTEST_CASES", "4000"), ("LOOM_MAX_PREEMPTIONS", "4")];
 
 fn host_tests(options: &[&str], extent: Extent) -> Result<(u64, u64)> {
     let test = ["test", "--locked", "--workspace", "--no-fail-fast"];
@@ -125,7 +125,7 @@ fn random_modules(tally: &mut Tally, extent: Extent) {
     let (any, accesses, seconds) = match extent {
         Extent::Quick => ("50", "100", "60"),
         Extent::Usual => ("400", "1000", "60"),
-        Extent::Full => ("20000", "50000", "3600"),
+        Extent::Full => ("5000", "20000", "600"),
     };
     for (name, options) in [
         ("random modules against wasmi", &["--count", any][..]),
