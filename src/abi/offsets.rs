@@ -1,4 +1,4 @@
-//! Where the parts of an instance context lie that depend on the module.
+//! The layout of those parts of an instance context that depend on the module.
 //!
 //! ```text
 //! VmContext (32) | imported functions (16 each) | imported tables, memories,
@@ -58,7 +58,7 @@ pub struct VmOffsets {
 impl VmOffsets {
     /// Lays out a context, or `None` if it would exceed `i32::MAX` bytes.
     pub fn new(counts: ContextCounts) -> Option<Self> {
-        /// Where `count` entities of type `T` end that begin at `start`.
+        /// The end of `count` entities of type `T` that begin at `start`.
         fn end<T>(start: u32, count: u32) -> Option<u32> {
             let end = count.checked_mul(size_of::<T>())?.checked_add(start)?;
             (end <= i32::MAX as u32 - 64).then_some(end)

@@ -137,7 +137,7 @@ pub unsafe trait CodeMemory: Send + Sync {
     fn allocate(&self, len_bytes: usize) -> Result<CodeRegion>;
 
     /// Makes the region executable and read-only. Kernref has not yet done
-    /// cache maintenance when it calls this and does it right afterwards.
+    /// cache maintenance when it calls this; it follows immediately.
     ///
     /// # Errors
     /// Whatever prevents the change of protection; the caller then releases the

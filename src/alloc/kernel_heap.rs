@@ -7,7 +7,7 @@
 //!   one block that is in use.
 //! - **H2** Regions do not overlap. A place without a region has empty bounds and
 //!   an empty list.
-//! - **H3** While the lock is held, nothing is called but the list's own code.
+//! - **H3** While the lock is held, only the list's own code is called.
 
 use crate::error::{LimitError, Misuse, Result};
 use core::alloc::{GlobalAlloc, Layout};
@@ -132,7 +132,7 @@ impl<H: LockHook> KernelHeap<H> {
     /// # Errors
     /// [`crate::Error::Limit`] beyond [`MAX_HEAP_REGIONS`]; [`Misuse::InvalidConfig`]
     /// if the memory is smaller than a block, overlaps a region, or wraps around
-    /// the end of the address space. The memory was not touched then.
+    /// the end of the address space. The memory is then untouched.
     ///
     /// # Safety
     /// The memory can be read and written as long as the heap exists, and

@@ -23,7 +23,7 @@ pub unsafe trait ObjectAllocator: Send + Sync {
 #[derive(Clone, Copy, Debug, Default)]
 pub struct GlobalObjects;
 
-/// What [`crate::gc::ExternRef::new`] uses.
+/// What [`crate::ExternRef::new`] uses.
 pub static GLOBAL_OBJECTS: GlobalObjects = GlobalObjects;
 
 // SAFETY: the global allocator keeps this contract.

@@ -65,9 +65,9 @@ struct State {
 
 /// Whether a released memory can be kept.
 enum Place {
-    /// It has been counted.
+    /// Yes; it has been counted.
     Taken,
-    /// If this one, which has been taken out, gives way to it.
+    /// Perhaps, once this one, which has been taken out to make room, is released.
     After(LinearMemory),
     None,
 }

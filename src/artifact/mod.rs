@@ -1,8 +1,8 @@
-//! What the compiler makes and the runtime loads: position-independent code
+//! What the compiler makes and an engine loads: position-independent code
 //! with its stack maps and the module's metadata, free of host pointers.
 //!
-//! `compile` writes an [`Artifact`], `runtime` reads it. Nothing here knows
-//! either.
+//! `compile` writes an [`Artifact`]; `engine` and the layers above it read it.
+//! Nothing here knows any of them.
 
 mod flavor;
 pub mod limits;

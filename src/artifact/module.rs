@@ -342,7 +342,8 @@ impl ModuleInfo {
             }),
         }
     }
-    /// The segment's index space is that of `elems`; checked access.
+
+    /// The element segment with this index, if there is one.
     pub fn elem(&self, elem: ElemIndex) -> Option<&ElemSegment> {
         self.elems.get(elem.index())
     }

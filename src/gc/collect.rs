@@ -38,8 +38,9 @@ pub struct StepProgress {
 }
 
 impl RefHeap {
-    /// Collects. Afterwards the table holds exactly what frames hold and
-    /// nothing counts, and dead slots are queued for release.
+    /// Collects. Afterwards the table holds exactly the slots that frames hold
+    /// (under `ZeroCount`, without those that are counted), and dead slots are
+    /// queued for release.
     ///
     /// # Errors
     /// A trap if the walk fails; nothing is released then, and the table is

@@ -126,7 +126,7 @@ impl Rest<'_> {
         while !self.closed {
             while let Some(dead) = NonNull::new(self.object) {
                 // SAFETY: objects on the list are dead and on no other list;
-                // the link is read before the object goes, and so it goes once.
+                // the link is read first, so each is destroyed once.
                 unsafe {
                     self.object = dead.as_ref().link.load(Ordering::Relaxed);
                     Header::destroy(dead);

@@ -3,7 +3,7 @@
 
 pub(super) use core::sync::atomic::{AtomicBool, AtomicPtr, AtomicUsize, Ordering, fence};
 
-/// A static table of as many entries as destructions can be outermost at a time.
+/// A static table with an entry for each outermost destruction in progress.
 macro_rules! entries {
     ($name:ident: $ty:ty = $entry:expr) => {
         static $name: [$ty; 16] = [const { $entry }; 16];

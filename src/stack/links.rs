@@ -31,7 +31,7 @@ pub(crate) struct Links {
 }
 
 impl Links {
-    /// The chain from `fp` up to `highest`, which is not below all of it.
+    /// The chain from `fp` up to `highest`, which must lie above `fp`.
     ///
     /// # Errors
     /// [`WalkError::Misaligned`], [`WalkError::OutOfOrder`].

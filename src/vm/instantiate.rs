@@ -204,8 +204,8 @@ fn build(store: &mut StoreOpaque, instance: &mut InstanceData, imports: &[VmImpo
     for (defined, ty) in
         info.memories.iter().skip(info.counts.imported_memories as usize).enumerate()
     {
-        // SAFETY: contexts live as long as their store (V1), or as long as what
-        // is made for them.
+        // SAFETY: the context lives as long as its store (V1); if making the
+        // instance fails, as long as what was made for it.
         let place = unsafe { VmPlace::in_context(instance.view().defined_memory(defined as u32)?) };
         memory_ops::create(store, *ty, place)?;
     }

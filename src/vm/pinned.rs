@@ -100,7 +100,8 @@ impl Pinned<VmFuncRef> {
         Ok(unsafe { (*func_ref.as_ptr()).type_id })
     }
 
-    /// Where the definition lies, as long as the store, if it is a host function.
+    /// Where the definition lies if it is a host function. It lives as long as the
+    /// store.
     ///
     /// # Errors
     /// [`crate::Misuse::WrongStore`].

@@ -85,7 +85,7 @@ pub(crate) fn table_init(
     let instance = instance(store, index)?;
     // A clone, so that the store can be changed while its parts are used.
     let module: Module = instance.module.clone();
-    // SAFETY: laid out by this module (V5), and in its place as long as the store (V1).
+    // SAFETY: laid out by this module (V5), and in its place while the store lives (V1).
     let view = unsafe { ContextView::new(instance.context.as_non_null(), module.offsets()) };
     let table = instance.table(table)?;
     let is_dropped = instance.dropped.contains(segment.index());

@@ -36,7 +36,7 @@ pub unsafe extern "C" fn resume_fault() -> ! {
 }
 
 /// A shim that fills three cells: the address it returns to, the frame pointer
-/// of [`super::enter`], and the stack pointer with which that called it.
+/// of [`super::enter`], and the stack pointer at that function's call.
 ///
 /// # Safety
 /// Called by [`super::enter`] with room for three cells.

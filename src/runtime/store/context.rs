@@ -193,7 +193,7 @@ impl<'a, T: 'static> StoreContextMut<'a, T> {
     /// Wasm or host code nor by a table, a global or the host.
     ///
     /// # Errors
-    /// A [`crate::abi::Trap`] when a frame could not be accounted for; nothing
+    /// A [`crate::Trap`] when a frame could not be accounted for; nothing
     /// is released then.
     pub fn gc(&mut self) -> Result<()> {
         self.opaque_mut().collect()

@@ -177,7 +177,7 @@ impl<T: 'static> Store<T> {
 
     /// Lets Wasm use the native stack down to `address` instead of a number of
     /// bytes below the outermost call; `None` restores
-    /// [`crate::engine::Config::max_wasm_stack`]. Takes effect with the next
+    /// [`crate::Config::max_wasm_stack`]. Takes effect with the next
     /// outermost call.
     pub fn set_stack_limit(&mut self, address: Option<usize>) {
         self.as_context_mut().opaque_mut().fixed_stack_limit = address.unwrap_or(0);
