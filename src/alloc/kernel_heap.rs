@@ -223,11 +223,13 @@ impl Bounds {
         self.start < other.end() && other.start < self.end()
     }
 
-    /// Whether the list can search for a block of this alignment: it rounds
-    /// addresses up without a check for overflow.
+    /// Whether the list can search for a block of this alignment. It compares
+    /// addresses without a check for overflow: that of a node which would begin
+    /// at the end, and that of a block which fits but for its start, moved on by
+    /// a node and then rounded up.
     #[inline]
     fn can_align(self, align: usize) -> bool {
-        self.end().checked_add(align - 1).is_some()
+        self.end().checked_add(align + HoleList::min_size()).is_some()
     }
 }
 

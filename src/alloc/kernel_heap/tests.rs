@@ -107,7 +107,7 @@ fn gives_all_its_memory_and_takes_it_back() {
 #[test]
 fn refuses_what_no_memory_can_hold() {
     let fixture = Fixture::new(KernelHeap::new(), &[4096]);
-    for size in [4097, 1 << 20, isize::MAX as usize - 7] {
+    for size in [4097, 1 << 20, isize::MAX as usize - 7, isize::MAX as usize] {
         assert_eq!(fixture.alloc(size, 1), None);
     }
     for align in (12..usize::BITS - 1).map(|shift| 1 << shift) {
@@ -127,6 +127,13 @@ fn alignments_near_the_end_of_address_space_do_not_overflow() {
     assert!(!high.can_align(1 << 30) && !high.can_align(1 << (usize::BITS - 1)));
     let low = Bounds::within(1 << 20, 1 << 20).unwrap();
     assert!(low.can_align(1 << 30) && low.can_align(1 << (usize::BITS - 1)));
+    // A page off its alignment: the block would be moved on by a node first.
+    let ends_a_page_early = Bounds::within(usize::MAX - 8191, 4096).unwrap();
+    assert!(ends_a_page_early.can_align(2048) && !ends_a_page_early.can_align(4096));
+    // No node fits behind the last word of the address space.
+    let ends_a_word_early = Bounds::within(usize::MAX - 4095, 4088).unwrap();
+    assert_eq!(ends_a_word_early.end(), usize::MAX - 7);
+    assert!(!ends_a_word_early.can_align(1));
 }
 
 #[test]
