@@ -27,7 +27,11 @@ const WORD_BYTES: usize = align_of::<usize>();
 
 /// What a [`KernelHeap`] does around its lock: masks interrupts, or forbids
 /// preemption.
-pub trait LockHook: Sync {
+///
+/// # Safety
+/// Neither method unwinds, and neither allocates or frees: the heap is the
+/// global allocator, which may not unwind, and would call them again.
+pub unsafe trait LockHook: Sync {
     /// Called before the lock is taken. The result is passed to [`Self::after`].
     fn before(&self) -> usize;
 
@@ -35,8 +39,8 @@ pub trait LockHook: Sync {
     fn after(&self, state: usize);
 }
 
-/// Does nothing.
-impl LockHook for () {
+// SAFETY: does nothing.
+unsafe impl LockHook for () {
     #[inline]
     fn before(&self) -> usize {
         0
@@ -175,7 +179,8 @@ impl<H: LockHook> KernelHeap<H> {
 }
 
 // SAFETY: blocks in use are disjoint (H1), of the layout asked for, and stay
-// until they are freed. Access to the lists is exclusive by the lock.
+// until they are freed. Access to the lists is exclusive by the lock. Nothing
+// unwinds: neither the list's code nor, by the contract of `LockHook`, the hook.
 unsafe impl<H: LockHook> GlobalAlloc for KernelHeap<H> {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         if layout.size() > self.largest_bytes.load(Ordering::Relaxed) {
