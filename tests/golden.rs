@@ -1,13 +1,16 @@
 //! The compiler's output for small modules, compared with listings in
-//! `tests/golden`: each barrier, check, call and stub, under each setup in
-//! which it differs. An intended change is recorded by `./x golden --bless`.
+//! `tests/golden`: each barrier, check, call and stub, under every setup; what
+//! is equal under several is listed once, and what resembles an earlier listing
+//! as its difference from that. An intended change is recorded by
+//! `./x golden --bless`.
 //!
 //! The listing of a module `NAME.wat` is in `NAME.clif`. The module's first
 //! lines say what to list:
 //!
 //! ```text
-//! ;;! under: zero-count, clone-on-read      the setups; the default is zero-count
+//! ;;! under: zero-count, clone-on-read      the setups; the default is all of them
 //! ;;! show: function 0, stub of             prefixes of pieces' names; the default is function
+//! ;;! lines with: function, sig             only lines that contain one of these
 //! ;;! machine code of x86_64                instead of IR, on that machine only
 //! ;;! only on x86_64                        IR that depends on the processor
 //! ```
@@ -18,11 +21,16 @@
 use kernref::__internals::{CompileSettings, listing};
 use kernref::DeferralPolicy::CloneOnRead;
 use similar::TextDiff;
+use std::collections::HashMap;
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
 
 /// Set by `./x golden --bless`.
 const BLESS: &str = "KERNREF_BLESS";
+
+/// The setup that others are compared with, then one for each setting.
+const SETUPS: [&str; 6] =
+    ["zero-count", "clone-on-read", "zeal", "epoch", "fuel", "hardware-traps"];
 
 fn setup(name: &str) -> CompileSettings {
     let base = CompileSettings { verify: true, ..CompileSettings::default() };
@@ -41,6 +49,8 @@ fn setup(name: &str) -> CompileSettings {
 struct Wish<'a> {
     setups: Vec<&'a str>,
     pieces: Vec<&'a str>,
+    /// Empty: all lines.
+    lines: Vec<&'a str>,
     machine_code: bool,
     only_on: Option<&'a str>,
 }
@@ -48,8 +58,9 @@ struct Wish<'a> {
 impl<'a> Wish<'a> {
     fn of(text: &'a str) -> Self {
         let mut wish = Self {
-            setups: vec!["zero-count"],
+            setups: SETUPS.to_vec(),
             pieces: vec!["function"],
+            lines: Vec::new(),
             machine_code: false,
             only_on: None,
         };
@@ -58,6 +69,8 @@ impl<'a> Wish<'a> {
                 wish.setups = setups.split(", ").collect();
             } else if let Some(pieces) = line.strip_prefix("show: ") {
                 wish.pieces = pieces.split(", ").collect();
+            } else if let Some(lines) = line.strip_prefix("lines with: ") {
+                wish.lines = lines.split(", ").collect();
             } else if let Some(arch) = line.strip_prefix("machine code of ") {
                 (wish.machine_code, wish.only_on) = (true, Some(arch));
             } else if let Some(arch) = line.strip_prefix("only on ") {
@@ -83,6 +96,15 @@ impl<'a> Wish<'a> {
             .collect();
         assert!(!pieces.is_empty(), "no piece is called {:?}", self.pieces);
         pieces
+    }
+
+    /// The requested lines of a piece, without white space at their ends.
+    fn lines(&self, code: &str) -> String {
+        let is_wanted = |line: &&str| {
+            self.lines.is_empty() || self.lines.iter().any(|wanted| line.contains(wanted))
+        };
+        let lines: Vec<_> = code.trim_end().lines().filter(is_wanted).map(str::trim_end).collect();
+        lines.join("\n")
     }
 }
 
@@ -116,26 +138,103 @@ fn expand(text: &str) -> String {
     expanded
 }
 
-/// Lists each piece under each setup; of two equal ones, the second refers to
-/// the first.
+/// Whether the compiler has numbered this, so that the number says nothing.
+fn is_numbered(word: &str) -> bool {
+    let digits = |prefix| word.strip_prefix(prefix).unwrap_or_default();
+    let is_number = |digits: &str| !digits.is_empty() && digits.parse::<u32>().is_ok();
+    ["v", "block", "fn", "sig", "ss", "label"].into_iter().any(|prefix| is_number(digits(prefix)))
+}
+
+/// The numbered names in a text, each followed by what separates it from the
+/// next word; other words as they are.
+fn rename<'a>(text: &'a str, mut name: impl FnMut(&'a str) -> String) -> String {
+    let mut renamed = String::new();
+    for part in text.split_inclusive(|c: char| !c.is_alphanumeric()) {
+        let word = part.trim_end_matches(|c: char| !c.is_alphanumeric());
+        match is_numbered(word) {
+            true => renamed.push_str(&name(word)),
+            false => renamed.push_str(word),
+        }
+        renamed.push_str(&part[word.len()..]);
+    }
+    renamed
+}
+
+fn numbered_names(line: &str) -> Vec<&str> {
+    let mut names = Vec::new();
+    rename(line, |name| {
+        names.push(name);
+        String::new()
+    });
+    names
+}
+
+/// `other` with the names of `model`, as far as lines correspond; other names
+/// get a prime.
+fn with_names_of(model: &str, other: &str) -> String {
+    let [bare_model, bare_other] = [model, other].map(|text| rename(text, |_| "_".to_owned()));
+    let (model_lines, other_lines): (Vec<_>, Vec<_>) =
+        (model.lines().collect(), other.lines().collect());
+    let (mut to_model, mut to_other) = (HashMap::new(), HashMap::new());
+    for change in TextDiff::from_lines(&bare_model, &bare_other).iter_all_changes() {
+        let (Some(ours), Some(theirs)) = (change.old_index(), change.new_index()) else { continue };
+        let ours = numbered_names(model_lines[ours]);
+        for (ours, theirs) in ours.into_iter().zip(numbered_names(other_lines[theirs])) {
+            if !to_model.contains_key(theirs) && !to_other.contains_key(ours) {
+                to_model.insert(theirs, ours);
+                to_other.insert(ours, theirs);
+            }
+        }
+    }
+    rename(other, |name| to_model.get(name).map_or(format!("{name}'"), |&ours| ours.to_owned()))
+}
+
+/// What a piece changes of another, or `None` if they have little in common.
+fn changes(model: &str, other: &str) -> Option<String> {
+    let other_renamed = with_names_of(model, other);
+    let diff = TextDiff::from_lines(model, &other_renamed);
+    let mut changes = String::new();
+    for group in diff.grouped_ops(1) {
+        changes.push_str("@@\n");
+        for change in group.iter().flat_map(|op| diff.iter_changes(op)) {
+            let line = format!("{}{}", change.tag(), change.value().trim_end());
+            writeln!(changes, "{}", line.trim_end()).unwrap();
+        }
+    }
+    (changes.len() * 4 < other.len() * 3).then(|| changes.trim_end().to_owned())
+}
+
+/// Lists each piece under each setup, and once for all setups under which it is
+/// the same.
 fn golden(text: &str, wish: &Wish<'_>) -> String {
     let wasm = wat::parse_str(expand(text)).expect("the module can be parsed");
-    let mut found: Vec<(String, &str, String)> = Vec::new();
+    let mut found: Vec<(String, Vec<&str>, String)> = Vec::new();
     for setup in &wish.setups {
-        let pieces = wish.pieces(&wasm, setup);
-        found.extend(pieces.into_iter().map(|(name, code)| (name, *setup, code)));
+        for (name, code) in wish.pieces(&wasm, setup) {
+            let code = wish.lines(&code);
+            match found.iter_mut().find(|(of, _, earlier)| *of == name && *earlier == code) {
+                Some((_, setups, _)) => setups.push(*setup),
+                None => found.push((name, vec![*setup], code)),
+            }
+        }
     }
     found.sort_by(|a, b| a.0.cmp(&b.0));
     let mut golden = String::new();
-    for (index, (name, setup, code)) in found.iter().enumerate() {
-        let same = found[..index].iter().find(|(of, _, earlier)| of == name && earlier == code);
-        match same {
-            Some((_, earlier, _)) => {
-                writeln!(golden, ";; {name}, {setup}: as {earlier}\n").unwrap();
+    let mut models: Vec<(&str, &str, &str)> = Vec::new();
+    for (name, setups, code) in &found {
+        let under = match *setups == SETUPS {
+            true => "every setup".to_owned(),
+            false => setups.join(", "),
+        };
+        let of_same_name = models.iter().filter(|(of, _, _)| of == name);
+        let changed = of_same_name.filter_map(|(_, of, model)| Some((of, changes(model, code)?)));
+        match changed.min_by_key(|(_, changes)| changes.len()) {
+            Some((model, changes)) => {
+                writeln!(golden, ";; {name}, {under}: as {model} but\n{changes}\n").unwrap();
             }
             None => {
-                let code: Vec<_> = code.trim_end().lines().map(str::trim_end).collect();
-                writeln!(golden, ";; {name}, {setup}\n{}\n", code.join("\n")).unwrap();
+                writeln!(golden, ";; {name}, {under}\n{code}\n").unwrap();
+                models.push((name, setups[0], code));
             }
         }
     }

@@ -1,4 +1,3 @@
-;;! under: zero-count, clone-on-read, zeal
 ;; A global of references: read and written.
 (module (global $g (mut externref) (ref.null extern))
   (func (result externref) (global.get $g))

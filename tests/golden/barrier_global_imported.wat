@@ -1,4 +1,3 @@
-;;! under: zero-count, clone-on-read
 ;; The same through a pointer.
 (module (import "" "g" (global $g (mut externref)))
   (func (result externref) (global.get $g))

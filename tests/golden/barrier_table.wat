@@ -1,4 +1,3 @@
-;;! under: zero-count, clone-on-read, zeal
 ;; A table of references: read and written, both after a check.
 (module (table $t 4 externref)
   (func (param i32) (result externref) (table.get $t (local.get 0)))

@@ -1,4 +1,4 @@
-;;! under: zero-count, zeal
+;;! show: function 1, function 2
 ;; A function of the module, with a reference live across the call; then as a
 ;; tail call.
 (module

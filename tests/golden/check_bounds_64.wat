@@ -1,4 +1,3 @@
-;;! under: zero-count, hardware-traps
 ;; A memory with 64-bit addresses: the sum may carry.
 (module (memory i64 1)
   (func (param i64) (result i32) (i32.load8_u (local.get 0)))

@@ -1,4 +1,4 @@
-;;! under: zero-count, hardware-traps
+;;! under: zero-count, clone-on-read, zeal, hardware-traps
 ;; One check for two loads; two checks if there is a visible side effect in between.
 (module (memory 1) (global $g (mut i32) (i32.const 0))
   (func (param i32) (result i32)

@@ -1,4 +1,3 @@
-;;! under: zero-count, zeal, epoch, fuel
 ;; At a function's entry and at a loop header.
 (module
   (func (param i32)

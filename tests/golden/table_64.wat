@@ -1,0 +1,12 @@
+;; A table with 64-bit addresses: an element, a call, and ranges.
+(module (table $t i64 4 externref) (table $f i64 4 funcref) (table $s 4 externref)
+  (type $f (func))
+  (elem $e externref (ref.null extern))
+  (func (param i64) (result externref) (table.get $t (local.get 0)))
+  (func (param i64) (call_indirect $f (type $f) (local.get 0)))
+  (func (param i64 i32 externref) (result i64)
+    (table.fill $t (local.get 0) (local.get 2) (local.get 0))
+    (table.init $t $e (local.get 0) (local.get 1) (local.get 1))
+    (table.copy $t $t (local.get 0) (local.get 0) (local.get 0))
+    (table.copy $s $t (local.get 1) (local.get 0) (local.get 1))
+    (table.grow $t (local.get 2) (local.get 0)) (table.size $t) i64.add))
