@@ -12,6 +12,10 @@ macro_rules! traps {
         impl Trap {
             /// Every trap, in order of its code.
             pub const ALL: &'static [Trap] = &[$(Trap::$name,)+];
+            /// Name, as in this enumeration.
+            pub(super) const fn name(self) -> &'static str {
+                match self { $(Trap::$name => stringify!($name),)+ }
+            }
             /// The trap with this code, if there is one.
             pub const fn from_code(code: u64) -> Option<Self> {
                 match code { $($code => Some(Trap::$name),)+ _ => None }
