@@ -1,4 +1,6 @@
 //! [`Global`]: the handle to a global, made by the host or by an instance.
+//!
+//! Invariant: the type in a handle is that of the global which it names.
 
 use super::store::{AsContext, AsContextMut};
 use super::value::Val;
@@ -73,19 +75,21 @@ impl Global {
         if !self.ty.mutable {
             return Err(Misuse::ImmutableGlobal.into());
         }
-        value.check(self.ty.content, store)?;
         self.write(store, value)?;
         store.call_returned();
         Ok(())
     }
 
-    /// Writes a checked value.
+    /// Checks and writes a value.
     fn write(&self, store: &mut StoreOpaque, value: Val) -> Result<()> {
+        value.check(self.ty.content, store)?;
         if value.takes_slot() {
             store.reserve_references(1)?;
         }
         let cell = value.lower(store)?;
-        self.pinned.set(store, self.ty.content, cell)
+        // SAFETY: the type is the global's, by this file's invariant. The value
+        // was found to be of it, and of this store.
+        unsafe { self.pinned.set(store, self.ty.content, cell) }
     }
 }
 

@@ -30,10 +30,7 @@ impl Instance {
 
     pub(super) fn data_in<'s>(&self, store: &'s StoreOpaque) -> Result<&'s InstanceData> {
         self.store.check(store)?;
-        store
-            .instances
-            .get(self.index as usize)
-            .ok_or(Error::Bug("instance handle without an instance"))
+        store.instance(self.index)
     }
 
     /// The module.
@@ -51,10 +48,11 @@ impl Instance {
     /// instance belongs to another store.
     pub fn get_export(&self, store: impl AsContextMut, name: &str) -> Option<Extern> {
         let context = store.as_context();
-        let instance = self.data_in(context.opaque()).ok()?;
+        let store = context.opaque();
+        let instance = self.data_in(store).ok()?;
         let index = instance.module.export_index(name)?;
         let kind = instance.module.info().exports.get(index)?.kind;
-        export(instance, self.store, kind).ok()
+        export(store, self.index, kind).ok()
     }
 
     /// An exported function.
@@ -100,16 +98,16 @@ impl Instance {
         &self,
         store: impl Into<super::StoreContext<'s, T>>,
     ) -> Result<InstanceExports<'s>> {
-        let instance = self.data_in(store.into().opaque())?;
-        let exports = instance.module.info().exports.iter();
-        Ok(InstanceExports { store: self.store, instance, exports })
+        let store = store.into().opaque();
+        let exports = self.data_in(store)?.module.info().exports.iter();
+        Ok(InstanceExports { store, instance: self.index, exports })
     }
 }
 
 /// Iterates over the exports of an [`Instance`].
 pub struct InstanceExports<'s> {
-    store: StoreId,
-    instance: &'s InstanceData,
+    store: &'s StoreOpaque,
+    instance: u32,
     exports: core::slice::Iter<'s, Export>,
 }
 
@@ -118,7 +116,7 @@ impl<'s> Iterator for InstanceExports<'s> {
 
     fn next(&mut self) -> Option<Self::Item> {
         let export = self.exports.next()?;
-        Some((&export.name, self::export(self.instance, self.store, export.kind).ok()?))
+        Some((&export.name, self::export(self.store, self.instance, export.kind).ok()?))
     }
 }
 
@@ -128,23 +126,24 @@ impl core::fmt::Debug for InstanceExports<'_> {
     }
 }
 
-/// Resolves an export of an instance. `store` is the id of the store that owns
-/// it.
-fn export(instance: &InstanceData, store: StoreId, kind: ExportKind) -> Result<Extern> {
+/// Resolves an export of an instance of the store.
+fn export(store: &StoreOpaque, instance: u32, kind: ExportKind) -> Result<Extern> {
     Ok(match kind {
-        ExportKind::Func(func) => Extern::Func(Func { pinned: instance.pinned_func(store, func)? }),
-        ExportKind::Table(table) => Extern::Table(Table { store, index: instance.table(table)? }),
+        ExportKind::Func(func) => Extern::Func(Func { pinned: store.pinned_func(instance, func)? }),
+        ExportKind::Table(table) => {
+            let index = store.instance(instance)?.table(table)?;
+            Extern::Table(Table { store: store.id, index })
+        }
         ExportKind::Memory(memory) => {
-            Extern::Memory(Memory { store, index: instance.memory(memory)? })
+            let index = store.instance(instance)?.memory(memory)?;
+            Extern::Memory(Memory { store: store.id, index })
         }
         ExportKind::Global(global) => {
-            let ty = instance.module.info().globals.get(global.index()).ok_or(BAD_EXPORT)?.ty;
-            Extern::Global(Global { pinned: instance.pinned_global(store, global)?, ty })
+            let (pinned, ty) = store.pinned_global(instance, global)?;
+            Extern::Global(Global { pinned, ty })
         }
     })
 }
-
-const BAD_EXPORT: Error = Error::Bug("export outside an instance's index space");
 
 fn unknown_export(instance: &InstanceData, name: &str) -> Error {
     link::link_error(instance.module.name().unwrap_or(""), name, LinkReason::Unknown)

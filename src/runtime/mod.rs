@@ -42,6 +42,7 @@ mod external;
 mod func;
 #[expect(unsafe_code, reason = "enters generated code")]
 mod func_calls;
+#[expect(unsafe_code, reason = "vouches for the type of a value")]
 mod global;
 #[expect(unsafe_code, reason = "is entered by generated code")]
 mod host_func;

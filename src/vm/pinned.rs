@@ -9,7 +9,7 @@ use super::raw_box::RawBox;
 use super::store::{StoreId, StoreOpaque};
 use super::{const_expr, global};
 use crate::abi::{FuncIndex, GlobalIndex, ValRaw, VmFuncRef, VmGlobal};
-use crate::artifact::ValType;
+use crate::artifact::{GlobalType, ValType};
 use crate::engine::shared::Shared;
 use crate::error::{Error, Result};
 use core::ptr::NonNull;
@@ -126,40 +126,57 @@ impl Pinned<VmGlobal> {
         Ok(unsafe { (*place.as_ptr()).0 })
     }
 
-    /// Sets the value of a global of type `ty` to one of that type.
+    /// Sets the value.
     ///
     /// # Errors
     /// [`crate::Misuse::WrongStore`].
-    pub(crate) fn set(self, store: &mut StoreOpaque, ty: ValType, cell: ValRaw) -> Result<()> {
+    ///
+    /// # Safety
+    /// The global is of type `ty`, and the cell holds a value of that type which
+    /// belongs to `store`.
+    pub(crate) unsafe fn set(
+        self,
+        store: &mut StoreOpaque,
+        ty: ValType,
+        cell: ValRaw,
+    ) -> Result<()> {
         let place = self.in_store(store)?;
         // SAFETY: alive, and of this store (V6); generated code is not running
-        // (V4). The caller knows the global's type.
+        // (V4). The type is right by this function's contract.
         unsafe { global::write(&mut store.heap, place, ty, cell) };
         Ok(())
     }
 }
 
-impl InstanceData {
-    /// A function of the instance. `store` is the id of the store that owns it.
-    pub(crate) fn pinned_func(&self, store: StoreId, func: FuncIndex) -> Result<Pinned<VmFuncRef>> {
-        let func_ref = const_expr::func_ref(func, &self.module, self.view())?;
-        // SAFETY: in the instance's context, which lives as long as the store (V1).
-        Ok(unsafe { Pinned::new(store, func_ref) })
+impl StoreOpaque {
+    /// An instance of the store.
+    pub(crate) fn instance(&self, index: u32) -> Result<&InstanceData> {
+        let instance = self.instances.get(index as usize);
+        instance.ok_or(Error::Bug("instance index without an instance"))
     }
 
-    /// A global of the instance, defined or imported. `store` is as above.
+    /// A function of an instance.
+    pub(crate) fn pinned_func(&self, instance: u32, func: FuncIndex) -> Result<Pinned<VmFuncRef>> {
+        let instance = self.instance(instance)?;
+        let func_ref = const_expr::func_ref(func, &instance.module, instance.view())?;
+        // SAFETY: in the instance's context, which lives as long as the store (V1).
+        Ok(unsafe { Pinned::new(self.id, func_ref) })
+    }
+
+    /// A global of an instance, defined or imported, and its type.
     pub(crate) fn pinned_global(
         &self,
-        store: StoreId,
+        instance: u32,
         global: GlobalIndex,
-    ) -> Result<Pinned<VmGlobal>> {
-        let place = self.view().global(global)?;
+    ) -> Result<(Pinned<VmGlobal>, GlobalType)> {
+        let instance = self.instance(instance)?;
+        let declared = instance.module.info().globals.get(global.index());
+        let ty = declared.ok_or(Error::Bug("global outside an instance's index space"))?.ty;
+        let place = instance.view().global(global)?;
         // SAFETY: in a context or a cell, which live as long as the store (V1).
-        Ok(unsafe { Pinned::new(store, place) })
+        Ok((unsafe { Pinned::new(self.id, place) }, ty))
     }
-}
 
-impl StoreOpaque {
     /// Puts a host function into the store whose data it expects.
     ///
     /// # Errors
