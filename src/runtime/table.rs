@@ -77,11 +77,9 @@ impl Table {
         let context = store.as_context();
         let store = context.opaque();
         let table = self.data_in(store)?;
-        if index >= table.len() {
-            return Err(Misuse::OutOfBounds.into());
-        }
+        let element = table.get(index).ok_or(Misuse::OutOfBounds)?;
         let ty = table.ty().element;
-        Val::lift(ty.cell_from_element(table.get(index)), ValType::Ref(ty), store)
+        Val::lift(ty.cell_from_element(element), ValType::Ref(ty), store)
     }
 
     /// Sets an element.

@@ -80,6 +80,7 @@ mod segments;
 pub(crate) mod store;
 #[expect(unsafe_code, reason = "elements are raw memory")]
 pub(crate) mod table;
+#[expect(unsafe_code, reason = "checks bounds once for many elements")]
 pub(crate) mod table_ops;
 
 pub(crate) use builtins::FUNCTIONS;

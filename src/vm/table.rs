@@ -130,7 +130,7 @@ impl TableData {
         self.vm.get().len as u64
     }
 
-    /// The address of an element that is known to exist.
+    /// The address of an element, if it exists.
     fn element<V>(&self, index: u64) -> *mut V {
         debug_assert!(
             index < self.len() && size_of::<V>() == 1 << self.ty.element.element_bytes_log2()
@@ -146,9 +146,19 @@ impl TableData {
         }
     }
 
-    /// Reads an element that is known to exist.
-    pub(crate) fn get(&self, index: u64) -> RawElement {
-        // SAFETY: the element exists.
+    /// An element, if it exists.
+    pub(crate) fn get(&self, index: u64) -> Option<RawElement> {
+        // SAFETY: just checked.
+        (index < self.len()).then(|| unsafe { self.get_unchecked(index) })
+    }
+
+    /// Reads an element.
+    ///
+    /// # Safety
+    /// `index` is below [`Self::len`].
+    pub(super) unsafe fn get_unchecked(&self, index: u64) -> RawElement {
+        // SAFETY: the element exists, by this function's contract. The type says
+        // how large it is, as it did when the memory was laid out.
         unsafe {
             match self.ty.element.form() {
                 RefForm::FuncRef => {
@@ -159,10 +169,14 @@ impl TableData {
         }
     }
 
-    /// Writes `value` to an element that is known to exist.
-    pub(crate) fn set(&self, heap: &mut RefHeap, index: u64, value: RawElement) {
-        // SAFETY: the element exists. Generated code that waits on the stack
-        // reads elements anew after each call (V4).
+    /// Writes `value` to an element.
+    ///
+    /// # Safety
+    /// `index` is below [`Self::len`].
+    pub(super) unsafe fn set_unchecked(&self, heap: &mut RefHeap, index: u64, value: RawElement) {
+        // SAFETY: the element exists, by this function's contract, and nobody
+        // else uses it: generated code does not run (V4), and reads elements anew
+        // after each call.
         unsafe {
             match self.ty.element.form() {
                 RefForm::FuncRef => self.element::<*mut VmFuncRef>(index).write(func_ref(value)),

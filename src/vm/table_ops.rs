@@ -40,11 +40,15 @@ pub(crate) fn create(
     Ok(index)
 }
 
-/// Writes `value` to an element that is known to exist. Once, for all loops.
+/// Writes `value` to an element. Once, for all loops.
+///
+/// # Safety
+/// The table, if there is one, has an element of this index.
 #[inline(never)]
-fn set(store: &mut StoreOpaque, table: u32, index: u64, value: RawElement) -> Result<()> {
+unsafe fn set(store: &mut StoreOpaque, table: u32, index: u64, value: RawElement) -> Result<()> {
     let StoreOpaque { tables, heap, .. } = store;
-    table_at(tables, table)?.set(heap, index, value);
+    // SAFETY: passed on to the caller.
+    unsafe { table_at(tables, table)?.set_unchecked(heap, index, value) };
     Ok(())
 }
 
@@ -90,7 +94,8 @@ pub(crate) fn fill(
     len: u64,
 ) -> Result<()> {
     table_at(&store.tables, table)?.check_range(start, len)?;
-    (start..start + len).try_for_each(|index| set(store, table, index, value))
+    // SAFETY: the range was checked, and no table shrinks.
+    (start..start + len).try_for_each(|index| unsafe { set(store, table, index, value) })
 }
 
 /// `table.copy`.
@@ -107,8 +112,11 @@ pub(crate) fn copy(
         return Err(Error::Bug("table.copy between tables of different types"));
     }
     let mut step = |at: u64| {
-        let value = table_at(&store.tables, src_table)?.get(src + at);
-        set(store, dst_table, dst + at, value)
+        // SAFETY: both ranges were checked, and no table shrinks.
+        unsafe {
+            let value = table_at(&store.tables, src_table)?.get_unchecked(src + at);
+            set(store, dst_table, dst + at, value)
+        }
     };
     // Backwards if the target lies after the source, because they may overlap.
     if dst <= src { (0..len).try_for_each(&mut step) } else { (0..len).rev().try_for_each(step) }
@@ -123,7 +131,11 @@ pub(crate) fn init(
     mut value: impl FnMut(u64) -> Result<RawElement>,
 ) -> Result<()> {
     table_at(&store.tables, table)?.check_range(dst, len)?;
-    (0..len).try_for_each(|at| set(store, table, dst + at, value(at)?))
+    (0..len).try_for_each(|at| {
+        let value = value(at)?;
+        // SAFETY: the range was checked, and no table shrinks.
+        unsafe { set(store, table, dst + at, value) }
+    })
 }
 
 /// Takes every reference out of a table that is being undone.
