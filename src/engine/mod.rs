@@ -29,7 +29,7 @@ mod code_ranges;
 mod compile_config;
 mod config;
 #[expect(unsafe_code, reason = "reads the stack and store of interrupted code")]
-pub mod fault;
+mod fault;
 #[expect(unsafe_code, reason = "the contract of the handler of faults")]
 mod handle;
 #[cfg(feature = "std")]
@@ -39,7 +39,7 @@ pub(crate) mod index_table;
 #[expect(unsafe_code, reason = "takes ranges out of that list")]
 mod known_code;
 mod limiter;
-pub mod limits;
+pub(crate) mod limits;
 mod module;
 mod registry;
 #[expect(unsafe_code, reason = "counts by hand")]

@@ -14,6 +14,7 @@
 
 mod context;
 mod hooks;
+#[forbid(unsafe_code)]
 mod inner;
 
 pub use context::{AsContext, AsContextMut, StoreContext, StoreContextMut};
