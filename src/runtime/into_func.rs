@@ -56,8 +56,9 @@ pub struct HostParts {
 /// a leading [`Caller`]. Implemented for all that qualify.
 ///
 /// # Safety
-/// The shim in the parts runs closures of the type that the parts have, and
-/// reads and writes the cells of a function of their function type.
+/// The shim in the parts runs closures of the type that the parts have, in a
+/// store whose data is of type `T`, and expects nothing else. It reads and writes
+/// the cells of a function of their function type.
 pub unsafe trait IntoFunc<T, Params, Results>: Send + Sync + 'static {
     #[doc(hidden)]
     fn into_parts(self) -> Result<HostParts>;
@@ -75,8 +76,8 @@ macro_rules! functions {
         functions!(@one ($($name $index)*) (T, F, $($name,)* R) ($($name,)*) _caller ());
     };
     (@one ($($name:ident $index:tt)*) ($($generic:ident),*) ($($param:ty,)*) $caller:ident ($($pass:ident)?)) => {
-        // SAFETY: the shim is made for this closure's type and reads the
-        // parameters that the function type names.
+        // SAFETY: the shim is made for this closure's type and for data of type
+        // `T`. It reads the parameters that the function type names.
         unsafe impl<$($generic),*> IntoFunc<T, ($($param,)*), R> for F
         where
             T: 'static,

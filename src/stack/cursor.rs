@@ -34,13 +34,14 @@ impl Cursor {
     /// is its stack (S1, S2).
     pub(super) unsafe fn next(&mut self) -> Result<Option<Frame>, WalkError> {
         let callee_fp = self.links.fp();
-        // SAFETY: a frame below the entry's.
+        // SAFETY: the activation is live, by this function's contract (S1). The
+        // frame lies below the entry's, because the links lead no higher (S2, S3).
         let fp = unsafe { self.links.next()? };
         if self.links.is_at_end() {
             return Ok(None);
         }
         let frame = Frame { return_address: self.return_address, fp, callee_fp };
-        // SAFETY: as above.
+        // SAFETY: as above; this frame is not the entry's yet.
         self.return_address = unsafe { self.links.return_address() };
         Ok(Some(frame))
     }

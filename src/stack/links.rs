@@ -1,7 +1,6 @@
 //! [`Links`]: the chain of frame pointers, and the only place that reads it.
 //!
-//! Invariant: a frame pointer is followed only after it was found to be aligned,
-//! above the one before, and no higher than the chain may lead.
+//! Keeps S3: each frame pointer is checked before it is followed.
 
 use crate::arch;
 
@@ -71,7 +70,8 @@ impl Links {
     /// The current frame is live, on a stack that does not change (S1).
     #[inline]
     pub(crate) unsafe fn return_address(&self) -> usize {
-        // SAFETY: aligned, and in a live frame.
+        // SAFETY: `fp` was checked (S3); the frame is live, by this function's
+        // contract, and does not change (S1, S2).
         arch::strip_return_address(unsafe { read_word(self.fp + arch::RETURN_ADDRESS_OFFSET) })
     }
 
@@ -84,7 +84,7 @@ impl Links {
     /// As for [`Self::return_address`].
     #[inline]
     pub(crate) unsafe fn next(&mut self) -> Result<usize, WalkError> {
-        // SAFETY: aligned, and in a live frame.
+        // SAFETY: as in `return_address` (S1, S2, S3).
         let above = unsafe { read_word(self.fp) };
         if !above.is_multiple_of(arch::FRAME_ALIGN) {
             return Err(WalkError::Misaligned);

@@ -20,6 +20,8 @@
 //!   the entry frame pointer of the same activation. The fault handler, which
 //!   knows no exit, follows links from the interrupted frame, through frames of
 //!   generated code alone.
+//! - **S3** A frame pointer is followed only after it was found to be aligned,
+//!   above the one before, and no higher than the chain may lead.
 //!
 //! | file | owns |
 //! |---|---|

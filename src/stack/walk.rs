@@ -28,7 +28,8 @@ impl Activations {
             return Ok(None);
         }
         // SAFETY: records live on the frames of `arch::enter` calls that have
-        // not returned; they unlink themselves when they do.
+        // not returned, and unlink themselves when they do. No such call returns
+        // during the walk (S1).
         let record = unsafe { self.record.read() };
         if record.entry_fp <= self.record.addr() {
             return Err(WalkError::BrokenActivation);
@@ -107,7 +108,8 @@ pub unsafe fn walk<L: StackMapLookup + ?Sized>(
             unsafe { frame.visit(distances, visit)? };
         }
     }
-    // SAFETY: host frames unlink themselves before they go.
+    // SAFETY: `vm` is valid, by this function's contract. Host frames unlink
+    // themselves before they go, and none goes during the walk (S1).
     let mut host = unsafe { (*vm).host_frames };
     while !host.is_null() {
         // SAFETY: as above; the arrays it points to have `len` items.

@@ -13,7 +13,8 @@ impl StoreOpaque {
         let mut frame: *const HostFrame = unsafe { (*self.vm().as_ptr()).host_frames };
         while !frame.is_null() {
             // SAFETY: linked frames live on the stack of host calls that are
-            // in progress; each unlinks itself when it ends.
+            // in progress. Each unlinks itself when it ends, and none ends while
+            // this thread follows the chain (S1).
             let (found, previous) = unsafe { ((*frame).serial, (*frame).previous) };
             if found == serial {
                 return true;

@@ -37,7 +37,8 @@ pub unsafe trait WasmResults: Sized {
     unsafe fn lift_all(store: &StoreOpaque, cells: *const ValRaw) -> Result<Self>;
 }
 
-// SAFETY: one cell.
+// SAFETY: one type, and as for the list of one value one cell is written: of
+// that type, by the contract of `ToWasm`.
 unsafe impl<V: ToWasm> WasmParams for V {
     const TYPES: &'static [ValType] = &[V::TYPE];
 
@@ -48,7 +49,7 @@ unsafe impl<V: ToWasm> WasmParams for V {
     }
 }
 
-// SAFETY: one cell.
+// SAFETY: one type, and one cell is read, as a value of that type.
 unsafe impl<V: FromWasm> WasmResults for V {
     const TYPES: &'static [ValType] = &[V::TYPE];
 
