@@ -24,14 +24,6 @@ use std_alloc::{boxed::Box, string::String, vec::Vec};
 ///     artifact.parts.code.fill(0x90);
 /// }
 /// ```
-///
-/// nor make one from bytes that the compiler has not produced:
-///
-/// ```compile_fail,E0133
-/// fn forge(parts: kernref::__internals::ArtifactParts) -> kernref::Artifact {
-///     kernref::Artifact::from_parts(parts)
-/// }
-/// ```
 #[derive(Debug)]
 pub struct Artifact {
     parts: ArtifactParts,
@@ -44,7 +36,14 @@ impl Artifact {
         Self { parts }
     }
 
-    /// An artifact from parts that come from elsewhere.
+    /// An artifact from parts that come from elsewhere. Safe code cannot ask
+    /// for it:
+    ///
+    /// ```compile_fail,E0133
+    /// fn forge(parts: kernref::__internals::ArtifactParts) -> kernref::Artifact {
+    ///     kernref::Artifact::from_parts(parts)
+    /// }
+    /// ```
     ///
     /// # Safety
     /// The compiler of this crate has produced the parts, together, and nothing
