@@ -1,4 +1,5 @@
-//! Paths that comments and pages name: each must exist.
+//! Comments: written so that the checks can read them, and naming only paths
+//! that exist, as pages do.
 
 use super::{Breach, Texts};
 use crate::Result;
@@ -14,22 +15,92 @@ pub type Comment<'t> = (usize, &'t str);
 /// # Errors
 /// If it is not Rust.
 pub fn of(text: &str) -> Result<Vec<Comment<'_>>> {
-    let mut literals = Vec::new();
-    spans(text.parse().map_err(|error| format!("{error}"))?, &mut literals);
-    // A documentation comment is a literal too.
-    literals.retain(|range: &Range<usize>| !text[range.clone()].starts_with('/'));
+    let literals = literals(text, tokens(text)?);
     let mut comments = Vec::new();
     let mut start = 0;
     for (number, line) in text.split_inclusive('\n').enumerate() {
-        let inside = |at: &usize| literals.iter().any(|range| range.contains(&(start + at)));
-        let slashes = line.match_indices("//").map(|(at, _)| at).find(|at| !inside(at));
-        if let Some(at) = slashes {
+        if let Some(at) = outside(&literals, start, line, "//") {
             let comment = line[at..].trim_start_matches('/').trim_start_matches('!');
             comments.push((number + 1, comment.trim_end()));
         }
         start += line.len();
     }
     Ok(comments)
+}
+
+/// Comments that [`of`] does not see, or not as they are meant: between `/*`
+/// and `*/`, and in `doc` attributes.
+///
+/// # Errors
+/// If a file is not Rust.
+pub fn unseen(texts: &Texts) -> Result<Vec<Breach>> {
+    let mut found = Vec::new();
+    for (file, text) in texts {
+        let tokens = tokens(text).map_err(|error| format!("{file}: {error}"))?;
+        let mut lines = Vec::new();
+        doc_attributes(text, tokens.clone(), &mut lines);
+        let mut breach = |line, what: &str| {
+            found.push(Breach { file: file.clone(), line, what: what.into() });
+        };
+        for line in lines {
+            breach(line, "documentation in an attribute: write `///` or `//!`");
+        }
+        let literals = literals(text, tokens);
+        let mut start = 0;
+        for (number, line) in text.split_inclusive('\n').enumerate() {
+            if let Some(at) = outside(&literals, start, line, "/*")
+                && outside(&literals, start, line, "//").is_none_or(|slashes| at < slashes)
+            {
+                breach(number + 1, "a comment in `/*`: write `//`");
+            }
+            start += line.len();
+        }
+    }
+    Ok(found)
+}
+
+fn tokens(text: &str) -> Result<TokenStream> {
+    text.parse().map_err(|error| format!("{error}"))
+}
+
+/// Where `line`, which begins at `start`, has `sign` outside literals.
+fn outside(literals: &[Range<usize>], start: usize, line: &str, sign: &str) -> Option<usize> {
+    let inside = |at: &usize| literals.iter().any(|range| range.contains(&(start + at)));
+    line.match_indices(sign).map(|(at, _)| at).find(|at| !inside(at))
+}
+
+/// Lines of `doc = …` that are written so. What `include_str!` brings in is a
+/// page, which is checked as one.
+fn doc_attributes(text: &str, tokens: TokenStream, lines: &mut Vec<usize>) {
+    let tokens: Vec<TokenTree> = tokens.into_iter().collect();
+    for window in tokens.windows(3) {
+        if let [TokenTree::Ident(name), TokenTree::Punct(sign), value] = window
+            && name == "doc"
+            && sign.as_char() == '='
+            && !is_doc_comment(text, value)
+            && !matches!(value, TokenTree::Ident(call) if call == "include_str")
+        {
+            lines.push(value.span().start().line);
+        }
+    }
+    for token in tokens {
+        if let TokenTree::Group(group) = token {
+            doc_attributes(text, group.stream(), lines);
+        }
+    }
+}
+
+/// A documentation comment is a literal that begins with a slash.
+fn is_doc_comment(text: &str, token: &TokenTree) -> bool {
+    matches!(token, TokenTree::Literal(_)) && text[token.span().byte_range()].starts_with('/')
+}
+
+/// Where literals other than documentation comments lie.
+fn literals(text: &str, tokens: TokenStream) -> Vec<Range<usize>> {
+    let mut literals = Vec::new();
+    spans(tokens, &mut literals);
+    literals.retain(|range| !text[range.clone()].starts_with('/'));
+    literals
 }
 
 fn spans(tokens: TokenStream, literals: &mut Vec<Range<usize>>) {
@@ -95,7 +166,7 @@ fn exists(path: &str, file: &str, files: &BTreeSet<String>) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::{breaches, of};
+    use super::{breaches, of, unseen};
 
     const FILES: [&str; 7] = [
         "CONTRIBUTING.md",
@@ -117,6 +188,34 @@ mod tests {
     fn comments_are_told_from_strings() {
         let text = "//! a\nfn f() { let s = \"// no\"; } // b\n/// c\nconst C: &str = r#\"\n// no\n\"#; // d `x`\n";
         assert_eq!(of(text).unwrap(), [(1, " a"), (2, " b"), (3, " c"), (6, " d `x`")]);
+    }
+
+    #[test]
+    fn comments_that_are_not_seen_are_refused() {
+        let lines = |text: &str| -> Vec<usize> {
+            let texts = [("src/a.rs".to_string(), text.to_string())].into();
+            unseen(&texts).unwrap().into_iter().map(|breach| breach.line).collect()
+        };
+        for text in [
+            "//! a /* b */\n/// c\nfn f() {} // d /* e",
+            "const C: &str = \"/* no */\"; // #[doc = \"no\"]",
+            "#[doc(hidden)]\n#[doc = include_str!(\"../README.md\")]\nfn f() {}",
+        ] {
+            assert!(lines(text).is_empty(), "{text}");
+        }
+        for (line, text) in [
+            (2, "\n/* SAFETY: (Z9) */ fn f() {}"),
+            (1, "fn f() {} /* a */ // b"),
+            (1, "/** a */ fn f() {}"),
+            (1, "/*! a\n b */"),
+            (2, "fn f() {\n    g(/* a */);\n}"),
+            (2, "\n#[doc = \"See `src/lost.rs`.\"]\nfn f() {}"),
+            (1, "#![doc = r\"a\"]"),
+            (1, "#[doc = concat!(\"a\", \"b\")] fn f() {}"),
+            (2, "mod a {\n#[cfg_attr(test, doc = \"a\")] fn f() {}\n}"),
+        ] {
+            assert_eq!(lines(text), [line], "{text}");
+        }
     }
 
     #[test]

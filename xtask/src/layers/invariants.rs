@@ -1,9 +1,9 @@
 //! The invariants: listed on one page, defined in one file each, and cited by
-//! `SAFETY` notes under these names alone.
+//! `SAFETY` notes, and in parentheses by any comment, under these names alone.
 
 use super::{Breach, Texts, comments};
 use crate::Result;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// The page that lists them: rows of `| id | statement | home |`.
 pub const PAGE: &str = "docs/safety.md";
@@ -19,7 +19,7 @@ pub fn breaches(page: &str, sources: &Texts) -> Result<Vec<Breach>> {
         found.push(Breach { file: file.into(), line, what });
     };
     let mut defined = BTreeMap::new();
-    let mut cited = Vec::new();
+    let mut cited = BTreeSet::new();
     for (file, text) in sources.iter().filter(|(file, _)| file.ends_with(".rs")) {
         let comments = comments::of(text).map_err(|error| format!("{file}: {error}"))?;
         for (line, id) in definitions(&comments) {
@@ -27,8 +27,9 @@ pub fn breaches(page: &str, sources: &Texts) -> Result<Vec<Breach>> {
                 breach(file, line, format!("{id} is defined in {other} already"));
             }
         }
-        let ids = citations(&comments).into_iter();
-        cited.extend(ids.map(|(line, id)| (file.as_str(), line, id)));
+        let mut ids = citations(&comments);
+        ids.extend(in_parentheses(&comments));
+        cited.extend(ids.into_iter().map(|(line, id)| (file.as_str(), line, id)));
     }
     let mut listed = BTreeMap::new();
     for (line, id, home) in rows(page) {
@@ -46,7 +47,7 @@ pub fn breaches(page: &str, sources: &Texts) -> Result<Vec<Breach>> {
     }
     for (file, line, id) in cited {
         if !listed.contains_key(id) {
-            breach(file, line, format!("the note cites {id}, which is in no list"));
+            breach(file, line, format!("the comment cites {id}, which is in no list"));
         }
     }
     Ok(found)
@@ -70,8 +71,8 @@ fn definitions<'t>(comments: &[comments::Comment<'t>]) -> Vec<(usize, &'t str)> 
 }
 
 /// Names in `SAFETY` notes: from that word to the end of the comment.
-fn citations<'t>(comments: &[comments::Comment<'t>]) -> Vec<(usize, &'t str)> {
-    let mut cited = Vec::new();
+fn citations<'t>(comments: &[comments::Comment<'t>]) -> BTreeSet<(usize, &'t str)> {
+    let mut cited = BTreeSet::new();
     let mut last = None;
     for (line, text) in comments {
         let goes_on = last == Some(line - 1);
@@ -81,6 +82,31 @@ fn citations<'t>(comments: &[comments::Comment<'t>]) -> Vec<(usize, &'t str)> {
             for prose in text.split('`').step_by(2) {
                 let words = prose.split(|c: char| !c.is_ascii_alphanumeric() && c != '_');
                 cited.extend(words.filter(|word| is_id(word)).map(|id| (*line, id)));
+            }
+        }
+    }
+    cited
+}
+
+/// Names with which parentheses begin: `(V3)`, `(G1, G2)`.
+fn in_parentheses<'t>(comments: &[comments::Comment<'t>]) -> BTreeSet<(usize, &'t str)> {
+    let mut cited = BTreeSet::new();
+    // Whether a list of names goes on, and where it last did.
+    let (mut goes_on, mut last) = (false, 0);
+    for (line, text) in comments {
+        goes_on &= last + 1 == *line;
+        last = *line;
+        for prose in text.split('`').step_by(2) {
+            for (at, part) in prose.split('(').enumerate() {
+                goes_on |= at > 0;
+                let list = part.split(')').next().unwrap_or_default();
+                for word in list.split([' ', ',', ';']).filter(|word| !word.is_empty()) {
+                    goes_on &= is_id(word) || ["and", "or"].contains(&word);
+                    if goes_on && is_id(word) {
+                        cited.insert((*line, word));
+                    }
+                }
+                goes_on &= !part.contains(')');
             }
         }
     }
@@ -123,6 +149,7 @@ mod tests {
             "// SAFETY: a word of type `I32`, of x86_64 and SSE42.\nfn f() {}",
             "// SAFETY: fine.\nfn f() {}\n// R7 is a register.",
             "const C: &str = \"// SAFETY: G9\";",
+            "//! Live (G1), one each (G2; see there).\nfn f() {} // (`I32`), (the G9), (G1) G9",
         ] {
             assert_eq!(found(LIST, HOME, notes), none, "{notes}");
         }
@@ -134,12 +161,16 @@ mod tests {
             (1, "// SAFETY: G9.\nfn f() {}"),
             (2, "// SAFETY: live (G1), and\n// by V12, one each.\nfn f() {}"),
             (1, "fn f() { g() } // SAFETY: see H1"),
-            (2, "fn f() {\n/* SAFETY */ // SAFETY: (R7)\n}"),
+            (2, "fn f() {\n// SAFETY: (R7)\n}"),
+            (1, "//! The frames stand still (V3)."),
+            (2, "\n/// One each (G2, G9).\nfn f() {}"),
+            (3, "\n// Live (G1 and\n// G9).\nfn f() {}"),
+            (1, "fn f() {} // (G1) and (F8 of `src/f.rs`)"),
         ] {
             let found = found(LIST, HOME, notes);
             assert_eq!(found.len(), 1, "{notes}: {found:?}");
             assert!(
-                found[0].starts_with(&format!("src/vm.rs:{line}: the note cites")),
+                found[0].starts_with(&format!("src/vm.rs:{line}: the comment cites")),
                 "{found:?}"
             );
         }

@@ -6,8 +6,9 @@
 //! `use` is written. Within a floor, imports make no circle of more than two
 //! files, except those that a decision names.
 //!
-//! Comments and pages name only files that exist, and `SAFETY` notes only
-//! invariants that `docs/safety.md` lists.
+//! Comments and pages name only files that exist, and `SAFETY` notes and
+//! parentheses only invariants that `docs/safety.md` lists. The crate's comments
+//! all begin with `//`, so that none escapes these checks.
 
 mod circles;
 mod comments;
@@ -71,6 +72,7 @@ pub fn check() -> Result<()> {
 
     let page = source::text(&root.join(invariants::PAGE))?;
     texts.retain(|name, _| name.starts_with("src/"));
+    breaches.extend(comments::unseen(&texts)?);
     breaches.extend(invariants::breaches(&page, &texts)?);
 
     breaches.sort();
