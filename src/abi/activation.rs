@@ -42,7 +42,7 @@ pub struct HostFrame {
     /// How many values there are.
     pub len: usize,
     /// One entry per value: true where it is an externref slot number.
-    pub is_externref: *const bool,
+    pub is_rooted: *const bool,
     /// Distinguishes this frame from every earlier one of the store.
     pub serial: u64,
 }

@@ -1,8 +1,8 @@
 //! Memory from the embedder: the traits through which Kernref asks for it, and
 //! ready-made providers.
 //!
-//! Layers below (`arch`) and beside (`stack`, `gc`) never allocate; layers
-//! above never know where memory comes from.
+//! `arch` below, and `stack` and `gc` above, never allocate. The layers above
+//! never know where memory comes from.
 
 mod code_memory;
 mod embedder;

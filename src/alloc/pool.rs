@@ -64,7 +64,7 @@ struct State {
 }
 
 /// Whether a released memory can be kept.
-enum Place {
+enum Room {
     /// Yes; it has been counted.
     Taken,
     /// Perhaps, once this one, which has been taken out to make room, is released.
@@ -126,20 +126,20 @@ impl State {
 
     /// Looks for a place for a memory. Memories of another capacity give way,
     /// the oldest first: what is released now is the kind that is in use now.
-    fn place(&mut self, size: Size, limits: &PoolLimits) -> Place {
+    fn place(&mut self, size: Size, limits: &PoolLimits) -> Room {
         if self.fits(size, limits) {
             self.count(size);
-            return Place::Taken;
+            return Room::Taken;
         }
         if size.committed_bytes > limits.committed_bytes
             || size.capacity_bytes > limits.capacity_bytes
         {
-            return Place::None;
+            return Room::None;
         }
         let is_other = |kept: &Kept| kept.0.capacity_bytes != size.capacity_bytes;
         match self.list.iter().position(is_other) {
-            Some(oldest) => Place::After(self.remove(oldest)),
-            None => Place::None,
+            Some(oldest) => Room::After(self.remove(oldest)),
+            None => Room::None,
         }
     }
 
@@ -272,10 +272,10 @@ impl<S: MemorySource> PoolingMemorySource<S> {
         for _ in 0..=self.limits.memories {
             let place = self.state.lock().place(size, &self.limits);
             match place {
-                Place::Taken => return true,
+                Room::Taken => return true,
                 // SAFETY: it came from the source and nobody uses it (P1).
-                Place::After(oldest) => unsafe { self.source.release(oldest) },
-                Place::None => return false,
+                Room::After(oldest) => unsafe { self.source.release(oldest) },
+                Room::None => return false,
             }
         }
         false

@@ -13,6 +13,7 @@ use crate::arch::WHOLE_STORE_BYTES;
 use crate::artifact::ModuleInfo;
 use cranelift_codegen::ir::{InstBuilder, Signature, Type, Value, types};
 use cranelift_codegen::isa::CallConv;
+use std_alloc::vec::Vec;
 
 /// The most bytes that are copied in place.
 const IN_PLACE_BYTES: u64 = 64;
@@ -79,7 +80,7 @@ fn in_place(t: &mut Translator<'_, '_>, bulk: Bulk, to: Value, what: Value, len:
         // for, because later accesses may rely on that use as a check.
         Bulk::Copy(memory, from) => {
             let source = t.whole_address(from, what, 0, len, len);
-            let values: std_alloc::vec::Vec<_> = offsets
+            let values: Vec<_> = offsets
                 .map(|at| {
                     let place = source.offset + at;
                     (at, t.builder.ins().load(ty, source.flags, source.base, place))

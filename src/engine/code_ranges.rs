@@ -25,7 +25,7 @@ pub(crate) struct CodeRanges {
 
 /// A range and its owner.
 #[derive(Clone)]
-pub(crate) struct Known {
+pub(crate) struct CodeRange {
     pub(crate) code: Range<usize>,
     /// `Engine::id`.
     pub(crate) owner: usize,
@@ -53,24 +53,25 @@ unsafe impl Send for Place {}
 unsafe impl Sync for Place {}
 
 impl Node {
-    fn read(&self) -> Option<Known> {
+    fn read(&self) -> Option<CodeRange> {
         let before = self.sequence.load(Ordering::Acquire);
         let start = self.start.load(Ordering::Relaxed);
         let end = self.end.load(Ordering::Relaxed);
         let owner = self.owner.load(Ordering::Relaxed);
         fence(Ordering::Acquire);
         let after = self.sequence.load(Ordering::Relaxed);
-        (before == after && before.is_multiple_of(2)).then_some(Known { code: start..end, owner })
+        (before == after && before.is_multiple_of(2))
+            .then_some(CodeRange { code: start..end, owner })
     }
 
     /// Called only by the writer whose turn it is.
-    fn write(&self, known: Known) {
+    fn write(&self, range: CodeRange) {
         let sequence = self.sequence.load(Ordering::Relaxed);
         self.sequence.store(sequence.wrapping_add(1), Ordering::Relaxed);
         fence(Ordering::Release);
-        self.start.store(known.code.start, Ordering::Relaxed);
-        self.end.store(known.code.end, Ordering::Relaxed);
-        self.owner.store(known.owner, Ordering::Relaxed);
+        self.start.store(range.code.start, Ordering::Relaxed);
+        self.end.store(range.code.end, Ordering::Relaxed);
+        self.owner.store(range.owner, Ordering::Relaxed);
         self.sequence.store(sequence.wrapping_add(2), Ordering::Release);
     }
 }
@@ -112,27 +113,27 @@ impl CodeRanges {
     }
 
     /// The range that contains `address`.
-    pub(crate) fn find(&self, address: usize) -> Option<Known> {
-        self.nodes().filter_map(Node::read).find(|known| known.code.contains(&address))
+    pub(crate) fn find(&self, address: usize) -> Option<CodeRange> {
+        self.nodes().filter_map(Node::read).find(|range| range.code.contains(&address))
     }
 
     /// Adds a range.
     ///
     /// # Errors
     /// [`crate::Error::OutOfMemory`].
-    pub(crate) fn insert(&self, known: Known) -> Result<Place> {
+    pub(crate) fn insert(&self, range: CodeRange) -> Result<Place> {
         let _turn = self.writer.lock();
         let free = self.nodes().find(|node| node.end.load(Ordering::Relaxed) == 0);
         if let Some(node) = free {
-            node.write(known);
+            node.write(range);
             return Ok(Place(NonNull::from(node)));
         }
         let node = alloc::try_box(Node {
             next: self.head.load(Ordering::Relaxed),
             sequence: AtomicUsize::new(0),
-            start: AtomicUsize::new(known.code.start),
-            end: AtomicUsize::new(known.code.end),
-            owner: AtomicUsize::new(known.owner),
+            start: AtomicUsize::new(range.code.start),
+            end: AtomicUsize::new(range.code.end),
+            owner: AtomicUsize::new(range.owner),
         })?;
         let node = NonNull::from(Box::leak(node));
         self.head.store(node.as_ptr(), Ordering::Release);
@@ -147,7 +148,7 @@ impl CodeRanges {
     pub(crate) unsafe fn remove(&self, place: Place) {
         let _turn = self.writer.lock();
         // SAFETY: a node of this list, which lives as long as the list.
-        unsafe { place.0.as_ref() }.write(Known { code: 0..0, owner: 0 });
+        unsafe { place.0.as_ref() }.write(CodeRange { code: 0..0, owner: 0 });
     }
 }
 
@@ -165,21 +166,21 @@ impl Drop for CodeRanges {
 mod tests {
     use super::*;
 
-    fn known(start: usize, owner: usize) -> Known {
-        Known { code: start..start + 16, owner }
+    fn range(start: usize, owner: usize) -> CodeRange {
+        CodeRange { code: start..start + 16, owner }
     }
 
     #[test]
     fn nodes_are_used_again() {
         let ranges = CodeRanges::new();
-        let first = ranges.insert(known(16, 1)).unwrap();
-        let second = ranges.insert(known(64, 2)).unwrap();
+        let first = ranges.insert(range(16, 1)).unwrap();
+        let second = ranges.insert(range(64, 2)).unwrap();
         assert_eq!(ranges.find(31).unwrap().owner, 1);
         assert!(ranges.find(32).is_none() && ranges.find(0).is_none());
         // SAFETY: its place.
         unsafe { ranges.remove(first) };
         assert!(ranges.find(16).is_none());
-        assert_eq!(ranges.insert(known(128, 3)).unwrap(), first);
+        assert_eq!(ranges.insert(range(128, 3)).unwrap(), first);
         assert_eq!(ranges.find(143).unwrap().owner, 3);
         assert_eq!(ranges.find(64).unwrap().owner, 2);
         // SAFETY: its place.
@@ -190,7 +191,7 @@ mod tests {
     #[test]
     fn a_node_that_is_being_written_is_skipped() {
         let ranges = CodeRanges::new();
-        let node = ranges.insert(known(16, 1)).unwrap();
+        let node = ranges.insert(range(16, 1)).unwrap();
         // SAFETY: a node of the list.
         let sequence = &unsafe { node.0.as_ref() }.sequence;
         sequence.store(1, Ordering::Relaxed);
@@ -202,20 +203,20 @@ mod tests {
     #[test]
     fn readers_never_see_halves_of_two_ranges() {
         let ranges = CodeRanges::new();
-        let node = ranges.insert(known(16, 16)).unwrap();
+        let node = ranges.insert(range(16, 16)).unwrap();
         std::thread::scope(|scope| {
             scope.spawn(|| {
                 for at in 1..20_000 {
                     // SAFETY: a node of the list; only this thread writes.
                     let node = unsafe { ranges.head.load(Ordering::Acquire).as_ref() }.unwrap();
-                    node.write(known(at * 16, at * 16));
+                    node.write(range(at * 16, at * 16));
                 }
             });
             for _ in 0..20_000 {
                 // SAFETY: a node of the list.
                 let node = unsafe { ranges.head.load(Ordering::Acquire).as_ref() }.unwrap();
-                if let Some(known) = node.read() {
-                    assert_eq!((known.code.start, known.code.len()), (known.owner, 16));
+                if let Some(range) = node.read() {
+                    assert_eq!((range.code.start, range.code.len()), (range.owner, 16));
                 }
             }
         });

@@ -58,13 +58,13 @@ unsafe fn faulting_store(
     registers: &FaultRegisters,
     address: usize,
 ) -> Option<*mut VmStoreContext> {
-    let known = ranges.find(registers.pc)?;
-    if owner.is_some_and(|owner| owner != known.owner) {
+    let range = ranges.find(registers.pc)?;
+    if owner.is_some_and(|owner| owner != range.owner) {
         return None;
     }
-    let owner = known.owner;
+    let owner = range.owner;
     // Where the latest frames were found: modules call each other in turn.
-    let mut recent = [known.code, 0..0, 0..0, 0..0];
+    let mut recent = [range.code, 0..0, 0..0, 0..0];
     let mut oldest = 1;
     let entry = ranges.entry();
     if registers.fp < registers.sp {
@@ -80,8 +80,8 @@ unsafe fn faulting_store(
             break above;
         }
         if !recent.iter().any(|code| code.contains(&return_address)) {
-            let known = ranges.find(return_address).filter(|known| known.owner == owner)?;
-            recent[oldest % 4] = known.code;
+            let range = ranges.find(return_address).filter(|range| range.owner == owner)?;
+            recent[oldest % 4] = range.code;
             oldest += 1;
         }
     };

@@ -4,7 +4,7 @@
 //! Invariant: it keeps its engine alive, and so the list of ranges that it is
 //! in.
 
-use super::code_ranges::{Known, Place};
+use super::code_ranges::{CodeRange, Place};
 use super::handle::Engine;
 use crate::error::Result;
 use core::ops::Range;
@@ -24,7 +24,7 @@ impl Engine {
         if !self.config().hardware_traps {
             return Ok(None);
         }
-        let place = self.code_ranges().insert(Known { code, owner: self.id() })?;
+        let place = self.code_ranges().insert(CodeRange { code, owner: self.id() })?;
         Ok(Some(KnownCode { engine: self.clone(), place }))
     }
 }

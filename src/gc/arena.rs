@@ -44,7 +44,7 @@ impl Arena {
 
     /// A slot that has been used before. The null slot counts as one.
     #[inline]
-    fn known(&self, slot: u32) -> Option<NonNull<Slot>> {
+    fn initialised(&self, slot: u32) -> Option<NonNull<Slot>> {
         // SAFETY: below `fresh`, which is at most `len` (G4).
         (slot < self.fresh).then(|| unsafe { self.slots.add(slot as usize) })
     }
@@ -53,7 +53,7 @@ impl Arena {
     #[inline]
     pub(super) fn live_mut(&mut self, slot: u32) -> Option<&mut Slot> {
         // SAFETY: initialised since it was first used; exclusive by `&mut self` (G5).
-        let slot = unsafe { self.known(slot)?.as_mut() };
+        let slot = unsafe { self.initialised(slot)?.as_mut() };
         let state = slot.flags & (SlotFlags::EXTERN | SlotFlags::QUEUED).bits();
         (state == SlotFlags::EXTERN.bits()).then_some(slot)
     }
@@ -62,13 +62,13 @@ impl Arena {
     #[inline]
     pub(super) fn header_mut(&mut self, slot: u32) -> Option<&mut Slot> {
         // SAFETY: as in `live_mut`.
-        self.known(slot).map(|mut slot| unsafe { slot.as_mut() })
+        self.initialised(slot).map(|mut slot| unsafe { slot.as_mut() })
     }
 
     #[inline]
     pub(super) fn borrow(&self, slot: u32) -> Option<&ExternRef> {
         // SAFETY: initialised; nobody writes while `self` is borrowed (G5).
-        let slot = unsafe { self.known(slot)?.as_ref() };
+        let slot = unsafe { self.initialised(slot)?.as_ref() };
         let state = slot.flags & (SlotFlags::EXTERN | SlotFlags::QUEUED).bits();
         if state != SlotFlags::EXTERN.bits() {
             return None;
@@ -125,7 +125,7 @@ impl Arena {
     }
 
     /// Slots that were ever used, the null slot included.
-    pub(super) fn known_len(&self) -> u32 {
+    pub(super) fn initialised_len(&self) -> u32 {
         self.fresh
     }
 

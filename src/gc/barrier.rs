@@ -1,6 +1,8 @@
 //! The barriers, where Rust reads and writes counted places: the counterpart
 //! of `compile/barrier.rs`, which emits them as code. Both work on the counts
-//! and flags of [`crate::abi::Slot`] and must agree on them.
+//! and flags of [`crate::abi::Slot`] and must agree on them. Except
+//! for null: compiled barriers count it as they count any slot, these do not.
+//! The count of slot 0 means nothing.
 //!
 //! Invariant: a reference is counted where it goes before it is uncounted where
 //! it was, so that no count is ever lower than the number of its places.

@@ -120,8 +120,9 @@ impl RefHeap {
             }
             Ok(())
         };
-        // SAFETY: the runtime collects from host functions and builtins only,
-        // or when no Wasm runs; it links host frames for as long as they live.
+        // SAFETY: `vm` collects from host functions and builtins only, or when
+        // no Wasm runs, so the frames stand still (S1); it links host frames
+        // for as long as they live.
         match unsafe { stack::walk(self.vm.as_ptr(), maps, &mut mark) } {
             Ok(stats) => {
                 self.totals.frames_walked += stats.frames;

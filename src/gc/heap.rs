@@ -107,7 +107,7 @@ impl RefHeap {
     }
 
     /// Makes sure that `additional` references can be interned without a
-    /// collection in between (the window rule). Collects and runs destructors
+    /// collection in between (see `docs/gc.md`). Collects and runs destructors
     /// if necessary.
     ///
     /// # Errors
@@ -242,7 +242,7 @@ struct Rest<'a> {
 
 impl Rest<'_> {
     fn release(&mut self) {
-        while self.next < self.arena.known_len() {
+        while self.next < self.arena.initialised_len() {
             let slot = self.next;
             self.next += 1;
             // Each slot's reference once (G2).

@@ -21,9 +21,9 @@ impl RefHeap {
     /// # Panics
     /// If an invariant is broken. Only called under zeal.
     pub(super) fn verify(&mut self) {
-        let known = self.arena.known_len();
+        let len = self.arena.initialised_len();
         let (mut in_table, mut queued, mut owning) = (0, 0, 0);
-        for slot in 1..known {
+        for slot in 1..len {
             let Some(header) = self.arena.header_mut(slot) else { continue };
             let flags = SlotFlags::from_bits_retain(header.flags);
             if !flags.contains(SlotFlags::EXTERN) {
@@ -51,11 +51,11 @@ impl RefHeap {
             );
         }
         let (mut free, mut length) = (self.arena.free_head(), 0);
-        while free != NULL_SLOT && length <= known {
+        while free != NULL_SLOT && length <= len {
             free = self.arena.header_mut(free).map_or(NULL_SLOT, |header| header.count);
             length += 1;
         }
-        assert!(length + owning + 1 == known, "G2: the free list is broken");
+        assert!(length + owning + 1 == len, "G2: the free list is broken");
         assert!(self.queue.len() == 0 || self.queue.head() != NULL_SLOT, "G6: the queue is broken");
     }
 }

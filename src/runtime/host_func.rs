@@ -122,7 +122,7 @@ fn frame_of<A: HostArgs>(cells: *const ValRaw) -> HostFrame {
         previous: core::ptr::null_mut(),
         values: cells,
         len: A::ROOTED.len(),
-        is_externref: A::ROOTED.as_ptr(),
+        is_rooted: A::ROOTED.as_ptr(),
         serial: 0,
     }
 }

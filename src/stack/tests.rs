@@ -94,7 +94,7 @@ fn machine(frames: &[(usize, usize)]) -> Machine {
         previous: ptr::null_mut(),
         values: ptr::null(),
         len: 0,
-        is_externref: ptr::null(),
+        is_rooted: ptr::null(),
         serial: 1,
     });
     Machine { stack, vm, host }
@@ -142,9 +142,9 @@ fn visits_exactly_what_the_maps_name() {
 fn host_frames_are_roots() {
     let mut machine = machine(TWO);
     let values = [ValRaw::from_u32(5), ValRaw::from_u32(6)];
-    let is_externref = [false, true];
+    let is_rooted = [false, true];
     machine.host.values = values.as_ptr();
-    machine.host.is_externref = is_externref.as_ptr();
+    machine.host.is_rooted = is_rooted.as_ptr();
     machine.host.len = 2;
     machine.vm.host_frames = &raw mut *machine.host;
     assert_eq!(visit_all(&machine).unwrap().1, [0, 0, 0, 0, 6]);

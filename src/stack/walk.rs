@@ -115,7 +115,7 @@ pub unsafe fn walk<L: StackMapLookup + ?Sized>(
         // SAFETY: as above; the arrays it points to have `len` items.
         unsafe {
             for index in 0..(*host).len {
-                if (*host).is_externref.add(index).read() {
+                if (*host).is_rooted.add(index).read() {
                     visit((*host).values.add(index).read().u32())?;
                 }
             }

@@ -35,7 +35,7 @@ impl StoreOpaque {
     }
 
     /// Makes room for `additional` references, before any of them is interned
-    /// (the window rule). Collects and runs destructors if necessary.
+    /// (see `docs/gc.md`). Collects and runs destructors if necessary.
     #[inline]
     pub(crate) fn reserve_references(&mut self, additional: u32) -> Result<()> {
         self.heap.reserve(additional, &self.code)

@@ -112,8 +112,8 @@ impl Module {
         }
         let exit_stubs = alloc::try_boxed_slice(stubs)?;
         let exports_by_name = exports_by_name(&info)?;
-        // Nothing fails once the code is known; it is forgotten before it is
-        // freed.
+        // If anything fails from here on, `known` is dropped before `code`: the
+        // code is forgotten before it is freed.
         let code = match code.is_empty() {
             true => None,
             false => Some(PublishedCode::new(engine.code_memory().clone(), &code)?),

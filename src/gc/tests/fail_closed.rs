@@ -62,7 +62,7 @@ impl World {
     fn state(&mut self) -> State {
         let heap = self.fixture.heap();
         let table = heap.table.entries_mut().to_vec();
-        let slots = (1..heap.arena.known_len())
+        let slots = (1..heap.arena.initialised_len())
             .filter_map(|slot| heap.arena.header_mut(slot).map(|h| (h.count, h.flags, h.payload)))
             .collect();
         (table, slots, heap.queue.len(), heap.stats().collections)

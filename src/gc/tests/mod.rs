@@ -29,7 +29,7 @@ struct Fixture {
     vm: *mut VmStoreContext,
     region: *mut [u128],
     frame: Vec<ValRaw>,
-    is_externref: Vec<bool>,
+    is_rooted: Vec<bool>,
     host: *mut HostFrame,
 }
 
@@ -50,11 +50,11 @@ impl Fixture {
             previous: ptr::null_mut(),
             values: ptr::null(),
             len: 0,
-            is_externref: ptr::null(),
+            is_rooted: ptr::null(),
             serial: 1,
         }));
-        let (frame, is_externref) = (Vec::new(), Vec::new());
-        Self { heap: Some(heap), vm, region, frame, is_externref, host }
+        let (frame, is_rooted) = (Vec::new(), Vec::new());
+        Self { heap: Some(heap), vm, region, frame, is_rooted, host }
     }
 
     fn heap(&mut self) -> &mut RefHeap {
@@ -63,12 +63,12 @@ impl Fixture {
 
     /// Shows the frame's values to the walker.
     fn publish_frame(&mut self) {
-        self.is_externref = std::vec![true; self.frame.len()];
+        self.is_rooted = std::vec![true; self.frame.len()];
         // SAFETY: frame and context are the fixture's.
         unsafe {
             (*self.host).values = self.frame.as_ptr();
             (*self.host).len = self.frame.len();
-            (*self.host).is_externref = self.is_externref.as_ptr();
+            (*self.host).is_rooted = self.is_rooted.as_ptr();
             (*self.vm).host_frames = self.host;
         }
     }

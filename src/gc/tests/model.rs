@@ -147,7 +147,7 @@ impl Run {
     fn check_counts(&mut self) {
         let places = self.places;
         let arena = &mut self.fixture.heap().arena;
-        for slot in 1..arena.known_len() {
+        for slot in 1..arena.initialised_len() {
             if let Some(header) = arena.live_mut(slot) {
                 let naming = places.iter().filter(|place| **place == slot).count();
                 assert_eq!(header.count as usize, naming, "the count of slot {slot}");
