@@ -23,7 +23,7 @@ use crate::abi::{
     VmFunctionImport, VmGlobal,
 };
 use crate::alloc;
-use crate::artifact::{ConstOp, DataMode, ElemMode, NO_ESCAPE};
+use crate::artifact::{ConstExpr, ConstOp, DataMode, ElemMode, NO_ESCAPE};
 use crate::engine::Module;
 use crate::engine::bits::Bits;
 use crate::engine::limits;
@@ -333,6 +333,18 @@ fn fill_func_refs(instance: &InstanceData, module: &Module) -> Result<()> {
     Ok(())
 }
 
+/// Where an active segment goes; `is_64` tells the width of its offset.
+fn segment_start(
+    store: &StoreOpaque,
+    index: u32,
+    module: &Module,
+    offset: &ConstExpr,
+    is_64: bool,
+) -> Result<u64> {
+    let instance = store.instances.get(index as usize).ok_or(GONE)?;
+    Ok(const_expr::eval(offset, module, instance.view())?.index(is_64))
+}
+
 /// Copies the active segments to where they belong, in the order that the
 /// specification gives, and drops them and the declared ones.
 fn run_active_segments(store: &mut StoreOpaque, index: u32, module: &Module) -> Result<()> {
@@ -342,10 +354,8 @@ fn run_active_segments(store: &mut StoreOpaque, index: u32, module: &Module) -> 
             ElemMode::Passive => continue,
             ElemMode::Declared => {}
             ElemMode::Active { table, offset } => {
-                let instance = store.instances.get(index as usize).ok_or(GONE)?;
-                let start = const_expr::eval(offset, module, instance.view())?;
                 let is_64 = module.info().tables.get(table.index()).is_some_and(|ty| ty.table64);
-                let start = start.index(is_64);
+                let start = segment_start(store, index, module, offset, is_64)?;
                 let len = segment.items.len() as u64;
                 segments::table_init(store, index, *table, elem, start, 0, len)?;
             }
@@ -355,10 +365,8 @@ fn run_active_segments(store: &mut StoreOpaque, index: u32, module: &Module) -> 
     for (at, segment) in module.info().data.iter().enumerate() {
         let data = DataIndex(at as u32);
         if let DataMode::Active { memory, offset } = &segment.mode {
-            let instance = store.instances.get(index as usize).ok_or(GONE)?;
-            let start = const_expr::eval(offset, module, instance.view())?;
             let is_64 = module.info().memories.get(memory.index()).is_some_and(|ty| ty.memory64);
-            let start = start.index(is_64);
+            let start = segment_start(store, index, module, offset, is_64)?;
             let len = segment.bytes.len() as u64;
             segments::memory_init(store, index, *memory, data, start, 0, len)?;
             segments::data_drop(store, index, data);

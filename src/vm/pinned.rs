@@ -200,11 +200,8 @@ impl StoreOpaque {
     /// # Errors
     /// [`Error::OutOfMemory`].
     pub(crate) fn add_global(&mut self, cell: RawBox<VmGlobal>) -> Result<Pinned<VmGlobal>> {
-        self.global_cells
-            .try_reserve(1)
-            .map_err(|_| Error::OutOfMemory { bytes: size_of::<RawBox<VmGlobal>>() })?;
         let place = cell.as_non_null();
-        self.global_cells.push(cell);
+        Self::push(&mut self.global_cells, cell)?;
         // SAFETY: the store keeps the cell (V1).
         Ok(unsafe { Pinned::new(self.id, place) })
     }
