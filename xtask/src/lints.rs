@@ -100,10 +100,16 @@ pub fn clippy_of_the_rest(tally: &mut Tally) {
 pub fn documentation(tally: &mut Tally) {
     for (what, options) in [
         ("without features", &["--package", "kernref"][..]),
-        ("with features", &["--package", "kernref", "--features", "compile,std,log"]),
+        ("with features", &["--package", "kernref", "--features", "compile,std,log,kernel-heap"]),
         (
             "of private items",
-            &["--package", "kernref", "--features", "compile,std,log", "--document-private-items"],
+            &[
+                "--package",
+                "kernref",
+                "--features",
+                "compile,std,log,kernel-heap",
+                "--document-private-items",
+            ],
         ),
     ] {
         tally.one(&format!("documentation {what}"), || {
