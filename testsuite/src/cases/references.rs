@@ -119,6 +119,9 @@ pub fn the_host_reads_and_writes_places_directly(setup: Setup) {
         assert!(matches!(refused, Err(Error::Misuse(Misuse::ImmutableGlobal))));
         let wrong = table.set(&mut store, 0, Val::I32(0));
         assert!(matches!(wrong, Err(Error::Misuse(Misuse::WrongType))));
+        let wrong = global.set(&mut store, Val::I32(7));
+        assert!(matches!(wrong, Err(Error::Misuse(Misuse::WrongType))));
+        assert!(matches!(global.get(&store), Ok(Val::ExternRef(None))));
         let outside = table.set(&mut store, 10, census.object(0).into());
         assert!(matches!(outside, Err(Error::Misuse(Misuse::OutOfBounds))));
         assert_eq!(census.alive(), 1);

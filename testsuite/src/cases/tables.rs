@@ -70,6 +70,11 @@ pub fn bulk_operations_count(setup: Setup) {
         assert_eq!(census.alive(), 0);
         let outside = Table::copy(&mut store, &b, 1, &a, 0, 10);
         assert!(matches!(outside, Err(Error::Misuse(Misuse::OutOfBounds))));
+        assert!(matches!(a.get(&store, 9), Ok(Val::ExternRef(None))));
+        for index in [10, u64::MAX] {
+            let outside = a.get(&store, index);
+            assert!(matches!(outside, Err(Error::Misuse(Misuse::OutOfBounds))));
+        }
     });
 }
 
