@@ -44,7 +44,8 @@ impl Cells {
 }
 
 /// Calls a function. `cells` holds the parameters before and the results after.
-/// The caller reads them and then calls [`StoreOpaque::call_returned`].
+/// The caller reads them and then calls
+/// [`call_returned`](super::store::StoreOpaque::call_returned).
 ///
 /// # Safety
 /// `func` is alive and belongs to the store; no reference to the store is in
