@@ -111,7 +111,7 @@ pub enum Misuse {
     /// Types of another engine, or code for another engine.
     WrongEngine,
     /// The code was compiled for an engine with other settings.
-    WrongFlavor(&'static FlavorMismatch),
+    WrongFlavor(FlavorMismatch),
     /// The engine, or the heap, cannot be created with this configuration.
     InvalidConfig(&'static str),
     /// The entity is shared and cannot be changed now.
@@ -132,9 +132,39 @@ pub struct FlavorMismatch {
     /// The setting, e.g. `"deferral policy"`, or a feature of the processor.
     pub setting: &'static str,
     /// What the code was compiled for.
-    pub code: &'static str,
+    pub code: FlavorValue,
     /// What the engine has.
-    pub engine: &'static str,
+    pub engine: FlavorValue,
+}
+
+/// A value of a setting that code and engine must agree on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FlavorValue {
+    /// The switch is on; the processor has the feature.
+    On,
+    /// The switch is off; the processor lacks the feature.
+    Off,
+    /// The deferral policy [`crate::DeferralPolicy::ZeroCount`].
+    ZeroCount,
+    /// The deferral policy [`crate::DeferralPolicy::CloneOnRead`].
+    CloneOnRead,
+    /// What this build of the crate has.
+    This,
+    /// What another build of the crate had.
+    Another,
+}
+
+impl core::fmt::Display for FlavorValue {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.write_str(match self {
+            FlavorValue::On => "on",
+            FlavorValue::Off => "off",
+            FlavorValue::ZeroCount => "zero-count",
+            FlavorValue::CloneOnRead => "clone-on-read",
+            FlavorValue::This => "this one",
+            FlavorValue::Another => "another",
+        })
+    }
 }
 
 impl Error {
@@ -245,7 +275,7 @@ impl core::fmt::Display for Misuse {
             Misuse::Revoked => "the object behind the reference was revoked",
             Misuse::WrongEngine => "belongs to another engine",
             Misuse::WrongFlavor(FlavorMismatch { setting, code, engine }) => {
-                return write!(f, "code and engine differ in {setting}: {code}, {engine}");
+                return write!(f, "code and engine differ in {setting}: {code} and {engine}");
             }
             Misuse::InvalidConfig(what) => return write!(f, "invalid configuration: {what}"),
             Misuse::Busy => "entity is in use",

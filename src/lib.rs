@@ -43,7 +43,9 @@ pub use engine::{
     Config, Engine, ExportType, ImportType, Module, ResourceLimiter, StoreLimits,
     StoreLimitsBuilder,
 };
-pub use error::{Error, FlavorMismatch, LimitError, LinkError, LinkReason, Misuse, Result};
+pub use error::{
+    Error, FlavorMismatch, FlavorValue, LimitError, LinkError, LinkReason, Misuse, Result,
+};
 pub use gc::{ExternRef, GcStats, StepProgress};
 pub use runtime::{
     AsContext, AsContextMut, Caller, Extern, FrameInfo, FromWasm, Func, Global, HostArg,

@@ -6,7 +6,7 @@
 
 use crate::abi::{DeferralPolicy, FINGERPRINT};
 use crate::arch;
-use crate::error::{FlavorMismatch, Misuse, Result};
+use crate::error::{FlavorMismatch, FlavorValue, Misuse, Result};
 
 /// What machine code takes for granted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,31 +40,20 @@ const LAYOUT: u64 = {
     layout
 };
 
-/// A mismatch for each feature of the processor.
-static LACKS: [FlavorMismatch; arch::FEATURE_NAMES.len()] = {
-    let mut all = [mismatch("", true); arch::FEATURE_NAMES.len()];
-    let mut at = 0;
-    while at < all.len() {
-        all[at].setting = arch::FEATURE_NAMES[at];
-        at += 1;
-    }
-    all
-};
-
-/// A switch that is on in the code and off in the engine, or the reverse.
-const fn mismatch(setting: &'static str, in_code: bool) -> FlavorMismatch {
-    let (code, engine) = if in_code { ("on", "off") } else { ("off", "on") };
+/// A setting that is on in the code and off in the engine, or the reverse.
+fn switched(setting: &'static str, in_code: bool) -> FlavorMismatch {
+    let (code, engine) = match in_code {
+        true => (FlavorValue::On, FlavorValue::Off),
+        false => (FlavorValue::Off, FlavorValue::On),
+    };
     FlavorMismatch { setting, code, engine }
 }
 
-macro_rules! switch {
-    ($name:literal, $code:expr, $engine:expr) => {
-        match ($code, $engine) {
-            (true, false) => return Some(const { &mismatch($name, true) }),
-            (false, true) => return Some(const { &mismatch($name, false) }),
-            _ => {}
-        }
-    };
+fn policy_value(policy: DeferralPolicy) -> FlavorValue {
+    match policy {
+        DeferralPolicy::ZeroCount => FlavorValue::ZeroCount,
+        DeferralPolicy::CloneOnRead => FlavorValue::CloneOnRead,
+    }
 }
 
 impl CodeFlavor {
@@ -93,7 +82,7 @@ impl CodeFlavor {
         }
     }
 
-    fn mismatch(&self, engine: &CodeFlavor) -> Option<&'static FlavorMismatch> {
+    fn mismatch(&self, engine: &CodeFlavor) -> Option<FlavorMismatch> {
         let Self {
             policy,
             zeal,
@@ -104,39 +93,34 @@ impl CodeFlavor {
             layout,
         } = *self;
         if layout != engine.layout {
-            return Some(&FlavorMismatch {
+            return Some(FlavorMismatch {
                 setting: "version, architecture or layout of contexts",
-                code: "another",
-                engine: "this one",
+                code: FlavorValue::Another,
+                engine: FlavorValue::This,
             });
         }
-        switch!("zeal", zeal, engine.zeal);
-        switch!("epoch interruption", epoch_interruption, engine.epoch_interruption);
-        switch!("fuel", consume_fuel, engine.consume_fuel);
-        switch!("hardware traps", hardware_traps, engine.hardware_traps);
-        match (policy, engine.policy) {
-            (DeferralPolicy::ZeroCount, DeferralPolicy::CloneOnRead) => {
-                return Some(&FlavorMismatch {
-                    setting: "deferral policy",
-                    code: "ZeroCount",
-                    engine: "CloneOnRead",
-                });
-            }
-            (DeferralPolicy::CloneOnRead, DeferralPolicy::ZeroCount) => {
-                return Some(&FlavorMismatch {
-                    setting: "deferral policy",
-                    code: "CloneOnRead",
-                    engine: "ZeroCount",
-                });
-            }
-            _ => {}
+        let switches = [
+            ("zeal", zeal, engine.zeal),
+            ("epoch interruption", epoch_interruption, engine.epoch_interruption),
+            ("fuel", consume_fuel, engine.consume_fuel),
+            ("hardware traps", hardware_traps, engine.hardware_traps),
+        ];
+        if let Some((setting, in_code, _)) = switches.into_iter().find(|(_, code, has)| code != has)
+        {
+            return Some(switched(setting, in_code));
+        }
+        if policy != engine.policy {
+            return Some(FlavorMismatch {
+                setting: "deferral policy",
+                code: policy_value(policy),
+                engine: policy_value(engine.policy),
+            });
         }
         let lacking = processor & !engine.processor;
-        if lacking != 0 {
-            static UNKNOWN: FlavorMismatch = mismatch("an unknown feature of the processor", true);
-            return Some(LACKS.get(lacking.trailing_zeros() as usize).unwrap_or(&UNKNOWN));
-        }
-        None
+        (lacking != 0).then(|| {
+            let name = arch::FEATURE_NAMES.get(lacking.trailing_zeros() as usize);
+            switched(name.copied().unwrap_or("an unknown feature of the processor"), true)
+        })
     }
 }
 
@@ -154,16 +138,15 @@ mod tests {
     fn refused(code: CodeFlavor) -> [FlavorMismatch; 2] {
         let engine = here();
         [code.check(&engine), engine.check(&code)].map(|outcome| match outcome {
-            Err(Error::Misuse(Misuse::WrongFlavor(mismatch))) => *mismatch,
+            Err(Error::Misuse(Misuse::WrongFlavor(mismatch))) => mismatch,
             other => panic!("{other:?}"),
         })
     }
 
-    fn refused_switch(code: CodeFlavor, name: &str) {
+    fn refused_switch(code: CodeFlavor, name: &'static str) {
         let [there, back] = refused(code);
-        assert_eq!(there, FlavorMismatch { setting: there.setting, code: "on", engine: "off" });
-        assert_eq!(back, FlavorMismatch { setting: there.setting, code: "off", engine: "on" });
-        assert_eq!(there.setting, name);
+        assert_eq!(there, switched(name, true));
+        assert_eq!(back, switched(name, false));
     }
 
     #[test]
@@ -176,8 +159,8 @@ mod tests {
     fn code_with_another_policy_is_refused() {
         let [there, back] = refused(CodeFlavor { policy: DeferralPolicy::CloneOnRead, ..here() });
         assert_eq!(there.setting, "deferral policy");
-        assert_eq!((there.code, there.engine), ("CloneOnRead", "ZeroCount"));
-        assert_eq!((back.code, back.engine), ("ZeroCount", "CloneOnRead"));
+        assert_eq!((there.code, there.engine), (FlavorValue::CloneOnRead, FlavorValue::ZeroCount));
+        assert_eq!((back.code, back.engine), (FlavorValue::ZeroCount, FlavorValue::CloneOnRead));
     }
 
     #[test]
