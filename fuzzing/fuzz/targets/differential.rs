@@ -5,9 +5,9 @@ use kernref_fuzzing::{compare, generate};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|bytes: &[u8]| {
-    if let Some(wasm) = generate::from_bytes(bytes) {
-        if let Err(difference) = compare(&wasm, bytes.len() as u64) {
-            panic!("{difference}");
-        }
+    if let Some(wasm) = generate::from_bytes(bytes)
+        && let Err(difference) = compare(&wasm, bytes.len() as u64)
+    {
+        panic!("{difference}");
     }
 });

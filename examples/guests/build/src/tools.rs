@@ -114,7 +114,7 @@ impl fmt::Display for Tools {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let rust = self.rust.as_deref();
         let clang = self.clang.as_ref().map(|clang| clang.version.as_str());
-        for (name, found) in [("rust", rust), ("clang", clang.map_err(|why| why))] {
+        for (name, found) in [("rust", rust), ("clang", clang)] {
             match found {
                 Ok(version) => writeln!(f, "{name}: {version}")?,
                 Err(why) => writeln!(f, "{name}: not usable: {why}")?,
