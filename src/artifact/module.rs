@@ -14,8 +14,8 @@ use crate::abi::{
 };
 use std_alloc::{boxed::Box, string::String, vec::Vec};
 
-/// A compiled module: made by [`crate::Engine::precompile_module`], loaded by
-/// [`crate::Module::from_artifact`].
+/// A compiled module: made by `Engine::precompile_module` (feature `compile`),
+/// loaded by [`crate::Module::from_artifact`].
 ///
 /// Safe code cannot change it:
 ///
