@@ -1,3 +1,6 @@
+//! The heap against a model, and requests at the edges of its regions and of
+//! the address space.
+
 use super::*;
 use crate::error::Error;
 use core::sync::atomic::AtomicBool;
