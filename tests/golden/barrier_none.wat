@@ -1,4 +1,3 @@
-;;! under: zero-count, clone-on-read, hardware-traps
 ;; Functions and numbers are not counted.
 (module (table $t 4 funcref) (global $f (mut funcref) (ref.null func)) (global $n (mut i64) (i64.const 0))
   (func (param i32) (result funcref) (table.get $t (local.get 0)))

@@ -1,4 +1,3 @@
-;;! under: zero-count, clone-on-read, hardware-traps
 ;; Accesses to a memory with 32-bit addresses: a byte, more, and beyond the
 ;; reach of a guard.
 (module (memory 1)

@@ -1,4 +1,3 @@
-;;! under: zero-count, clone-on-read, hardware-traps
 ;; From floats to integers: NaN, and out of range.
 (module
   (func (param f32) (result i32) (i32.trunc_f32_s (local.get 0)))

@@ -1,4 +1,3 @@
-;;! under: zero-count, clone-on-read, hardware-traps
 ;; Division by zero and overflow; which checks remain for a constant divisor.
 (module
   (func (param i32 i32) (result i32) (i32.div_s (local.get 0) (local.get 1)))
