@@ -69,8 +69,8 @@ pub mod __internals {
     #[cfg(all(feature = "std", target_os = "linux"))]
     pub use crate::arch::{set_signal_registers, signal_registers};
     pub use crate::artifact::{
-        ArtifactParts, CodeFlavor, DataSegment, ElemSegment, Export, FunctionCode, Import,
-        ModuleInfo, ShimCode, StackMaps,
+        ArtifactParts, CodeFlavor, CodeSite, CodeSites, DataSegment, ElemSegment, Export,
+        FunctionCode, Import, ModuleInfo, ShimCode, StackMaps,
     };
     #[cfg(feature = "compile")]
     pub use crate::compile::{CompileSettings, Piece, compile, count_instructions, listing};

@@ -91,7 +91,7 @@ impl<'a> Wish<'a> {
             .filter(|piece| is_wanted(&piece.name))
             .map(|piece| match self.machine_code {
                 true => (piece.name, piece.machine_code),
-                false => (piece.name, with_names_of_regions(&piece.ir)),
+                false => (piece.name, with_names_of_regions(&without_margin(&piece.ir))),
             })
             .collect();
         assert!(!pieces.is_empty(), "no piece is called {:?}", self.pieces);
@@ -106,6 +106,18 @@ impl<'a> Wish<'a> {
         let lines: Vec<_> = code.trim_end().lines().filter(is_wanted).map(str::trim_end).collect();
         lines.join("\n")
     }
+}
+
+/// Takes away the margin in which sites have their numbers.
+fn without_margin(ir: &str) -> String {
+    const MARGIN: usize = 32;
+    let mut text = String::new();
+    for line in ir.lines() {
+        let is_wide = line.starts_with('@') || line.starts_with(&" ".repeat(MARGIN));
+        text.push_str(if is_wide { &line[MARGIN..] } else { line });
+        text.push('\n');
+    }
+    text
 }
 
 /// Replaces `region2` by `@table` if a line `region2 = 2 "table"` declares it.

@@ -69,8 +69,6 @@ macro_rules! builtins {
 }
 
 builtins! {
-    /// Ends the activation with the trap of this code. Always "fails".
-    RaiseTrap, raise_trap, (code: I32), true;
     /// `memory.grow`: the old size in pages, or −1.
     MemoryGrow, memory_grow, (memory: I32, delta: I64), false;
     /// Copies bytes between addresses that have been checked; they may overlap.

@@ -37,6 +37,9 @@ pub struct VmStoreContext {
     /// Records a stray access to a linear memory that the processor caught, and
     /// returns the status for [`Self::unwind`].
     pub memory_fault: unsafe extern "C" fn(*mut VmStoreContext) -> u64,
+    /// Records the trap of the check that failed at [`Self::exit_pc`], and
+    /// returns the status for [`Self::unwind`].
+    pub check_failed: unsafe extern "C" fn(*mut VmStoreContext) -> u64,
     /// Current epoch of the engine; a plain atomic counter.
     pub epoch_counter: *const core::sync::atomic::AtomicU64,
     /// Epoch at which generated code calls [`super::Builtin::EpochReached`].

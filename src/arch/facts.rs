@@ -43,6 +43,7 @@ pub fn detached_context() -> VmStoreContext {
         builtins: ptr::null(),
         unwind: super::unwind,
         memory_fault: no_fault,
+        check_failed: no_fault,
         epoch_counter: ptr::null(),
         epoch_deadline: 0,
         fuel: 0,

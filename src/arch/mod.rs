@@ -6,6 +6,7 @@
 //!
 //! | file | owns |
 //! |---|---|
+//! | `check.rs` | [`raise`]; [`RAISE_THUNK`], [`RAISE_CALL`], [`CHECK_TRAP`], [`redirect_check`] (feature `compile`) |
 //! | `entry.rs` | [`enter`], [`unwind`]: into Wasm, and out of it on a trap |
 //! | `fault.rs` | [`resume_fault`], and what [`entry_facts`] asks, [`WHOLE_STORE_BYTES`] |
 //! | `frame.rs` | [`RETURN_ADDRESS_OFFSET`], [`FRAME_ALIGN`], [`strip_return_address`], [`stack_pointer`] |
@@ -58,6 +59,59 @@ pub use imp::resume_fault;
 #[cfg(test)]
 pub use facts::detached_context;
 pub use facts::{EntryFacts, entry_facts};
+
+/// Where generated code goes when a check has failed: ends the newest activation
+/// with the status that [`crate::abi::VmStoreContext::check_failed`] returns.
+/// That function is called on the stack of the code that failed, below its
+/// frame, and sees the frames as if that code had called it;
+/// [`crate::abi::VmStoreContext::exit_pc`] is what the call of the thunk would
+/// have returned to.
+///
+/// # Safety
+/// Never called. Reached from a module's raise thunk, which a check has called,
+/// and which passes on the second of its [`RaiseWords`].
+pub use imp::raise;
+
+/// What a module's raise thunk wants to know: the address of [`raise`], and
+/// that of a function which is given the frame pointer of a compiled frame of
+/// the newest activation, or of a frame below it, and returns the store.
+pub type RaiseWords = [usize; 2];
+
+/// Where [`RaiseWords`] lie in a raise thunk, in bytes from its start.
+pub const RAISE_WORDS_AT: usize = 16;
+
+/// The raise thunk: code that every module with checks has once, and that its
+/// checks call when they fail. Position-independent; at [`RAISE_WORDS_AT`] it
+/// has [`RaiseWords`], which are filled in before the code is published.
+#[cfg(feature = "compile")]
+pub use imp::RAISE_THUNK;
+
+/// A call of the raise thunk. Its last four bytes are to be relocated, as any
+/// direct call's.
+#[cfg(feature = "compile")]
+pub use imp::RAISE_CALL;
+
+/// Whether [`RAISE_CALL`] is written over a check's trap, and not behind the
+/// function.
+#[cfg(feature = "compile")]
+pub use imp::RAISE_CALL_IN_PLACE;
+
+/// What the code generator makes of a conditional trap: a branch to this.
+#[cfg(feature = "compile")]
+pub use imp::CHECK_TRAP;
+
+/// `redirect_check(code, check, from, to) -> branches`: directs the branches
+/// within `check`, the bytes that the code generator made for a conditional
+/// trap, from the trap at `from` to `to`. Returns how many there are; 0 if
+/// this is nothing that it has ever been known to make.
+#[cfg(feature = "compile")]
+pub use imp::redirect_check;
+
+/// `link_call(field, distance) -> bool`: completes a direct call whose last four
+/// bytes are `field`, so that it calls what lies `distance` bytes behind these.
+/// False if that is out of its reach.
+#[cfg(feature = "compile")]
+pub use imp::link_call;
 
 /// The registers that a signal handler was given.
 ///

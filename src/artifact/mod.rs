@@ -4,12 +4,16 @@
 //! `compile` writes an [`Artifact`]; `engine` and the layers above it read it.
 //! Nothing here knows any of them.
 
+mod code_sites;
 mod flavor;
 pub mod limits;
 mod module;
 mod stack_map;
 mod types;
 
+#[cfg(any(feature = "compile", test))]
+pub use code_sites::CodeSitesBuilder;
+pub use code_sites::{CodeSite, CodeSites};
 pub use flavor::CodeFlavor;
 #[cfg(feature = "compile")]
 pub use module::Global;

@@ -6,6 +6,7 @@
 //! within its index space; constant expressions have the types of their places;
 //! code ranges lie inside `code`.
 
+use super::code_sites::CodeSites;
 use super::flavor::CodeFlavor;
 use super::stack_map::StackMaps;
 use super::types::{FuncType, GlobalType, MemoryType, RefType, TableType};
@@ -86,6 +87,11 @@ pub struct ArtifactParts {
     pub exit_stubs: Vec<ShimCode>,
     /// Stack maps of every call in `code`.
     pub stack_maps: StackMaps,
+    /// Which instruction each call and check in `code` belongs to.
+    pub sites: CodeSites,
+    /// Where the raise thunk lies, in bytes from the start of the code. `None`
+    /// if nothing calls it.
+    pub raise_thunk: Option<u32>,
     /// What the code takes for granted.
     pub flavor: CodeFlavor,
 }

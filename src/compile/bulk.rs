@@ -52,7 +52,8 @@ pub(super) fn translate(t: &mut Translator<'_, '_>, bulk: Bulk) {
             t.note_call();
             let info = t.env.info;
             let stub = t.function_ref(CodeKey::Bulk(bulk), || bulk.signature(info));
-            t.builder.ins().call(stub, &[t.context, to, what, len]);
+            let args = [t.context, to, what, len];
+            t.call_site(|builder| builder.ins().call(stub, &args));
         }
     }
 }

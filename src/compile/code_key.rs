@@ -21,6 +21,8 @@ pub(super) enum CodeKey {
     LargeFrameBody(u32),
     /// The stub that copies or fills ranges of memory.
     Bulk(Bulk),
+    /// What raises a trap: [`crate::arch::RAISE_THUNK`].
+    Raise,
 }
 
 /// The instruction that a stub for whole ranges of memory carries out.
@@ -42,6 +44,7 @@ impl From<CodeKey> for UserExternalName {
             CodeKey::LargeFrameBody(index) => (4, index),
             CodeKey::Bulk(Bulk::Copy(to, from)) => (5, to.0 << 16 | from.0),
             CodeKey::Bulk(Bulk::Fill(memory)) => (6, memory.0),
+            CodeKey::Raise => (7, 0),
         };
         UserExternalName::new(namespace, index)
     }
@@ -62,6 +65,7 @@ impl CodeKey {
                 Some(Self::Bulk(Bulk::Copy(to, from)))
             }
             6 => Some(Self::Bulk(Bulk::Fill(MemoryIndex(index)))),
+            7 => Some(Self::Raise),
             _ => None,
         }
     }

@@ -1,13 +1,18 @@
 //! Collects compiled functions into one position-independent code buffer:
-//! resolves calls between them and records the stack map of every call.
+//! resolves calls between them, directs failed checks to the raise thunk, and
+//! records the stack map of every call and the site of every call and check.
 //!
-//! Invariants: entry points are aligned to 16; maps are pushed in order of
-//! their return addresses; the only relocations are calls within the buffer.
+//! Invariants: entry points are aligned to 16; maps and sites are pushed in
+//! order of their return addresses; the only relocations are calls within the
+//! buffer; no check ends in a trap of the processor.
 
 use super::code_key::CodeKey;
+use super::failed_checks::{self, FailedCheck};
 use super::map_check::MapCheck;
+use super::sites::Sites;
+use crate::arch;
 use crate::artifact::limits::CODE_BYTES;
-use crate::artifact::{StackMapBuilder, StackMaps};
+use crate::artifact::{CodeSite, CodeSites, CodeSitesBuilder, StackMapBuilder, StackMaps};
 use crate::error::{Error, Result};
 use cranelift_codegen::CompiledCode;
 use cranelift_codegen::binemit::Reloc;
@@ -18,10 +23,18 @@ use std_alloc::vec::Vec;
 
 /// A call whose target address is not known until the end.
 struct Fixup {
-    at: usize,
+    /// Where the call's last four bytes end.
+    end: usize,
     target: UserExternalName,
-    addend: i64,
-    kind: Reloc,
+}
+
+/// What [`CodeBuffer::finish`] returns.
+pub(super) struct FinishedCode {
+    pub(super) bytes: Vec<u8>,
+    pub(super) stack_maps: StackMaps,
+    pub(super) sites: CodeSites,
+    /// Where the raise thunk starts, if anything calls it.
+    pub(super) raise_thunk: Option<u32>,
 }
 
 /// Code under construction.
@@ -30,15 +43,22 @@ pub(super) struct CodeBuffer {
     bytes: Vec<u8>,
     starts: HashMap<UserExternalName, u32>,
     fixups: Vec<Fixup>,
+    /// Where calls of the raise thunk end that checks make.
+    raise_calls: Vec<u32>,
     maps: StackMapBuilder,
+    sites: CodeSitesBuilder,
+    /// The sites of the piece being appended.
+    piece_sites: Vec<CodeSite>,
     check: Option<MapCheck>,
     pieces: u32,
+    may_fault: bool,
 }
 
 impl CodeBuffer {
-    /// An empty buffer. With `verify`, the maps are checked at the end.
-    pub(super) fn new(verify: bool) -> Self {
-        Self { check: verify.then(MapCheck::default), ..Self::default() }
+    /// An empty buffer. With `verify`, the maps are checked at the end. Unless
+    /// accesses to memories `may_fault`, such code is refused.
+    pub(super) fn new(verify: bool, may_fault: bool) -> Self {
+        Self { check: verify.then(MapCheck::default), may_fault, ..Self::default() }
     }
 
     /// Number of pieces so far.
@@ -52,12 +72,12 @@ impl CodeBuffer {
         key: CodeKey,
         function: &Function,
         compiled: &CompiledCode,
+        sites: &Sites,
     ) -> Result<(u32, u32)> {
         let code = compiled.buffer.data();
         let align = compiled.buffer.alignment.max(16) as usize;
         let start = self.bytes.len().next_multiple_of(align);
-        let end = start.saturating_add(code.len());
-        CODE_BYTES.check(end as u64)?;
+        CODE_BYTES.check(start.saturating_add(code.len()) as u64)?;
         self.bytes.resize(start, 0);
         self.bytes.extend_from_slice(code);
         self.starts.insert(key.into(), start as u32);
@@ -66,7 +86,74 @@ impl CodeBuffer {
             self.fixups.push(fixup(start, function, reloc)?);
         }
         self.push_maps(start as u32, compiled)?;
-        Ok((start as u32, end as u32))
+        self.push_sites(start, compiled, sites)?;
+        CODE_BYTES.check(self.bytes.len() as u64)?;
+        Ok((start as u32, self.bytes.len() as u32))
+    }
+
+    /// The sites of calls and checks; lets the latter call the raise thunk.
+    fn push_sites(&mut self, start: usize, compiled: &CompiledCode, sites: &Sites) -> Result<()> {
+        let located = failed_checks::Located::new(compiled.buffer.get_srclocs_sorted());
+        self.piece_sites.clear();
+        for call in compiled.buffer.call_sites() {
+            let Some(site) = located.at(call.ret_addr - 1).and_then(|n| sites.get(n)) else {
+                continue;
+            };
+            let return_offset = start as u32 + call.ret_addr;
+            self.piece_sites.push(CodeSite {
+                return_offset,
+                code_offset: return_offset,
+                module_offset: site.module_offset,
+                trap: site.trap,
+            });
+        }
+        for trap in compiled.buffer.traps() {
+            let check = failed_checks::check_of(trap, &located, sites, self.may_fault)?;
+            if let Some(check) = check {
+                self.redirect(start, &check)?;
+            }
+        }
+        self.piece_sites.sort_unstable_by_key(|site| site.return_offset);
+        for site in &self.piece_sites {
+            if !self.sites.push(*site) {
+                return Err(Error::Bug("calls and checks are out of order"));
+            }
+        }
+        Ok(())
+    }
+
+    /// Lets a check in the piece at `start` call the raise thunk.
+    fn redirect(&mut self, start: usize, check: &FailedCheck<'_>) -> Result<()> {
+        const STRANGE: Error = Error::Bug("the code generator made a check of another form");
+        let trap = check.trap_at as usize;
+        let len = self.bytes.len();
+        let call = if arch::RAISE_CALL_IN_PLACE { trap } else { len - start };
+        let piece = self.bytes.get_mut(start..).ok_or(STRANGE)?;
+        let trap_bytes = piece.get(trap..trap + arch::CHECK_TRAP.len()).ok_or(STRANGE)?;
+        if trap_bytes != arch::CHECK_TRAP {
+            return Err(STRANGE);
+        }
+        let redirected: usize = check
+            .ranges
+            .iter()
+            .map(|(_, range)| arch::redirect_check(piece, range.clone(), trap as u32, call as u32))
+            .sum();
+        if !(1..=2).contains(&redirected) {
+            return Err(STRANGE);
+        }
+        match arch::RAISE_CALL_IN_PLACE {
+            true => piece[trap..trap + arch::RAISE_CALL.len()].copy_from_slice(arch::RAISE_CALL),
+            false => self.bytes.extend_from_slice(arch::RAISE_CALL),
+        }
+        let return_offset = (start + call + arch::RAISE_CALL.len()) as u32;
+        self.raise_calls.push(return_offset);
+        self.piece_sites.push(CodeSite {
+            return_offset,
+            code_offset: start as u32 + check.ranges[0].1.start,
+            module_offset: check.site.module_offset,
+            trap: check.site.trap,
+        });
+        Ok(())
     }
 
     /// One map per call: the one Cranelift gives where references are live,
@@ -118,55 +205,66 @@ impl CodeBuffer {
         self.starts.get(&UserExternalName::from(key)).copied()
     }
 
-    /// Resolves all calls; returns code and maps.
-    pub(super) fn finish(mut self) -> Result<(Vec<u8>, StackMaps)> {
+    /// Resolves all calls.
+    pub(super) fn finish(mut self) -> Result<FinishedCode> {
+        let raise = UserExternalName::from(CodeKey::Raise);
+        let is_raised =
+            !self.raise_calls.is_empty() || self.fixups.iter().any(|fixup| fixup.target == raise);
+        let raise_thunk = is_raised.then(|| self.append_raise_thunk());
         for fixup in &self.fixups {
             let target = *self
                 .starts
                 .get(&fixup.target)
                 .ok_or(Error::Bug("a call to code that was not emitted"))?;
-            patch(&mut self.bytes, fixup, target)?;
+            link(&mut self.bytes, fixup.end, target)?;
         }
-        let maps = self.maps.finish();
+        if let Some(thunk) = raise_thunk {
+            for end in &self.raise_calls {
+                link(&mut self.bytes, *end as usize, thunk)?;
+            }
+        }
+        CODE_BYTES.check(self.bytes.len() as u64)?;
+        let stack_maps = self.maps.finish();
         if let Some(check) = self.check {
-            check.finish(&maps, self.bytes.len() as u32)?;
+            check.finish(&stack_maps, self.bytes.len() as u32)?;
         }
-        Ok((self.bytes, maps))
+        Ok(FinishedCode { bytes: self.bytes, stack_maps, sites: self.sites.finish(), raise_thunk })
+    }
+
+    fn append_raise_thunk(&mut self) -> u32 {
+        let start = self.bytes.len().next_multiple_of(16);
+        self.bytes.resize(start, 0);
+        self.bytes.extend_from_slice(&arch::RAISE_THUNK);
+        self.starts.insert(CodeKey::Raise.into(), start as u32);
+        start as u32
     }
 }
 
 fn fixup(start: usize, function: &Function, reloc: &FinalizedMachReloc) -> Result<Fixup> {
-    match (&reloc.target, reloc.kind) {
+    const FIELD_BYTES: usize = 4;
+    match (&reloc.target, reloc.kind, reloc.addend) {
         (
             FinalizedRelocTarget::ExternalName(ExternalName::User(name)),
-            Reloc::X86CallPCRel4 | Reloc::Arm64Call,
-        ) => Ok(Fixup {
-            at: start + reloc.offset as usize,
-            target: function.params.user_named_funcs()[*name].clone(),
-            addend: reloc.addend,
-            kind: reloc.kind,
-        }),
+            Reloc::X86CallPCRel4,
+            -4,
+        )
+        | (FinalizedRelocTarget::ExternalName(ExternalName::User(name)), Reloc::Arm64Call, 0) => {
+            Ok(Fixup {
+                end: start + reloc.offset as usize + FIELD_BYTES,
+                target: function.params.user_named_funcs()[*name].clone(),
+            })
+        }
         _ => Err(Error::Bug("the code generator wants a relocation other than a call")),
     }
 }
 
-/// Writes the distance to `target` into the call at `fixup.at`.
-fn patch(bytes: &mut [u8], fixup: &Fixup, target: u32) -> Result<()> {
+/// Lets the call that ends at `end` call `target`.
+fn link(bytes: &mut [u8], end: usize, target: u32) -> Result<()> {
     const BROKEN: Error = Error::Bug("a call out of its instruction's reach");
-    let distance = i64::from(target) + fixup.addend - fixup.at as i64;
-    let field: &mut [u8; 4] = bytes
-        .get_mut(fixup.at..fixup.at + 4)
-        .and_then(|field| field.try_into().ok())
-        .ok_or(BROKEN)?;
-    if fixup.kind == Reloc::X86CallPCRel4 {
-        *field = i32::try_from(distance).map_err(|_| BROKEN)?.to_le_bytes();
-    } else {
-        // Arm ARM, B/BL: a signed 26-bit count of 4-byte instructions.
-        if distance % 4 != 0 || !(-(1 << 27)..1 << 27).contains(&distance) {
-            return Err(BROKEN);
-        }
-        let words = (distance >> 2) as u32 & 0x03ff_ffff;
-        *field = (u32::from_le_bytes(*field) & 0xfc00_0000 | words).to_le_bytes();
+    let before = bytes.get_mut(..end).ok_or(BROKEN)?;
+    let field = before.last_chunk_mut::<4>().ok_or(BROKEN)?;
+    match arch::link_call(field, i64::from(target) - end as i64) {
+        true => Ok(()),
+        false => Err(BROKEN),
     }
-    Ok(())
 }

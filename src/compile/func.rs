@@ -7,6 +7,7 @@ use super::code_key::Bulk;
 use super::declare::Failure;
 use super::regions::{field, trusted};
 use super::signature::{POINTER, value_type};
+use super::sites::Sites;
 use super::translator::{ModuleEnv, Translator};
 use super::{limits, op};
 use crate::abi::{Builtin, FuncIndex, Trap, TypeIndex, VmStoreContext};
@@ -24,7 +25,7 @@ use wasmparser::{FuncValidator, FunctionBody, Operator, ValidatorResources};
 /// indirectly: host functions of these types need exit stubs in this module,
 /// because they can be called from here.
 pub(super) fn translate<'b>(
-    mut builder: FunctionBuilder<'b>,
+    (mut builder, sites): (FunctionBuilder<'b>, &'b mut Sites),
     env: ModuleEnv<'_>,
     func: FuncIndex,
     body: &FunctionBody<'_>,
@@ -39,10 +40,11 @@ pub(super) fn translate<'b>(
     let start = builder.create_block();
     builder.switch_to_block(start);
 
-    let mut t = Translator::new(builder, env, context, Assignments::of(body));
+    let mut t = Translator::new(builder, sites, env, context, Assignments::of(body));
     let ty = env.info.funcs[func.index()];
     declare_params(&mut t, entry, env.info.types[ty.index()].params());
     declare_locals(&mut t, body, validator)?;
+    t.facts.position = body.range().start;
     op::control::open_function(&mut t, ty);
     t.interruption_check();
 
@@ -65,17 +67,17 @@ pub(super) fn translate<'b>(
     }
     t.builder.switch_to_block(entry);
     if t.makes_calls {
+        t.facts.position = body.range().start;
         stack_check(&mut t);
     }
     t.builder.ins().jump(start, &[]);
     t.builder.seal_block(start);
-    t.fill_trap_blocks();
     Ok((t.builder, t.indirectly_called))
 }
 
 /// Makes the stub for an instruction on whole ranges of memory.
 pub(super) fn bulk_stub<'b>(
-    mut builder: FunctionBuilder<'b>,
+    (mut builder, sites): (FunctionBuilder<'b>, &'b mut Sites),
     env: ModuleEnv<'_>,
     bulk: Bulk,
 ) -> FunctionBuilder<'b> {
@@ -83,11 +85,10 @@ pub(super) fn bulk_stub<'b>(
     builder.append_block_params_for_function_params(entry);
     builder.switch_to_block(entry);
     let params = builder.block_params(entry).to_vec();
-    let mut t = Translator::new(builder, env, params[0], Assignments::default());
+    let mut t = Translator::new(builder, sites, env, params[0], Assignments::default());
     t.stack.extend_from_slice(&params[1..]);
     bulk::body(&mut t, bulk);
     t.builder.ins().return_(&[]);
-    t.fill_trap_blocks();
     t.builder
 }
 

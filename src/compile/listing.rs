@@ -82,5 +82,6 @@ fn title(key: CodeKey) -> String {
         CodeKey::LargeFrameBody(piece) => format!("body behind the wrapper at {piece}"),
         CodeKey::Bulk(Bulk::Copy(to, from)) => format!("stub of memory.copy {} {}", to.0, from.0),
         CodeKey::Bulk(Bulk::Fill(memory)) => format!("stub of memory.fill {}", memory.0),
+        CodeKey::Raise => "raise thunk".to_string(),
     }
 }

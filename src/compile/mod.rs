@@ -4,7 +4,7 @@
 //!
 //! ```text
 //! bytes ─ wasmparser ─▶ declare (ModuleInfo) ─┐
-//!              function bodies ─ func + op/* ─┴▶ Cranelift ─▶ emit (code, maps) ─▶ Artifact
+//!              function bodies ─ func + op/* ─┴▶ Cranelift ─▶ emit (code, maps, sites) ─▶ Artifact
 //!                                 shim (stubs) ─▶
 //! ```
 //!
@@ -20,6 +20,7 @@ mod code_key;
 mod control_stack;
 mod declare;
 mod emit;
+mod failed_checks;
 mod features;
 mod func;
 mod limits;
@@ -34,6 +35,7 @@ mod regions;
 mod settings;
 mod shim;
 mod signature;
+mod sites;
 mod translator;
 mod workbench;
 

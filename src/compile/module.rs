@@ -111,18 +111,18 @@ impl<'a, W: Watch> Compiler<'a, W> {
             flavor,
             settings,
             bench: Workbench::new(settings::isa(settings, flavor.processor)?),
-            code: CodeBuffer::new(settings.verifies()),
+            code: CodeBuffer::new(settings.verifies(), settings.hardware_traps),
             watch,
         })
     }
 
     /// Translates the bodies one after another, and calls `then` after each
-    /// with the types that it calls indirectly.
+    /// with its place in the module and the types that it calls indirectly.
     fn bodies(
         &mut self,
         info: &ModuleInfo,
         bodies: Vec<Body<'_>>,
-        mut then: impl FnMut(&mut Self, FuncIndex, Vec<TypeIndex>) -> Result<()>,
+        mut then: impl FnMut(&mut Self, FuncIndex, u64, Vec<TypeIndex>) -> Result<()>,
     ) -> Result<(), Failure> {
         let offsets = offsets(info)?;
         let env = ModuleEnv { info, offsets: &offsets, settings: self.settings };
@@ -132,11 +132,11 @@ impl<'a, W: Watch> Compiler<'a, W> {
             let mut validator = to_validate.into_validator(allocations);
             let signature = signature::internal(info.func_type(func));
             let indirect =
-                self.bench.try_function(CodeKey::Function(func), signature, |builder| {
-                    func::translate(builder, env, func, &body, &mut validator)
+                self.bench.try_function(CodeKey::Function(func), signature, |builder, sites| {
+                    func::translate((builder, sites), env, func, &body, &mut validator)
                 })?;
             allocations = validator.into_allocations();
-            then(self, func, indirect)?;
+            then(self, func, body.range().start, indirect)?;
         }
         Ok(())
     }
@@ -147,7 +147,7 @@ impl<'a, W: Watch> Compiler<'a, W> {
         bodies: Vec<Body<'_>>,
     ) -> Result<u64, Failure> {
         let mut count = 0;
-        self.bodies(info, bodies, |compiler, _, _| {
+        self.bodies(info, bodies, |compiler, _, _, _| {
             count += compiler.bench.ir().dfg.num_insts() as u64;
             Ok(())
         })?;
@@ -157,11 +157,11 @@ impl<'a, W: Watch> Compiler<'a, W> {
     fn module(mut self, info: ModuleInfo, bodies: Vec<Body<'_>>) -> Result<Artifact, Failure> {
         let mut functions = Vec::with_capacity(bodies.len());
         let mut called_types = std_alloc::vec![false; info.types.len()];
-        self.bodies(&info, bodies, |compiler, func, indirect| {
+        self.bodies(&info, bodies, |compiler, func, at, indirect| {
             for ty in indirect {
                 called_types[ty.index()] = true;
             }
-            let (start, end) = compiler.finish_checked(CodeKey::Function(func))?;
+            let (start, end) = compiler.finish_checked(CodeKey::Function(func), at)?;
             functions.push(FunctionCode { start, end });
             Ok(())
         })?;
@@ -174,15 +174,17 @@ impl<'a, W: Watch> Compiler<'a, W> {
         let entry_shims = self.entry_shims(&info)?;
         let exit_stubs = self.exit_stubs(&info, &called_types)?;
         self.stubs(&info)?;
-        let (code, stack_maps) = self.code.finish()?;
+        let code = self.code.finish()?;
         let flavor = self.flavor;
         Ok(Artifact::compiled(ArtifactParts {
             info,
-            code,
+            code: code.bytes,
             functions,
             entry_shims,
             exit_stubs,
-            stack_maps,
+            stack_maps: code.stack_maps,
+            sites: code.sites,
+            raise_thunk: code.raise_thunk,
             flavor,
         }))
     }
@@ -204,12 +206,12 @@ impl<'a, W: Watch> Compiler<'a, W> {
     }
 
     fn append(&mut self, key: CodeKey) -> Result<(u32, u32)> {
-        self.code.append(key, self.bench.ir(), self.bench.compiled()?)
+        self.code.append(key, self.bench.ir(), self.bench.compiled()?, self.bench.sites())
     }
 
     /// The same for code with the internal convention: behind a wrapper if its
     /// frame could reach too far below the stack limit.
-    fn finish_checked(&mut self, key: CodeKey) -> Result<(u32, u32)> {
+    fn finish_checked(&mut self, key: CodeKey, module_offset: u64) -> Result<(u32, u32)> {
         self.machine_code(key)?;
         let layout = self.bench.compiled()?.buffer.frame_layout();
         let frame_bytes = layout.map_or(u32::MAX, |layout| layout.frame_to_fp_offset);
@@ -222,8 +224,8 @@ impl<'a, W: Watch> Compiler<'a, W> {
         let body = CodeKey::LargeFrameBody(self.code.pieces());
         let signature = self.bench.ir().signature.clone();
         let (start, _) = self.append(body)?;
-        self.bench.function(key, signature, |builder| {
-            shim::large_frame_wrapper(builder, frame_bytes, body)
+        self.bench.function(key, signature, |builder, sites| {
+            shim::large_frame_wrapper((builder, sites), frame_bytes, body, module_offset)
         });
         let (_, end) = self.finish(key)?;
         Ok((start, end))
@@ -239,7 +241,7 @@ impl<'a, W: Watch> Compiler<'a, W> {
         }
         self.per_type(info, &wanted, |compiler, index, ty| {
             let key = CodeKey::EntryShim(index);
-            compiler.bench.function(key, shim::entry_shim_signature(), |builder| {
+            compiler.bench.function(key, shim::entry_shim_signature(), |builder, _| {
                 shim::entry_shim(builder, ty)
             });
             compiler.finish(key)?;
@@ -252,8 +254,8 @@ impl<'a, W: Watch> Compiler<'a, W> {
             let key = CodeKey::ExitStub(index);
             compiler
                 .bench
-                .function(key, signature::internal(ty), |builder| shim::exit_stub(builder, ty));
-            compiler.finish_checked(key)?;
+                .function(key, signature::internal(ty), |builder, _| shim::exit_stub(builder, ty));
+            compiler.finish_checked(key, 0)?;
             Ok(key)
         })
     }
@@ -290,12 +292,14 @@ impl<'a, W: Watch> Compiler<'a, W> {
         match key {
             CodeKey::Builtin(builtin) => {
                 let signature = builtin_signature(builtin, CallConv::Tail);
-                self.bench.function(key, signature, |b| shim::builtin_stub(b, builtin));
+                self.bench.function(key, signature, |b, _| shim::builtin_stub(b, builtin));
             }
             CodeKey::Bulk(bulk) => {
                 let offsets = offsets(info)?;
                 let env = ModuleEnv { info, offsets: &offsets, settings: self.settings };
-                self.bench.function(key, bulk.signature(info), |b| func::bulk_stub(b, env, bulk));
+                self.bench.function(key, bulk.signature(info), |builder, sites| {
+                    func::bulk_stub((builder, sites), env, bulk)
+                });
             }
             _ => return Err(Error::Bug("a stub of another kind")),
         }

@@ -9,6 +9,7 @@
 use super::code_key::CodeKey;
 use super::regions::{Regions, constant, field, trusted};
 use super::signature::{NEVER_REACHED, POINTER, builtin_signature, internal, plain, value_type};
+use super::sites::Sites;
 use crate::abi::{Builtin, Trap, ValRaw, VmContext, VmHostContext, VmStoreContext};
 use crate::artifact::{FuncType, ValType};
 use cranelift_codegen::ir::condcodes::IntCC;
@@ -168,11 +169,12 @@ pub(super) fn builtin_stub(builder: FunctionBuilder<'_>, builtin: Builtin) -> Fu
 
 /// Checks that a frame of `frame_bytes` fits above the stack limit, then goes
 /// on to `body`, which has the same (internal) signature.
-pub(super) fn large_frame_wrapper(
-    builder: FunctionBuilder<'_>,
+pub(super) fn large_frame_wrapper<'b>(
+    (builder, sites): (FunctionBuilder<'b>, &mut Sites),
     frame_bytes: u32,
     body: CodeKey,
-) -> FunctionBuilder<'_> {
+    module_offset: u64,
+) -> FunctionBuilder<'b> {
     let signature = builder.func.signature.clone();
     let mut shim = Shim::new(builder);
     let vm = shim.params[0];
@@ -183,20 +185,7 @@ pub(super) fn large_frame_wrapper(
     let lowest = shim.builder.ins().iadd_imm_u(limit, i64::from(frame_bytes));
     let pointer = shim.builder.ins().get_stack_pointer(POINTER);
     let exhausted = shim.builder.ins().icmp(IntCC::UnsignedLessThan, pointer, lowest);
-    let (overflow, next) = (shim.builder.create_block(), shim.builder.create_block());
-    shim.builder.set_cold_block(overflow);
-    shim.builder.ins().brif(exhausted, overflow, &[], next, &[]);
-
-    shim.builder.switch_to_block(overflow);
-    let trap_signature = builtin_signature(Builtin::RaiseTrap, CallConv::Tail);
-    let raise_trap = CodeKey::Builtin(Builtin::RaiseTrap);
-    let raise_trap = raise_trap.import(&mut shim.builder, trap_signature);
-    let code = Trap::StackOverflow as u8;
-    let code = shim.builder.ins().iconst(types::I32, i64::from(code));
-    shim.builder.ins().call(raise_trap, &[vm, code]);
-    shim.builder.ins().trap(NEVER_REACHED);
-
-    shim.builder.switch_to_block(next);
+    sites.check(&mut shim.builder, exhausted, Trap::StackOverflow, module_offset);
     let body = body.import(&mut shim.builder, signature);
     let args = shim.params.clone();
     shim.builder.ins().return_call(body, &args);

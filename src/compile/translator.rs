@@ -11,11 +11,13 @@ use super::control_stack::ControlFrame;
 use super::path_facts::PathFacts;
 use super::regions::Regions;
 use super::settings::CompileSettings;
-use super::signature::{self, NEVER_REACHED, POINTER, VECTOR, builtin_signature};
+use super::signature::{self, NEVER_REACHED, POINTER, VECTOR, builtin_signature, plain};
+use super::sites::Sites;
 use crate::abi::{Builtin, FuncIndex, Trap, TypeIndex, VmOffsets};
 use crate::artifact::{ModuleInfo, ValType};
 use cranelift_codegen::ir::{
-    Block, BlockArg, FuncRef, InstBuilder, MemFlagsData, SigRef, Signature, Type, Value, types,
+    Block, BlockArg, FuncRef, Inst, InstBuilder, MemFlagsData, SigRef, Signature, Type, Value,
+    types,
 };
 use cranelift_codegen::isa::CallConv;
 use cranelift_frontend::{FunctionBuilder, Variable};
@@ -33,6 +35,7 @@ pub(super) struct ModuleEnv<'a> {
 /// State of translating one function.
 pub(super) struct Translator<'f, 'm> {
     pub(super) builder: FunctionBuilder<'f>,
+    sites: &'f mut Sites,
     pub(super) env: ModuleEnv<'m>,
     pub(super) regions: Regions,
     /// The instance context: the function's first parameter.
@@ -55,7 +58,6 @@ pub(super) struct Translator<'f, 'm> {
     pub(super) facts: PathFacts,
     /// Types of indirect calls.
     pub(super) indirectly_called: Vec<TypeIndex>,
-    trap_blocks: HashMap<Trap, Block>,
     internal_signatures: HashMap<TypeIndex, SigRef>,
     functions: HashMap<CodeKey, FuncRef>,
 }
@@ -63,6 +65,7 @@ pub(super) struct Translator<'f, 'm> {
 impl<'f, 'm> Translator<'f, 'm> {
     pub(super) fn new(
         builder: FunctionBuilder<'f>,
+        sites: &'f mut Sites,
         env: ModuleEnv<'m>,
         context: Value,
         assignments: Assignments,
@@ -84,7 +87,7 @@ impl<'f, 'm> Translator<'f, 'm> {
             pending_fuel: 0,
             facts: PathFacts::new(assignments),
             indirectly_called: Vec::new(),
-            trap_blocks: HashMap::new(),
+            sites,
             internal_signatures: HashMap::new(),
             functions: HashMap::new(),
         }
@@ -167,49 +170,28 @@ impl<'f, 'm> Translator<'f, 'm> {
         self.stack[from..].iter().map(|value| BlockArg::Value(*value)).collect()
     }
 
-    /// Traps when `condition` is non-zero.
+    /// Traps when `condition` is non-zero. No block ends here: what code is made
+    /// of many checks stays linear.
     pub(super) fn trap_if(&mut self, condition: Value, trap: Trap) {
-        let target = self.trap_block(trap);
-        let next = self.builder.create_block();
-        self.builder.ins().brif(condition, target, &[], next, &[]);
-        self.builder.switch_to_block(next);
-        self.builder.seal_block(next);
+        self.sites.check(&mut self.builder, condition, trap, self.facts.position);
     }
 
     /// Traps always; what follows is unreachable.
     pub(super) fn trap_always(&mut self, trap: Trap) {
-        let target = self.trap_block(trap);
-        self.builder.ins().jump(target, &[]);
+        let raise = self.function_ref(CodeKey::Raise, || plain(CallConv::Tail, &[], &[]));
+        self.sites.call(&mut self.builder, Some(trap), self.facts.position, |builder| {
+            builder.ins().call(raise, &[]);
+        });
+        self.builder.ins().trap(NEVER_REACHED);
         self.reachable = false;
     }
 
-    /// One cold block per function and trap.
-    fn trap_block(&mut self, trap: Trap) -> Block {
-        if let Some(block) = self.trap_blocks.get(&trap) {
-            return *block;
-        }
-        let block = self.builder.create_block();
-        self.builder.set_cold_block(block);
-        self.trap_blocks.insert(trap, block);
-        block
-    }
-
-    /// The block that raises `trap`, if anything goes there.
-    pub(super) fn known_trap_block(&self, trap: Trap) -> Option<Block> {
-        self.trap_blocks.get(&trap).copied()
-    }
-
-    /// Fills the trap blocks; the last thing before the function is finished.
-    pub(super) fn fill_trap_blocks(&mut self) {
-        let mut blocks: Vec<_> = self.trap_blocks.drain().collect();
-        blocks.sort_unstable_by_key(|(_, block)| *block);
-        for (trap, block) in blocks {
-            self.builder.switch_to_block(block);
-            let code = self.builder.ins().iconst(types::I32, i64::from(trap as u8));
-            let callee = self.builtin_ref(Builtin::RaiseTrap);
-            self.builder.ins().call(callee, &[self.context, code]);
-            self.builder.ins().trap(NEVER_REACHED);
-        }
+    /// A call that the current operator makes: `make` inserts it.
+    pub(super) fn call_site(
+        &mut self,
+        make: impl FnOnce(&mut FunctionBuilder<'f>) -> Inst,
+    ) -> Inst {
+        self.sites.call(&mut self.builder, None, self.facts.position, make)
     }
 
     /// What every call that needs a stack map begins or ends with.
@@ -227,7 +209,7 @@ impl<'f, 'm> Translator<'f, 'm> {
         let mut all = Vec::with_capacity(args.len() + 1);
         all.push(self.context);
         all.extend_from_slice(args);
-        let call = self.builder.ins().call(callee, &all);
+        let call = self.call_site(|builder| builder.ins().call(callee, &all));
         self.builder.inst_results(call)[0]
     }
 

@@ -3,6 +3,7 @@
 //! function reuses its memory.
 
 use super::code_key::CodeKey;
+use super::sites::Sites;
 use crate::error::{Error, LimitError, Result};
 use core::convert::Infallible;
 use cranelift_codegen::control::ControlPlane;
@@ -16,13 +17,14 @@ pub(super) struct Workbench {
     isa: OwnedTargetIsa,
     context: Context,
     builder_context: FunctionBuilderContext,
+    sites: Sites,
 }
 
 impl Workbench {
     /// An empty bench for this target.
     pub(super) fn new(isa: OwnedTargetIsa) -> Self {
         let (context, builder_context) = (Context::new(), FunctionBuilderContext::new());
-        Self { isa, context, builder_context }
+        Self { isa, context, builder_context, sites: Sites::default() }
     }
 
     /// Makes the IR of a function: `body` writes it and hands the builder back.
@@ -30,10 +32,11 @@ impl Workbench {
         &mut self,
         key: CodeKey,
         signature: Signature,
-        body: impl for<'b> FnOnce(FunctionBuilder<'b>) -> FunctionBuilder<'b>,
+        body: impl for<'b> FnOnce(FunctionBuilder<'b>, &'b mut Sites) -> FunctionBuilder<'b>,
     ) {
-        let Ok(()) =
-            self.try_function(key, signature, |builder| Ok::<_, Infallible>((body(builder), ())));
+        let Ok(()) = self.try_function(key, signature, |builder, sites| {
+            Ok::<_, Infallible>((body(builder, sites), ()))
+        });
     }
 
     /// The same for a `body` that may fail or that returns something.
@@ -41,13 +44,18 @@ impl Workbench {
         &mut self,
         key: CodeKey,
         signature: Signature,
-        body: impl for<'b> FnOnce(FunctionBuilder<'b>) -> Result<(FunctionBuilder<'b>, R), E>,
+        body: impl for<'b> FnOnce(
+            FunctionBuilder<'b>,
+            &'b mut Sites,
+        ) -> Result<(FunctionBuilder<'b>, R), E>,
     ) -> Result<R, E> {
         self.context.clear();
+        self.sites.clear();
         let func = &mut self.context.func;
         func.name = UserFuncName::User(key.into());
         func.signature = signature;
-        let (mut builder, found) = body(FunctionBuilder::new(func, &mut self.builder_context))?;
+        let builder = FunctionBuilder::new(func, &mut self.builder_context);
+        let (mut builder, found) = body(builder, &mut self.sites)?;
         builder.seal_all_blocks();
         builder.finalize(self.isa.frontend_config());
         Ok(found)
@@ -56,6 +64,11 @@ impl Workbench {
     /// The function as it stands: the IR that was made, or what compiling left of it.
     pub(super) fn ir(&self) -> &Function {
         &self.context.func
+    }
+
+    /// Its checks and calls.
+    pub(super) fn sites(&self) -> &Sites {
+        &self.sites
     }
 
     /// Asks for the function's machine code as text, too.

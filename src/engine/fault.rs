@@ -18,10 +18,9 @@
 //! No reference to a store is in use while generated code runs (V3 of `vm/store.rs`).
 
 use super::code_ranges::CodeRanges;
-use crate::abi::{ActivationRecord, FaultRegisters, VmStoreContext};
+use crate::abi::{FaultRegisters, VmStoreContext};
 use crate::arch;
-use crate::stack::Links;
-use core::ptr::with_exposed_provenance_mut;
+use crate::stack::{Links, record_of_entry};
 
 /// As [`crate::Engine::handle_fault`], for the engine with this id or any of `ranges`.
 ///
@@ -85,8 +84,7 @@ unsafe fn faulting_store(
             oldest += 1;
         }
     };
-    let record = entry_fp.wrapping_sub(entry.record_below_fp);
-    let record = with_exposed_provenance_mut::<ActivationRecord>(record);
+    let record = record_of_entry(entry_fp, entry);
     // SAFETY: the shim below returns into `arch::enter`, which keeps its record
     // there; the store of an activation is alive, and nothing of it is in use
     // (F1, V3). Only stores of its own engine run an engine's code.

@@ -24,7 +24,10 @@ impl<'s> WasmBacktrace<'s> {
             // before the return address still belongs to it.
             let (module, offset) = store.code.lookup(*address)?;
             let (func, start) = module.function_at(offset.checked_sub(1)?)?;
-            Some(FrameInfo { module, func_index: func.0, code_offset: offset - start })
+            let site = module.site(offset);
+            let code_offset = site.map_or(offset, |site| site.code_offset).checked_sub(start)?;
+            let module_offset = site.map(|site| site.module_offset);
+            Some(FrameInfo { module, func_index: func.0, code_offset, module_offset })
         })
     }
 
@@ -40,6 +43,7 @@ pub struct FrameInfo<'s> {
     module: &'s Module,
     func_index: u32,
     code_offset: u32,
+    module_offset: Option<u32>,
 }
 
 impl<'s> FrameInfo<'s> {
@@ -68,10 +72,18 @@ impl<'s> FrameInfo<'s> {
         self.module.function_name(self.func_index)
     }
 
-    /// Bytes from the start of the function's machine code to the address at
-    /// which it resumes.
+    /// Bytes from the start of the function's machine code to where it was: to
+    /// the check that failed or the access that faulted, or behind the call that
+    /// it made.
     pub fn code_offset(&self) -> u32 {
         self.code_offset
+    }
+
+    /// Bytes from the start of the module's Wasm to the instruction that
+    /// trapped, or that made a call. `None` for an access that faulted
+    /// ([`crate::Config::hardware_traps`]).
+    pub fn module_offset(&self) -> Option<u32> {
+        self.module_offset
     }
 }
 
@@ -82,7 +94,10 @@ impl core::fmt::Display for FrameInfo<'_> {
             Some(name) => write!(f, "!{name}")?,
             None => write!(f, "!<wasm function {}>", self.func_index)?,
         }
-        write!(f, "+{:#x}", self.code_offset)
+        match self.module_offset {
+            Some(offset) => write!(f, "@{offset:#x}"),
+            None => write!(f, "+{:#x}", self.code_offset),
+        }
     }
 }
 

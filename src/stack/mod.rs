@@ -17,9 +17,9 @@
 //! - **S1** Between two accesses nothing else runs that changes the walked
 //!   frames: the walker is called by the thread whose frames they are.
 //! - **S2** Every address read lies between a recorded exit frame pointer and
-//!   the entry frame pointer of the same activation. The fault handler, which
-//!   knows no exit, follows links from the interrupted frame, through frames of
-//!   generated code alone.
+//!   the entry frame pointer of the same activation. The fault handler and
+//!   a failed check, which know no exit, follow links from the frame that faulted
+//!   or failed, through frames of generated code alone.
 //! - **S3** A frame pointer is followed only after it was found to be aligned,
 //!   above the one before, and no higher than the chain may lead.
 //!
@@ -27,12 +27,15 @@
 //! |---|---|
 //! | `links` | following frame pointers, with all checks of them |
 //! | `cursor` | the frames of one activation, and the cells that maps name in one |
+//! | `entry` | from a frame of generated code to the store it runs for |
 //! | `walk` | all activations of a store |
 
 mod cursor;
+mod entry;
 mod links;
 mod walk;
 
+pub(crate) use entry::{record_of_entry, store_of_frame};
 pub(crate) use links::Links;
 pub use links::WalkError;
 #[cfg(test)]

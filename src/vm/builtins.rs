@@ -18,11 +18,10 @@ use core::ptr::{with_exposed_provenance, with_exposed_provenance_mut};
 
 /// All functions that a store's context names.
 pub(crate) const FUNCTIONS: StoreFunctions =
-    StoreFunctions { builtins: &BUILTINS, memory_fault, guards };
+    StoreFunctions { builtins: &BUILTINS, memory_fault, check_failed, guards };
 
 /// The functions, for every store.
 static BUILTINS: VmBuiltins = VmBuiltins {
-    raise_trap,
     memory_grow,
     copy_bytes,
     fill_bytes,
@@ -94,12 +93,6 @@ fn failure(store: &mut StoreOpaque, error: Error) -> i64 {
     // through.
     store.trap_passes = false;
     -(store.record_failure(error) as i64) - 1
-}
-
-unsafe extern "C" fn raise_trap(context: *mut VmContext, code: u32) -> i64 {
-    let trap = Trap::from_code(u64::from(code)).ok_or(Error::Bug("unknown trap code"));
-    // SAFETY: by the contract of `VmBuiltins` (V3, V5).
-    unsafe { trapping(context, |_, _| Err(trap.map_or_else(|bug| bug, Error::Trap))) }
 }
 
 unsafe extern "C" fn memory_grow(context: *mut VmContext, memory: u32, delta: u64) -> i64 {
@@ -295,8 +288,7 @@ unsafe extern "C" fn zeal_safepoint(context: *mut VmContext) -> i64 {
     }
 }
 
-/// See [`VmStoreContext::memory_fault`]: does what an explicit check would have
-/// [`VmBuiltins::raise_trap`] do.
+/// See [`VmStoreContext::memory_fault`].
 ///
 /// # Safety
 /// `vm` is the context of a live store to which no reference is in use, and its
@@ -306,6 +298,22 @@ unsafe extern "C" fn memory_fault(vm: *mut VmStoreContext) -> u64 {
     let store = unsafe { StorePtr::from_vm(vm).get() };
     store.trap_passes = false;
     store.record_failure(Trap::MemoryOutOfBounds.into()) as u64
+}
+
+/// See [`VmStoreContext::check_failed`].
+///
+/// # Safety
+/// As for [`memory_fault`].
+unsafe extern "C" fn check_failed(vm: *mut VmStoreContext) -> u64 {
+    // SAFETY: by this function's contract; the reference ends with the call (V3).
+    let (store, exit_pc) = unsafe { (StorePtr::from_vm(vm).get(), (*vm).exit_pc) };
+    store.trap_passes = false;
+    let site = store.code.lookup(exit_pc).and_then(|(module, offset)| module.site(offset));
+    let error = match site.and_then(|site| site.trap) {
+        Some(trap) => trap.into(),
+        None => Error::Bug("a check failed that is in no table"),
+    };
+    store.record_failure(error) as u64
 }
 
 /// See [`VmStoreContext::guards`]. Neither waits nor allocates.

@@ -18,6 +18,8 @@ pub(crate) struct StoreFunctions {
     pub(crate) builtins: &'static VmBuiltins,
     /// See [`VmStoreContext::memory_fault`].
     pub(crate) memory_fault: unsafe extern "C" fn(*mut VmStoreContext) -> u64,
+    /// See [`VmStoreContext::check_failed`].
+    pub(crate) check_failed: unsafe extern "C" fn(*mut VmStoreContext) -> u64,
     /// See [`VmStoreContext::guards`].
     pub(crate) guards: unsafe extern "C" fn(*mut VmStoreContext, usize) -> bool,
 }
@@ -43,6 +45,7 @@ pub(crate) fn new_block(engine: &Engine, functions: StoreFunctions) -> Result<Ra
         builtins: functions.builtins,
         unwind: crate::arch::unwind,
         memory_fault: functions.memory_fault,
+        check_failed: functions.check_failed,
         epoch_counter: engine.epoch(),
         epoch_deadline: u64::MAX,
         fuel: 0,

@@ -1,5 +1,6 @@
 //! x86_64: System V calling convention, frame pointer in `rbp`.
 
+mod check;
 mod entry;
 mod fault;
 mod features;
@@ -8,6 +9,11 @@ mod frame;
 mod signal;
 mod sync;
 
+pub use check::raise;
+#[cfg(feature = "compile")]
+pub use check::{
+    CHECK_TRAP, RAISE_CALL, RAISE_CALL_IN_PLACE, RAISE_THUNK, link_call, redirect_check,
+};
 pub use entry::{enter, unwind};
 #[cfg(feature = "compile")]
 pub use fault::WHOLE_STORE_BYTES;

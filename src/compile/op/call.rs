@@ -61,11 +61,11 @@ fn call(t: &mut Translator<'_, '_>, func: FuncIndex) {
         let (code, context) = import_target(t, func);
         let args = arguments(t, ty, context);
         let signature = t.internal_signature(ty);
-        t.builder.ins().call_indirect(signature, code, &args)
+        t.call_site(|builder| builder.ins().call_indirect(signature, code, &args))
     } else {
         let args = arguments(t, ty, t.context);
         let callee = t.defined_function(func);
-        t.builder.ins().call(callee, &args)
+        t.call_site(|builder| builder.ins().call(callee, &args))
     };
     push_results(t, ty, call);
 }
@@ -112,7 +112,7 @@ fn call_indirect(t: &mut Translator<'_, '_>, ty: TypeIndex, table: TableIndex) {
     let (code, context) = indirect_target(t, ty, table);
     let args = arguments(t, ty, context);
     let signature = t.internal_signature(ty);
-    let call = t.builder.ins().call_indirect(signature, code, &args);
+    let call = t.call_site(|builder| builder.ins().call_indirect(signature, code, &args));
     push_results(t, ty, call);
 }
 

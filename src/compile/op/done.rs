@@ -2,6 +2,7 @@
 //! that claim, made in debug builds and wherever Cranelift's verifier is on.
 
 use crate::abi::Trap;
+use crate::compile::sites::trap_code;
 use crate::compile::translator::Translator;
 use cranelift_codegen::ir::{Inst, InstructionData};
 
@@ -33,14 +34,12 @@ impl Done {
 /// instructions breaks the promise of [`Done::Silent`].
 pub(super) fn was_silent(t: &Translator<'_, '_>, before: usize) -> bool {
     let dfg = &t.builder.func.dfg;
-    let out_of_bounds = t.known_trap_block(Trap::MemoryOutOfBounds);
+    let out_of_bounds = trap_code(Trap::MemoryOutOfBounds);
     (before..dfg.num_insts()).all(|index| {
         let data = &dfg.insts[Inst::from_u32(index as u32)];
         let opcode = data.opcode();
         match data {
-            InstructionData::Brif { blocks, .. } => {
-                Some(blocks[0].block(&dfg.value_lists)) == out_of_bounds
-            }
+            InstructionData::CondTrap { code, .. } => *code == out_of_bounds,
             _ => {
                 let may_trap = opcode.can_trap() && !opcode.can_load();
                 let acts = opcode.can_store() || opcode.other_side_effects();

@@ -11,12 +11,15 @@ pub use declared::{ExportType, ImportType};
 use super::handle::Engine;
 use super::known_code::KnownCode;
 use super::shared::Shared;
-use crate::abi::{FuncIndex, TypeIndex, VmOffsets};
+use crate::abi::{FuncIndex, TypeIndex, VmOffsets, VmStoreContext};
 use crate::alloc::{self, PublishedCode};
+use crate::arch;
 use crate::artifact::{
-    Artifact, ArtifactParts, ExternType, FunctionCode, ModuleInfo, NO_ESCAPE, ShimCode, StackMaps,
+    Artifact, ArtifactParts, CodeSite, CodeSites, ExternType, FunctionCode, ModuleInfo, NO_ESCAPE,
+    ShimCode, StackMaps,
 };
 use crate::error::{Error, Result};
+use crate::stack;
 use core::ops::Range;
 use std_alloc::{boxed::Box, collections::BinaryHeap, vec::Vec};
 
@@ -35,6 +38,7 @@ struct ModuleInner {
     code: Option<PublishedCode>,
     functions: Vec<FunctionCode>,
     stack_maps: StackMaps,
+    sites: CodeSites,
     type_ids: TypeIds,
     escaping: Box<[Escaping]>,
     /// Code offset of the exit stub of each imported function.
@@ -95,11 +99,23 @@ impl Module {
     /// code relies on what the engine or the processor does not offer;
     /// [`Error::Bug`] for a malformed artifact.
     pub fn from_artifact(engine: &Engine, artifact: Artifact) -> Result<Self> {
-        let ArtifactParts { info, code, functions, entry_shims, exit_stubs, stack_maps, flavor } =
-            artifact.into_parts();
+        let ArtifactParts {
+            info,
+            code,
+            functions,
+            entry_shims,
+            exit_stubs,
+            stack_maps,
+            sites,
+            raise_thunk,
+            flavor,
+        } = artifact.into_parts();
         flavor.check(engine.flavor())?;
         let code_len = u32::try_from(code.len()).map_err(|_| MALFORMED)?;
-        if !stack_maps.is_well_formed(code_len) || functions.len() != defined_funcs(&info)? {
+        if !stack_maps.is_well_formed(code_len)
+            || !sites.is_well_formed(code_len)
+            || functions.len() != defined_funcs(&info)?
+        {
             return Err(MALFORMED);
         }
         let offsets = info.offsets().ok_or(MALFORMED)?;
@@ -116,7 +132,11 @@ impl Module {
         // code is forgotten before it is freed.
         let code = match code.is_empty() {
             true => None,
-            false => Some(PublishedCode::new(engine.code_memory().clone(), &code)?),
+            false => {
+                let words = raise_words(raise_thunk);
+                let words = words.as_ref().map_or(&[][..], |words| words);
+                Some(PublishedCode::new(engine.code_memory().clone(), &code, words)?)
+            }
         };
         let known = match &code {
             Some(code) => engine.make_known(code.base()..code.base() + code.len())?,
@@ -130,6 +150,7 @@ impl Module {
             code,
             functions,
             stack_maps,
+            sites,
             type_ids,
             escaping,
             import_stubs,
@@ -253,6 +274,11 @@ impl Module {
         &self.inner.stack_maps
     }
 
+    /// The call or check that returns to exactly `offset`.
+    pub(crate) fn site(&self, offset: u32) -> Option<CodeSite> {
+        self.inner.sites.lookup(offset)
+    }
+
     /// The function whose code contains `offset`, and where that code starts.
     pub(crate) fn function_at(&self, offset: u32) -> Option<(FuncIndex, u32)> {
         let functions = &self.inner.functions;
@@ -266,6 +292,15 @@ impl Module {
         let func = FuncIndex(self.inner.info.counts.imported_funcs + at as u32);
         Some((func, functions[at].start))
     }
+}
+
+/// Positions and values of what a raise thunk wants to know.
+fn raise_words(thunk: Option<u32>) -> Option<[(usize, usize); 2]> {
+    let at = thunk? as usize + arch::RAISE_WORDS_AT;
+    let store_of_frame: unsafe extern "C" fn(usize) -> *mut VmStoreContext = stack::store_of_frame;
+    let words: arch::RaiseWords =
+        [arch::raise as *const u8 as usize, store_of_frame as *const u8 as usize];
+    Some([(at, words[0]), (at + size_of::<usize>(), words[1])])
 }
 
 fn defined_funcs(info: &ModuleInfo) -> Result<usize> {

@@ -59,7 +59,7 @@ pub fn backtraces_name_functions(setup: Setup) {
         assert_eq!(names, ["inner", "middle", "outer"]);
         let first = trace.frames().next().unwrap();
         assert_eq!((first.module_name(), first.func_index()), (Some("guest"), 0));
-        assert!(trace.to_string().contains("guest!middle+0x"));
+        assert!(trace.to_string().contains("guest!middle@0x"));
         assert!(!trace.is_truncated());
     });
 }
@@ -74,7 +74,7 @@ pub fn a_long_backtrace_is_told_shortly(setup: Setup) {
         assert!(trace.is_truncated());
         let text = trace.to_string();
         assert_eq!(text.lines().count(), 3, "{text}");
-        assert!(text.contains("deep+") && text.contains("times, to 31"), "{text}");
+        assert!(text.contains("deep@") && text.contains("times, to 31"), "{text}");
     });
 }
 

@@ -1,0 +1,91 @@
+//! Finds, in a function's machine code, the checks that the translator made.
+//!
+//! Nothing here is promised by the code generator. It is therefore verified for
+//! each check, and what is not as expected is refused: every trap of ours
+//! carries the number of a check of the same kind, a number has one trap, and
+//! other traps are of kinds that generated code never reaches.
+
+use super::signature::NEVER_REACHED;
+use super::sites::{Site, Sites, trap_of};
+use crate::arch;
+use crate::error::{Error, Result};
+use core::ops::Range;
+use cranelift_codegen::ir::{SourceLoc, TrapCode};
+use cranelift_codegen::{Final, MachSrcLoc, MachTrap};
+use std_alloc::vec::Vec;
+
+/// Which bytes of a function's code belong to which site.
+pub(super) struct Located<'a> {
+    by_place: &'a [MachSrcLoc<Final>],
+    /// By number, then by place.
+    by_number: Vec<(SourceLoc, Range<u32>)>,
+}
+
+/// A check, and the trap behind the function that it branches to.
+pub(super) struct FailedCheck<'a> {
+    pub(super) site: Site,
+    /// What the code generator made for the check, the trap excepted.
+    pub(super) ranges: &'a [(SourceLoc, Range<u32>)],
+    pub(super) trap_at: u32,
+}
+
+impl<'a> Located<'a> {
+    /// `by_place` is sorted, and nothing in it overlaps.
+    pub(super) fn new(by_place: &'a [MachSrcLoc<Final>]) -> Self {
+        let mut by_number: Vec<_> = by_place
+            .iter()
+            .filter(|range| !range.loc.is_default())
+            .map(|range| (range.loc, range.start..range.end))
+            .collect();
+        by_number.sort_unstable_by_key(|(number, range)| (number.bits(), range.start));
+        Self { by_place, by_number }
+    }
+
+    /// The number that the byte at `offset` carries.
+    pub(super) fn at(&self, offset: u32) -> Option<SourceLoc> {
+        let after = self.by_place.partition_point(|range| range.start <= offset);
+        let range = self.by_place.get(after.checked_sub(1)?)?;
+        (offset < range.end && !range.loc.is_default()).then_some(range.loc)
+    }
+
+    fn ranges(&self, number: SourceLoc) -> &[(SourceLoc, Range<u32>)] {
+        let first = self.by_number.partition_point(|(at, _)| at.bits() < number.bits());
+        let rest = self.by_number.get(first..).unwrap_or_default();
+        &rest[..rest.partition_point(|(at, _)| *at == number)]
+    }
+}
+
+/// Traps of the code generator that are never reached, because a check of ours
+/// comes before them, or a call that does not return.
+const NEVER: [TrapCode; 3] =
+    [NEVER_REACHED, TrapCode::INTEGER_DIVISION_BY_ZERO, TrapCode::INTEGER_OVERFLOW];
+
+/// The check whose failure leads to `trap`, if it is one of ours. If accesses to
+/// memories `may_fault`, their traps are left to the processor.
+///
+/// # Errors
+/// [`Error::Bug`] if the trap is of an unknown kind or not a check's only one.
+pub(super) fn check_of<'a>(
+    trap: &MachTrap,
+    located: &'a Located<'_>,
+    sites: &Sites,
+    may_fault: bool,
+) -> Result<Option<FailedCheck<'a>>> {
+    let Some(kind) = trap_of(trap.code) else {
+        let is_known =
+            NEVER.contains(&trap.code) || may_fault && trap.code == TrapCode::HEAP_OUT_OF_BOUNDS;
+        return match is_known {
+            true => Ok(None),
+            false => Err(Error::Bug("the code generator made a trap of an unknown kind")),
+        };
+    };
+    const LOST: Error = Error::Bug("the code generator lost track of a check");
+    let number = located.at(trap.offset).ok_or(LOST)?;
+    let site = sites.get(number).filter(|site| site.trap == Some(kind)).ok_or(LOST)?;
+    let (own, ranges) = located.ranges(number).split_last().ok_or(LOST)?;
+    let trap_end = trap.offset + arch::CHECK_TRAP.len() as u32;
+    if own.1 != (trap.offset..trap_end) || ranges.is_empty() {
+        return Err(LOST);
+    }
+    Ok(Some(FailedCheck { site, ranges, trap_at: trap.offset }))
+}
