@@ -48,5 +48,9 @@ pub const GUARDED_REACH_BYTES: u64 = 2 << 30;
 /// 2 GiB that its offset reaches beyond it, and a Wasm page to spare.
 pub const MEMORY32_GUARDED_BYTES: usize = (4 << 30) + GUARDED_REACH_BYTES as usize + (64 << 10);
 
+/// A fault is recorded as if its instruction were a call that returns this many
+/// bytes behind its start: no call returns there.
+pub const FAULT_RETURN_OFFSET: u32 = 1;
+
 /// Status that an activation returns when it ended normally.
 pub const STATUS_OK: u64 = 0;
