@@ -40,6 +40,7 @@ mod signature;
 mod tests;
 mod translator;
 mod validate;
+mod work;
 mod workbench;
 
 pub use features::WasmFeatures;

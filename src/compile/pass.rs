@@ -1,11 +1,12 @@
 //! One pass of the validator over a module, in the order of its bytes: sections,
 //! and bodies as they come. A [`Reader`] is shown each part once it is valid.
 //!
-//! Invariant: limits are checked before the validator reaches them.
+//! Invariant: limits are checked and work is counted before the validator does it.
 
 use super::declare::Failure;
 use super::features::ParserFeatures;
 use super::limits;
+use super::work::{self, Work};
 use wasmparser::{
     FuncToValidate, FuncValidatorAllocations, FunctionBody, Operator, OperatorsReader, Parser,
     Payload, ValType, ValidPayload, Validator, ValidatorResources,
@@ -18,6 +19,8 @@ pub struct ValidationCost {
     pub passes: u32,
     /// Bytes of bodies that were validated, each time counted.
     pub body_bytes: u64,
+    /// Steps, as [`crate::limits::VALIDATION_STEPS`] counts them.
+    pub steps: u64,
 }
 
 /// Is shown a module while it is validated: each part after it was found valid.
@@ -42,9 +45,10 @@ pub(super) fn run<'b>(
     let mut validator = Validator::new_with_features(features);
     let mut parser = Parser::new(0);
     parser.set_features(features);
-    let mut bodies = Bodies::default();
+    let mut bodies =
+        Bodies { allocations: FuncValidatorAllocations::default(), work: Work::new(wasm.len()) };
     cost.passes += 1;
-    parser.parse_all(wasm).try_for_each(|payload| {
+    let outcome = parser.parse_all(wasm).try_for_each(|payload| {
         let payload = payload?;
         limits::section(&payload, validator.types(0))?;
         match validator.payload(&payload)? {
@@ -57,13 +61,15 @@ pub(super) fn run<'b>(
             }
             _ => reader.section(payload),
         }
-    })
+    });
+    cost.steps += bodies.work.steps();
+    outcome
 }
 
 /// Validates bodies, one after another.
-#[derive(Default)]
 struct Bodies {
     allocations: FuncValidatorAllocations,
+    work: Work,
 }
 
 impl Bodies {
@@ -74,11 +80,14 @@ impl Bodies {
         reader: &mut impl Reader<'b>,
     ) -> Result<(), Failure> {
         let mut validator = func.into_validator(core::mem::take(&mut self.allocations));
+        // Parameters have been done by now; there are few enough.
+        self.work.add(validator.len_locals().into())?;
         let mut locals = body.get_locals_reader()?;
         for _ in 0..locals.get_count() {
             let offset = locals.original_position();
             let (count, ty) = locals.read()?;
             limits::locals(validator.len_locals(), count)?;
+            self.work.add(count.into())?;
             validator.define_locals(offset, count, ty)?;
             reader.locals(offset, ty);
         }
@@ -86,6 +95,7 @@ impl Bodies {
         while !operators.eof() {
             let (op, offset) = operators.read_with_offset()?;
             limits::operator(&op, validator.control_stack_height())?;
+            self.work.add(work::steps(&op, &validator))?;
             validator.op(offset, &op)?;
             reader.operator(offset, &op);
         }

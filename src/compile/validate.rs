@@ -5,7 +5,7 @@
 //! and bodies as they come. One that the validator refuses is read once more
 //! with every proposal on. If that fails, the module is malformed. Otherwise it
 //! lacks proposals, and [`Needs`] has seen all that it uses. So each byte is
-//! validated twice at most.
+//! validated twice at most, and the work per byte is limited (`work.rs`).
 //!
 //! Invariant: what comes out as fine is valid under the enabled proposals, within
 //! the limits that the bytes alone decide. Translation relies on it and
