@@ -32,7 +32,7 @@ mod runtime;
 mod stack;
 mod vm;
 
-pub use abi::{DeferralPolicy, Trap};
+pub use abi::{DeferralPolicy, Proposal, Proposals, Trap};
 pub use artifact::limits;
 pub use artifact::{
     Artifact, ExternType, FuncType, GlobalType, HeapType, MemoryType, RefType, TableType, ValType,
@@ -73,7 +73,9 @@ pub mod __internals {
         FunctionCode, Import, ModuleInfo, ShimCode, StackMaps,
     };
     #[cfg(feature = "compile")]
-    pub use crate::compile::{CompileSettings, Piece, compile, count_instructions, listing};
+    pub use crate::compile::{
+        CompileSettings, Piece, ValidationCost, compile, count_instructions, listing, validate,
+    };
     pub use crate::gc::RefHeap;
     #[cfg(kernref_panic_check)]
     pub use crate::vm::collector_builtins;

@@ -1,5 +1,6 @@
 //! Facts shared by Rust, assembly and generated code: layouts, calls out of
-//! generated code, trap codes and entity indices. Nothing here acts.
+//! generated code, trap codes, names of proposals and entity indices. Nothing
+//! here acts.
 //!
 //! This is the floor of the crate: it uses nothing above it. Every offset that
 //! machine code relies on is taken from these definitions with `offset_of!`,
@@ -12,6 +13,7 @@ mod fingerprint;
 mod index;
 mod offsets;
 mod policy;
+mod proposal;
 mod raw;
 mod reference;
 mod trap_code;
@@ -26,6 +28,7 @@ pub use fingerprint::FINGERPRINT;
 pub use index::{DataIndex, ElemIndex, FuncIndex, GlobalIndex, MemoryIndex, TableIndex, TypeIndex};
 pub use offsets::{ContextCounts, VmOffsets};
 pub use policy::DeferralPolicy;
+pub use proposal::{Proposal, Proposals};
 pub use raw::ValRaw;
 pub use reference::{NULL_SLOT, Slot, SlotFlags};
 pub use trap_code::Trap;

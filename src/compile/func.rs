@@ -4,24 +4,23 @@
 use super::assignments::Assignments;
 use super::bulk;
 use super::code_key::Bulk;
-use super::declare::Failure;
+use super::op;
 use super::regions::{field, trusted};
 use super::signature::{POINTER, value_type};
 use super::sites::Sites;
 use super::translator::{ModuleEnv, Translator};
-use super::{limits, op};
 use crate::abi::{Builtin, FuncIndex, Trap, TypeIndex, VmStoreContext};
 use crate::artifact::ValType;
 use crate::artifact::limits::REFERENCES_OVER_CALLS;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use cranelift_codegen::ir::condcodes::IntCC;
 use cranelift_codegen::ir::immediates::{Ieee32, Ieee64};
 use cranelift_codegen::ir::{Block, InstBuilder, Value, types};
 use cranelift_frontend::FunctionBuilder;
 use std_alloc::vec::Vec;
-use wasmparser::{FuncValidator, FunctionBody, Operator, ValidatorResources};
+use wasmparser::{FunctionBody, Operator};
 
-/// Validates and translates one body. Returns the types that it calls
+/// Translates one body, which is valid. Returns the types that it calls
 /// indirectly: host functions of these types need exit stubs in this module,
 /// because they can be called from here.
 pub(super) fn translate<'b>(
@@ -29,8 +28,7 @@ pub(super) fn translate<'b>(
     env: ModuleEnv<'_>,
     func: FuncIndex,
     body: &FunctionBody<'_>,
-    validator: &mut FuncValidator<ValidatorResources>,
-) -> Result<(FunctionBuilder<'b>, Vec<TypeIndex>), Failure> {
+) -> Result<(FunctionBuilder<'b>, Vec<TypeIndex>)> {
     let entry = builder.create_block();
     builder.append_block_params_for_function_params(entry);
     builder.func.layout.append_block(entry);
@@ -43,21 +41,18 @@ pub(super) fn translate<'b>(
     let mut t = Translator::new(builder, sites, env, context, Assignments::of(body));
     let ty = env.info.funcs[func.index()];
     declare_params(&mut t, entry, env.info.types[ty.index()].params());
-    declare_locals(&mut t, body, validator)?;
+    declare_locals(&mut t, body)?;
     t.facts.position = body.range().start;
     op::control::open_function(&mut t, ty);
     t.interruption_check();
 
-    let mut operators = body.get_operators_reader()?;
+    let mut operators = body.get_operators_reader().map_err(unreadable)?;
     while !operators.eof() {
-        let (op, offset) = operators.read_with_offset()?;
-        limits::operator(&op, t.control.len())?;
-        validator.op(offset, &op)?;
+        let (op, offset) = operators.read_with_offset().map_err(unreadable)?;
         t.facts.position = offset;
         op::translate(&mut t, &op)?;
         REFERENCES_OVER_CALLS.check(t.references_over_calls)?;
     }
-    operators.finish()?;
 
     // The last `end` has left control at the function's exit, if it returns.
     if t.reachable {
@@ -73,6 +68,10 @@ pub(super) fn translate<'b>(
     t.builder.ins().jump(start, &[]);
     t.builder.seal_block(start);
     Ok((t.builder, t.indirectly_called))
+}
+
+fn unreadable(_: wasmparser::Error) -> Error {
+    Error::Bug("a validated body cannot be read")
 }
 
 /// Makes the stub for an instruction on whole ranges of memory.
@@ -114,17 +113,9 @@ fn declare_local(t: &mut Translator<'_, '_>, ty: ValType, value: Value) {
 }
 
 /// Declares the body's own locals, all zero: one constant per run of a type.
-fn declare_locals(
-    t: &mut Translator<'_, '_>,
-    body: &FunctionBody<'_>,
-    validator: &mut FuncValidator<ValidatorResources>,
-) -> Result<(), Failure> {
-    let mut reader = body.get_locals_reader()?;
-    for _ in 0..reader.get_count() {
-        let offset = reader.original_position();
-        let (count, ty) = reader.read()?;
-        limits::locals(t.locals.len(), count)?;
-        validator.define_locals(offset, count, ty)?;
+fn declare_locals(t: &mut Translator<'_, '_>, body: &FunctionBody<'_>) -> Result<()> {
+    for run in body.get_locals_reader().map_err(unreadable)? {
+        let (count, ty) = run.map_err(unreadable)?;
         if count == 0 {
             continue;
         }
