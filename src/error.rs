@@ -41,6 +41,9 @@ pub enum Error {
         /// Size of the refused request in bytes.
         bytes: usize,
     },
+    /// Embedder: the work was asked to end, or its deadline passed
+    /// ([`crate::InterruptHandle`], [`crate::Compilation`]).
+    Interrupted,
     /// Embedder: the API was used against its contract; nothing was done.
     Misuse(Misuse),
     /// A host function failed with an error of its own.
@@ -236,6 +239,7 @@ impl core::fmt::Display for Error {
             Error::Link(error) => error.fmt(f),
             Error::Limit(error) => error.fmt(f),
             Error::OutOfMemory { bytes } => write!(f, "out of memory: {bytes} bytes refused"),
+            Error::Interrupted => f.write_str("interrupted before it was finished"),
             Error::Misuse(misuse) => misuse.fmt(f),
             Error::Host(error) => write!(f, "host function failed: {error}"),
             Error::Bug(what) => write!(f, "bug in kernref: {what}"),

@@ -38,7 +38,9 @@ pub use artifact::{
     Artifact, ExternType, FuncType, GlobalType, HeapType, MemoryType, RefType, TableType, ValType,
 };
 #[cfg(feature = "compile")]
-pub use compile::{OptLevel, WasmFeatures};
+pub use compile::{CompilePhase, CompileProgress, OptLevel, WasmFeatures};
+#[cfg(feature = "compile")]
+pub use engine::{Compilation, InterruptHandle};
 pub use engine::{
     Config, Engine, ExportType, ImportType, Module, ResourceLimiter, StoreLimits,
     StoreLimitsBuilder,

@@ -5,6 +5,7 @@ use super::assignments::Assignments;
 use super::bulk;
 use super::code_key::Bulk;
 use super::op;
+use super::poll::Poll;
 use super::regions::{field, trusted};
 use super::signature::{POINTER, value_type};
 use super::sites::Sites;
@@ -28,6 +29,7 @@ pub(super) fn translate<'b>(
     env: ModuleEnv<'_>,
     func: FuncIndex,
     body: &FunctionBody<'_>,
+    poll: &mut Poll<'_>,
 ) -> Result<(FunctionBuilder<'b>, Vec<TypeIndex>)> {
     let entry = builder.create_block();
     builder.append_block_params_for_function_params(entry);
@@ -49,6 +51,7 @@ pub(super) fn translate<'b>(
     let mut operators = body.get_operators_reader().map_err(unreadable)?;
     while !operators.eof() {
         let (op, offset) = operators.read_with_offset().map_err(unreadable)?;
+        poll.operator(offset)?;
         t.facts.position = offset;
         op::translate(&mut t, &op)?;
         REFERENCES_OVER_CALLS.check(t.references_over_calls)?;

@@ -33,6 +33,7 @@ mod needs;
 mod op;
 mod pass;
 mod path_facts;
+mod poll;
 mod regions;
 mod settings;
 mod shim;
@@ -47,7 +48,9 @@ mod workbench;
 
 pub use features::WasmFeatures;
 pub use listing::Piece;
+pub(crate) use module::supervised;
 pub use module::{compile, count_instructions, listing};
 pub use pass::ValidationCost;
+pub use poll::{CompilePhase, CompileProgress};
 pub use settings::{CompileSettings, OptLevel};
 pub use validate::validate;

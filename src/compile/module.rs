@@ -3,6 +3,7 @@
 use super::code_key::CodeKey;
 use super::emit::CodeBuffer;
 use super::listing::{Listing, Piece, Unwatched, Watch};
+use super::poll::{CompilePhase, CompileProgress, Poll};
 use super::settings::{self, CompileSettings};
 use super::signature::builtin_signature;
 use super::translator::ModuleEnv;
@@ -28,7 +29,19 @@ use wasmparser::FunctionBody;
 /// this is found before anything is compiled, except for what the code
 /// generator cannot do and limits on what it is given.
 pub fn compile(wasm: &[u8], settings: &CompileSettings) -> Result<Artifact> {
-    watched(wasm, settings, &mut Unwatched)
+    watched(wasm, settings, &mut Unwatched, &mut Poll::new(wasm.len(), None))
+}
+
+/// Compiles as [`compile`] does, and asks now and then whether to go on.
+///
+/// # Errors
+/// Those of [`compile`], and what was answered.
+pub fn supervised(
+    wasm: &[u8],
+    settings: &CompileSettings,
+    ask: &mut dyn FnMut(CompileProgress) -> Result<()>,
+) -> Result<Artifact> {
+    watched(wasm, settings, &mut Unwatched, &mut Poll::new(wasm.len(), Some(ask)))
 }
 
 /// Validates and translates as [`compile`] does, without making machine code,
@@ -38,8 +51,9 @@ pub fn compile(wasm: &[u8], settings: &CompileSettings) -> Result<Artifact> {
 /// # Errors
 /// Those of [`compile`] that do not come from code generation.
 pub fn count_instructions(wasm: &[u8], settings: &CompileSettings) -> Result<u64> {
-    let Contents { info, bodies } = validate::contents(wasm, settings.features)?;
-    Compiler::new(settings, &mut Unwatched)?.count_instructions(&info, &bodies)
+    let mut poll = Poll::new(wasm.len(), None);
+    let Contents { info, bodies } = validate::contents(wasm, settings.features, &mut poll)?;
+    Compiler::new(settings, &mut Unwatched, &mut poll)?.count_instructions(&info, &bodies)
 }
 
 /// What [`compile`] makes of a module, piece by piece in the order of the code.
@@ -49,7 +63,7 @@ pub fn count_instructions(wasm: &[u8], settings: &CompileSettings) -> Result<u64
 #[doc(hidden)]
 pub fn listing(wasm: &[u8], settings: &CompileSettings) -> Result<Vec<Piece>> {
     let mut listing = Listing::default();
-    watched(wasm, settings, &mut listing)?;
+    watched(wasm, settings, &mut listing, &mut Poll::new(wasm.len(), None))?;
     Ok(listing.pieces)
 }
 
@@ -58,21 +72,28 @@ pub(super) fn watched(
     wasm: &[u8],
     settings: &CompileSettings,
     watch: &mut impl Watch,
+    poll: &mut Poll<'_>,
 ) -> Result<Artifact> {
-    let Contents { info, bodies } = validate::contents(wasm, settings.features)?;
-    Compiler::new(settings, watch)?.module(info, &bodies)
+    let Contents { info, bodies } = validate::contents(wasm, settings.features, poll)?;
+    poll.begin(CompilePhase::Compiling);
+    Compiler::new(settings, watch, poll)?.module(info, &bodies)
 }
 
-struct Compiler<'a, W> {
+struct Compiler<'a, 'p, W> {
     flavor: CodeFlavor,
     settings: &'a CompileSettings,
     bench: Workbench,
     code: CodeBuffer,
     watch: &'a mut W,
+    poll: &'a mut Poll<'p>,
 }
 
-impl<'a, W: Watch> Compiler<'a, W> {
-    fn new(settings: &'a CompileSettings, watch: &'a mut W) -> Result<Self> {
+impl<'a, 'p, W: Watch> Compiler<'a, 'p, W> {
+    fn new(
+        settings: &'a CompileSettings,
+        watch: &'a mut W,
+        poll: &'a mut Poll<'p>,
+    ) -> Result<Self> {
         let flavor = settings.flavor();
         Ok(Self {
             flavor,
@@ -80,6 +101,7 @@ impl<'a, W: Watch> Compiler<'a, W> {
             bench: Workbench::new(settings::isa(settings, flavor.processor)?),
             code: CodeBuffer::new(settings.verifies(), settings.hardware_traps),
             watch,
+            poll,
         })
     }
 
@@ -98,7 +120,7 @@ impl<'a, W: Watch> Compiler<'a, W> {
             let signature = signature::internal(info.func_type(func));
             let indirect =
                 self.bench.try_function(CodeKey::Function(func), signature, |builder, sites| {
-                    func::translate((builder, sites), env, func, body)
+                    func::translate((builder, sites), env, func, body, self.poll)
                 })?;
             then(self, func, body.range().start, indirect)?;
         }
@@ -156,6 +178,7 @@ impl<'a, W: Watch> Compiler<'a, W> {
     }
 
     fn machine_code(&mut self, key: CodeKey) -> Result<()> {
+        self.poll.longer_work()?;
         self.watch.made(key, self.bench.ir());
         if W::WANTS_TEXT {
             self.bench.want_text();

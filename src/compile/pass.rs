@@ -6,6 +6,7 @@
 use super::declare::Failure;
 use super::features::ParserFeatures;
 use super::limits;
+use super::poll::Poll;
 use super::work::{self, Work};
 use wasmparser::{
     FuncToValidate, FuncValidatorAllocations, FunctionBody, Operator, OperatorsReader, Parser,
@@ -41,6 +42,7 @@ pub(super) fn run<'b>(
     features: ParserFeatures,
     reader: &mut impl Reader<'b>,
     cost: &mut ValidationCost,
+    poll: &mut Poll<'_>,
 ) -> Result<(), Failure> {
     let mut validator = Validator::new_with_features(features);
     let mut parser = Parser::new(0);
@@ -55,7 +57,7 @@ pub(super) fn run<'b>(
             ValidPayload::Func(func, body) => {
                 let range = body.range();
                 cost.body_bytes += range.end - range.start;
-                bodies.validate(func, &body, reader)?;
+                bodies.validate(func, &body, reader, poll)?;
                 reader.body(body);
                 Ok(())
             }
@@ -78,6 +80,7 @@ impl Bodies {
         func: FuncToValidate<ValidatorResources>,
         body: &FunctionBody<'b>,
         reader: &mut impl Reader<'b>,
+        poll: &mut Poll<'_>,
     ) -> Result<(), Failure> {
         let mut validator = func.into_validator(core::mem::take(&mut self.allocations));
         // Parameters have been done by now; there are few enough.
@@ -94,6 +97,7 @@ impl Bodies {
         let mut operators = OperatorsReader::new(locals.get_binary_reader());
         while !operators.eof() {
             let (op, offset) = operators.read_with_offset()?;
+            poll.operator(offset)?;
             limits::operator(&op, validator.control_stack_height())?;
             self.work.add(work::steps(&op, &validator))?;
             validator.op(offset, &op)?;

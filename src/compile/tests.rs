@@ -6,6 +6,7 @@ use super::code_key::CodeKey;
 use super::features::{self, ParserFeatures};
 use super::listing::Watch;
 use super::pass::ValidationCost;
+use super::poll::Poll;
 use super::settings::CompileSettings;
 use super::validate::validate;
 use super::{WasmFeatures, module};
@@ -350,7 +351,12 @@ fn nothing_is_compiled_of_a_module_that_is_refused() {
         ),
     ] {
         let mut counted = Counted::default();
-        let outcome = module::watched(&many(last), &CompileSettings::default(), &mut counted);
+        let outcome = module::watched(
+            &many(last),
+            &CompileSettings::default(),
+            &mut counted,
+            &mut Poll::new(0, None),
+        );
         assert_eq!((outcome.is_err(), counted.0 == 0), (refused, refused), "{last}: {outcome:?}");
     }
 }

@@ -16,6 +16,7 @@ use super::features::{self, ParserFeatures, WasmFeatures};
 use super::limits;
 use super::needs::Needs;
 use super::pass::{self, Reader, ValidationCost};
+use super::poll::Poll;
 use crate::artifact::ModuleInfo;
 use crate::error::{Error, Result};
 use std_alloc::{boxed::Box, vec::Vec};
@@ -36,23 +37,29 @@ pub(super) struct Contents<'b> {
 /// Those of [`compile`](super::compile) that do not come from compiling.
 pub fn validate(wasm: &[u8], enabled: WasmFeatures) -> (Result<()>, ValidationCost) {
     let mut cost = ValidationCost::default();
-    (decide(wasm, enabled, &mut cost).map(|_| ()), cost)
+    let outcome = decide(wasm, enabled, &mut cost, &mut Poll::new(wasm.len(), None));
+    (outcome.map(|_| ()), cost)
 }
 
 /// The contents of a module that is fine.
-pub(super) fn contents(wasm: &[u8], enabled: WasmFeatures) -> Result<Contents<'_>> {
-    decide(wasm, enabled, &mut ValidationCost::default())
+pub(super) fn contents<'b>(
+    wasm: &'b [u8],
+    enabled: WasmFeatures,
+    poll: &mut Poll<'_>,
+) -> Result<Contents<'b>> {
+    decide(wasm, enabled, &mut ValidationCost::default(), poll)
 }
 
 fn decide<'b>(
     wasm: &'b [u8],
     enabled: WasmFeatures,
     cost: &mut ValidationCost,
+    poll: &mut Poll<'_>,
 ) -> Result<Contents<'b>> {
     crate::artifact::limits::MODULE_BYTES.check(wasm.len() as u64)?;
     let enabled = enabled.parser_features();
     let mut collected = Collected::default();
-    let error = match pass::run(wasm, enabled, &mut collected, cost) {
+    let error = match pass::run(wasm, enabled, &mut collected, cost, poll) {
         Ok(()) => return Ok(collected.finish()),
         Err(Failure::Own(error)) => return Err(error),
         Err(Failure::Parse(error)) => error,
@@ -67,7 +74,7 @@ fn decide<'b>(
         return Err(unsupported(missing, error.offset()));
     }
     let mut needs = Needs::new(wasm, enabled);
-    match pass::run(wasm, ParserFeatures::all(), &mut needs, cost) {
+    match pass::run(wasm, ParserFeatures::all(), &mut needs, cost, poll) {
         Ok(()) => {}
         Err(Failure::Own(error)) => return Err(error),
         Err(Failure::Parse(error)) => {

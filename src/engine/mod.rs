@@ -13,6 +13,7 @@
 //! | file | owns |
 //! |---|---|
 //! | `config`, `compile_config` | the embedder's choices; those of the compiler |
+//! | `compilation`, `interrupt` | compiling with an end from outside |
 //! | `handle` | [`Engine`]: the state that is shared |
 //! | `registry` | one number for each function type |
 //! | `module/mod`, `module/declared` | published code and its description; what it imports and exports |
@@ -26,6 +27,8 @@ pub(crate) mod bits;
 #[expect(unsafe_code, reason = "a list that is read while it changes")]
 mod code_ranges;
 #[cfg(feature = "compile")]
+mod compilation;
+#[cfg(feature = "compile")]
 mod compile_config;
 mod config;
 #[expect(unsafe_code, reason = "reads the stack and store of interrupted code")]
@@ -36,6 +39,8 @@ mod handle;
 #[expect(unsafe_code, reason = "a signal handler")]
 mod host_faults;
 pub(crate) mod index_table;
+#[cfg(feature = "compile")]
+mod interrupt;
 #[expect(unsafe_code, reason = "takes ranges out of that list")]
 mod known_code;
 mod limiter;
@@ -45,7 +50,11 @@ mod registry;
 #[expect(unsafe_code, reason = "counts by hand")]
 pub(crate) mod shared;
 
+#[cfg(feature = "compile")]
+pub use compilation::Compilation;
 pub use config::Config;
 pub use handle::Engine;
+#[cfg(feature = "compile")]
+pub use interrupt::InterruptHandle;
 pub use limiter::{ResourceLimiter, StoreLimits, StoreLimitsBuilder};
 pub use module::{ExportType, ImportType, Module};
