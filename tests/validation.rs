@@ -60,34 +60,37 @@ fn branch_table(ty: u8, targets: usize) -> Vec<u8> {
     functions(1, 0, &[0], &[&[0x02, ty, 0x00, 0x0e], &table[..], &[0x0b, 0x00]].concat())
 }
 
-/// A family of modules of growing size.
-type Shape = (&'static str, fn(usize) -> Vec<u8>);
+/// Makes the module of a shape that is as large as asked for.
+type Make = fn(usize) -> Vec<u8>;
 
-/// Shapes that cost more than they are long.
-const PRODUCTS: &[Shape] = &[
-    ("branch table of a block with results", |n| branch_table(2, n)),
-    ("br", |n| repeated(2, n, &[0x0c, 0])),
-    ("br_if", |n| repeated(2, n, &[0x0d, 0])),
-    ("return", |n| repeated(2, n, &[0x0f])),
-    ("call", |n| repeated(1, n, &[0x10, 0])),
-    ("call_indirect", |n| repeated(0, n, &[0x11, 1, 0])),
-    ("return_call", |n| repeated(1, n, &[0x12, 0])),
-    ("return_call_indirect", |n| repeated(1, n, &[0x13, 1, 0])),
-    ("block", |n| repeated(0, n, &[0x02, 1, 0x0b])),
-    ("loop", |n| repeated(0, n, &[0x03, 1, 0x0b])),
-    ("if", |n| repeated(0, n, &[0x04, 1, 0x0b])),
-    ("if with else", |n| repeated(0, n, &[0x04, 2, 0x00, 0x05, 0x00, 0x0b])),
-    ("branches to loops", |n| {
+/// Shapes that cost more than they are long, and how many steps one more of each
+/// costs.
+const PRODUCTS: &[(&str, u64, Make)] = &[
+    ("branch table of a block with results", 2001, |n| branch_table(2, n)),
+    ("br", 1001, |n| repeated(2, n, &[0x0c, 0])),
+    ("br_if", 2002, |n| repeated(2, n, &[0x0d, 0])),
+    ("return", 1001, |n| repeated(2, n, &[0x0f])),
+    ("call", 2001, |n| repeated(1, n, &[0x10, 0])),
+    ("call_indirect", 2002, |n| repeated(0, n, &[0x11, 1, 0])),
+    ("return_call", 4001, |n| repeated(1, n, &[0x12, 0])),
+    ("return_call_indirect", 4002, |n| repeated(1, n, &[0x13, 1, 0])),
+    ("block", 4002, |n| repeated(0, n, &[0x02, 1, 0x0b])),
+    ("loop", 4002, |n| repeated(0, n, &[0x03, 1, 0x0b])),
+    ("if", 6003, |n| repeated(0, n, &[0x04, 1, 0x0b])),
+    ("if with else", 3006, |n| repeated(0, n, &[0x04, 2, 0x00, 0x05, 0x00, 0x0b])),
+    ("branches to loops", 2002, |n| {
         let code = [&[0x00, 0x03, 3, 0x00], &[0x0d, 0].repeat(n)[..], &[0x00, 0x0b]].concat();
         functions(1, 0, &[0], &code)
     }),
-    ("functions with parameters", |n| functions(n, 3, &[0], &[])),
-    ("functions with results", |n| functions(n, 2, &[0], &[0x00])),
-    ("functions with locals", |n| functions(n, 0, &[&[1][..], &leb(50_000), &[I32]].concat(), &[])),
+    ("functions with parameters", 1001, |n| functions(n, 3, &[0], &[])),
+    ("functions with results", 2002, |n| functions(n, 2, &[0], &[0x00])),
+    ("functions with locals", 50001, |n| {
+        functions(n, 0, &[&[1][..], &leb(50_000), &[I32]].concat(), &[])
+    }),
 ];
 
 /// Shapes that do not.
-const LINEAR: &[Shape] = &[
+const LINEAR: &[(&str, Make)] = &[
     ("straight code", |n| {
         functions(1, 0, &[1, 1, I32], &[0x20, 0, 0x41, 5, 0x6a, 0x21, 0].repeat(n))
     }),
@@ -137,7 +140,7 @@ fn decided(name: &str, wasm: &[u8]) -> (Result<(), Error>, ValidationCost) {
 
 #[test]
 fn products_are_refused_where_the_limit_is() {
-    for (name, make) in PRODUCTS {
+    for (name, each, make) in PRODUCTS {
         assert!(decided(name, &make(1)).0.is_ok(), "{name}");
         let (mut fine, mut refused) = (1, 65_520);
         assert!(decided(name, &make(refused)).0.is_err(), "{name}");
@@ -150,11 +153,11 @@ fn products_are_refused_where_the_limit_is() {
         }
         // At the edge, one more does not fit.
         let (wasm, less) = (make(fine), make(fine - 1));
-        let last = decided(name, &wasm).1.steps - decided(name, &less).1.steps;
+        assert_eq!(decided(name, &wasm).1.steps - decided(name, &less).1.steps, *each, "{name}");
         let allowed = VALIDATION_STEPS_PER_BYTE * wasm.len() as u64 + VALIDATION_STEPS.most;
         let left = allowed - decided(name, &wasm).1.steps;
-        println!("{name}: {fine} in {} bytes, {last} steps each", wasm.len());
-        assert!(last > 100 && left < last, "{name}: {left} steps left, {last} each");
+        println!("{name}: {fine} in {} bytes", wasm.len());
+        assert!(left < *each, "{name}: {left} steps left");
     }
 }
 

@@ -328,6 +328,24 @@ fn one_pass_decides() {
     );
 }
 
+#[test]
+fn the_second_pass_is_bounded_as_well() {
+    let values = "i32 ".repeat(1000);
+    let clauses = |count: usize| {
+        assembled(&format!(
+            "(module (type $f (func (param {values}))) (tag $t (type $f))
+            (func (block (result {values}) unreachable
+                (try_table {} unreachable) unreachable) unreachable))",
+            "(catch $t 0) ".repeat(count),
+        ))
+    };
+    let lacking = [Proposal::Exceptions].into_iter().collect();
+    assert_eq!(missing(&clauses(100), WasmFeatures::all()), lacking);
+    let (outcome, cost) = validate(&clauses(5000), WasmFeatures::all());
+    assert!(matches!(outcome, Err(Error::Limit(_))), "{outcome:?}");
+    assert_eq!(cost.passes, 2);
+}
+
 /// Counts what is compiled.
 #[derive(Default)]
 struct Counted(usize);
