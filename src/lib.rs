@@ -73,7 +73,9 @@ pub mod __internals {
         FunctionCode, Import, ModuleInfo, ShimCode, StackMaps,
     };
     #[cfg(feature = "compile")]
-    pub use crate::compile::{CompileSettings, Piece, compile, count_instructions, listing};
+    pub use crate::compile::{
+        CompileSettings, Piece, compile, count_instructions, count_values, listing,
+    };
     pub use crate::gc::RefHeap;
     #[cfg(kernref_panic_check)]
     pub use crate::vm::collector_builtins;

@@ -73,6 +73,15 @@ pub const NESTING: Limit = Limit::new("nested blocks", 50_000);
 /// quadratic.
 pub const REFERENCES_OVER_CALLS: Limit =
     Limit::new("references live over the calls of a function", 1 << 22);
+/// Values that the compiler makes of a function: below the number of registers
+/// that the code generator can tell apart, 2²¹, and of values, 2²⁴. A function
+/// may make less if its module is small: some 24 for each byte.
+pub const FUNCTION_VALUES: Limit = Limit::new("values of a function", 1 << 20);
+/// Operands of a function's jumps and calls, with the operands that are kept for
+/// later at each. A function may have less if its module is small: some 24 for
+/// each byte.
+pub const FUNCTION_OPERANDS: Limit =
+    Limit::new("operands of a function's jumps and calls", 1 << 23);
 /// Bytes of a name.
 pub const NAME_BYTES: Limit = Limit::new("bytes of a name", 100_000);
 /// Machine code: within the reach of a direct call on every architecture.

@@ -2,9 +2,11 @@
 //! one by one, and the checks at its entry.
 
 use super::assignments::Assignments;
+use super::budget::{FunctionBudget, Made};
 use super::bulk;
 use super::code_key::Bulk;
 use super::declare::Failure;
+use super::locals::Locals;
 use super::regions::{field, trusted};
 use super::signature::{POINTER, value_type};
 use super::sites::Sites;
@@ -21,16 +23,23 @@ use cranelift_frontend::FunctionBuilder;
 use std_alloc::vec::Vec;
 use wasmparser::{FuncValidator, FunctionBody, Operator, ValidatorResources};
 
-/// Validates and translates one body. Returns the types that it calls
-/// indirectly: host functions of these types need exit stubs in this module,
-/// because they can be called from here.
+/// What is said about a body besides its IR.
+pub(super) struct Translated {
+    /// The types that it calls indirectly: host functions of these types need
+    /// exit stubs in this module, because they can be called from here.
+    pub(super) indirectly_called: Vec<TypeIndex>,
+    /// What it used of its budget.
+    pub(super) made: Made,
+}
+
+/// Validates and translates one body.
 pub(super) fn translate<'b>(
     (mut builder, sites): (FunctionBuilder<'b>, &'b mut Sites),
     env: ModuleEnv<'_>,
     func: FuncIndex,
-    body: &FunctionBody<'_>,
+    (body, budget): (&FunctionBody<'_>, FunctionBudget),
     validator: &mut FuncValidator<ValidatorResources>,
-) -> Result<(FunctionBuilder<'b>, Vec<TypeIndex>), Failure> {
+) -> Result<(FunctionBuilder<'b>, Translated), Failure> {
     let entry = builder.create_block();
     builder.append_block_params_for_function_params(entry);
     builder.func.layout.append_block(entry);
@@ -40,10 +49,15 @@ pub(super) fn translate<'b>(
     let start = builder.create_block();
     builder.switch_to_block(start);
 
-    let mut t = Translator::new(builder, sites, env, context, Assignments::of(body));
+    let assignments = Assignments::of(body, env);
+    let locals = Locals::of(&assignments, budget, env.settings);
+    let mut t = Translator::new(builder, sites, env, context, assignments);
+    t.locals = locals;
     let ty = env.info.funcs[func.index()];
-    declare_params(&mut t, entry, env.info.types[ty.index()].params());
-    declare_locals(&mut t, body, validator)?;
+    let params = env.info.types[ty.index()].params();
+    declare_params(&mut t, entry, params);
+    declare_locals(&mut t, params.len(), body, validator)?;
+    t.close_locals(budget)?;
     t.facts.position = body.range().start;
     op::control::open_function(&mut t, ty);
     t.interruption_check();
@@ -56,6 +70,7 @@ pub(super) fn translate<'b>(
         t.facts.position = offset;
         op::translate(&mut t, &op)?;
         REFERENCES_OVER_CALLS.check(t.references_over_calls)?;
+        budget.check(t.made())?;
     }
     operators.finish()?;
 
@@ -72,7 +87,8 @@ pub(super) fn translate<'b>(
     }
     t.builder.ins().jump(start, &[]);
     t.builder.seal_block(start);
-    Ok((t.builder, t.indirectly_called))
+    let made = t.made();
+    Ok((t.builder, Translated { indirectly_called: t.indirectly_called, made }))
 }
 
 /// Makes the stub for an instruction on whole ranges of memory.
@@ -98,24 +114,14 @@ fn declare_params(t: &mut Translator<'_, '_>, entry: Block, params: &[ValType]) 
         if ty.needs_stack_map() {
             t.builder.declare_value_needs_stack_map(value);
         }
-        declare_local(t, *ty, value);
+        t.declare_local(*ty, value);
     }
-}
-
-fn declare_local(t: &mut Translator<'_, '_>, ty: ValType, value: Value) {
-    let variable = t.builder.declare_var(value_type(ty));
-    if ty.needs_stack_map() {
-        t.reference_locals += 1;
-        t.builder.declare_var_needs_stack_map(variable);
-    }
-    t.builder.def_var(variable, value);
-    t.locals.push(variable);
-    t.facts.declare_local(value);
 }
 
 /// Declares the body's own locals, all zero: one constant per run of a type.
 fn declare_locals(
     t: &mut Translator<'_, '_>,
+    mut declared: usize,
     body: &FunctionBody<'_>,
     validator: &mut FuncValidator<ValidatorResources>,
 ) -> Result<(), Failure> {
@@ -123,7 +129,8 @@ fn declare_locals(
     for _ in 0..reader.get_count() {
         let offset = reader.original_position();
         let (count, ty) = reader.read()?;
-        limits::locals(t.locals.len(), count)?;
+        limits::locals(declared, count)?;
+        declared += count as usize;
         validator.define_locals(offset, count, ty)?;
         if count == 0 {
             continue;
@@ -139,7 +146,10 @@ fn declare_locals(
             _ => t.builder.ins().iconst(value_type(ty), 0),
         };
         for _ in 0..count {
-            declare_local(t, ty, zero);
+            if t.locals.are_all(t.facts.assignments()) {
+                break;
+            }
+            t.declare_local(ty, zero);
         }
     }
     Ok(())

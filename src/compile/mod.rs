@@ -15,6 +15,7 @@
 mod access;
 mod assignments;
 mod barrier;
+mod budget;
 mod bulk;
 mod code_key;
 mod control_stack;
@@ -25,6 +26,7 @@ mod features;
 mod func;
 mod limits;
 mod listing;
+mod locals;
 mod map_check;
 mod memory_access;
 mod module;
@@ -41,5 +43,5 @@ mod workbench;
 
 pub use features::WasmFeatures;
 pub use listing::Piece;
-pub use module::{compile, count_instructions, listing};
+pub use module::{compile, count_instructions, count_values, listing};
 pub use settings::{CompileSettings, OptLevel};

@@ -1,10 +1,12 @@
 //! [`compile`]: a module from bytes to [`Artifact`].
 
+use super::budget::Budget;
 use super::code_key::CodeKey;
 use super::declare::{Declarations, Failure};
 use super::emit::CodeBuffer;
+use super::func::Translated;
 use super::listing::{Listing, Piece, Unwatched, Watch};
-use super::settings::{self, CompileSettings};
+use super::settings::CompileSettings;
 use super::signature::builtin_signature;
 use super::translator::ModuleEnv;
 use super::workbench::Workbench;
@@ -15,6 +17,7 @@ use crate::artifact::{
     ShimCode,
 };
 use crate::error::{Error, LimitError, Result};
+use cranelift_codegen::ir::Function;
 use cranelift_codegen::isa::CallConv;
 use std_alloc::vec::Vec;
 use wasmparser::{
@@ -43,9 +46,23 @@ pub fn compile(wasm: &[u8], settings: &CompileSettings) -> Result<Artifact> {
 /// # Errors
 /// Those of [`compile`] that do not come from code generation.
 pub fn count_instructions(wasm: &[u8], settings: &CompileSettings) -> Result<u64> {
+    count(wasm, settings, |ir| ir.dfg.num_insts() as u64)
+}
+
+/// The same for the values of the intermediate form, among them those that
+/// other values have replaced.
+///
+/// # Errors
+/// Those of [`compile`] that do not come from code generation.
+pub fn count_values(wasm: &[u8], settings: &CompileSettings) -> Result<u64> {
+    count(wasm, settings, |ir| ir.dfg.num_values() as u64)
+}
+
+/// Adds up what `of` says about the IR of each body.
+fn count(wasm: &[u8], settings: &CompileSettings, of: fn(&Function) -> u64) -> Result<u64> {
     crate::artifact::limits::MODULE_BYTES.check(wasm.len() as u64)?;
     let translated = read(wasm, settings).and_then(|(info, bodies)| {
-        Compiler::new(settings, &mut Unwatched)?.count_instructions(&info, bodies)
+        Compiler::new(settings, &mut Unwatched)?.count(&info, bodies, of)
     });
     translated.map_err(|failure| explain(failure, wasm, settings))
 }
@@ -99,7 +116,7 @@ fn read<'b>(
 struct Compiler<'a, W> {
     flavor: CodeFlavor,
     settings: &'a CompileSettings,
-    bench: Workbench,
+    bench: Workbench<'a>,
     code: CodeBuffer,
     watch: &'a mut W,
 }
@@ -110,7 +127,7 @@ impl<'a, W: Watch> Compiler<'a, W> {
         Ok(Self {
             flavor,
             settings,
-            bench: Workbench::new(settings::isa(settings, flavor.processor)?),
+            bench: Workbench::new(settings, flavor.processor)?,
             code: CodeBuffer::new(settings.verifies(), settings.hardware_traps),
             watch,
         })
@@ -122,33 +139,38 @@ impl<'a, W: Watch> Compiler<'a, W> {
         &mut self,
         info: &ModuleInfo,
         bodies: Vec<Body<'_>>,
-        mut then: impl FnMut(&mut Self, FuncIndex, u64, Vec<TypeIndex>) -> Result<()>,
+        mut then: impl FnMut(&mut Self, FuncIndex, u64, Translated) -> Result<()>,
     ) -> Result<(), Failure> {
         let offsets = offsets(info)?;
         let env = ModuleEnv { info, offsets: &offsets, settings: self.settings };
         let mut allocations = FuncValidatorAllocations::default();
+        let mut budget = Budget::new(self.settings);
         for (index, (to_validate, body)) in bodies.into_iter().enumerate() {
             let func = FuncIndex(info.counts.imported_funcs + index as u32);
             let mut validator = to_validate.into_validator(allocations);
+            let range = body.range();
+            let body = (&body, budget.begin(range.end.saturating_sub(range.start)));
             let signature = signature::internal(info.func_type(func));
-            let indirect =
+            let translated =
                 self.bench.try_function(CodeKey::Function(func), signature, |builder, sites| {
-                    func::translate((builder, sites), env, func, &body, &mut validator)
+                    func::translate((builder, sites), env, func, body, &mut validator)
                 })?;
             allocations = validator.into_allocations();
-            then(self, func, body.range().start, indirect)?;
+            budget.end(translated.made);
+            then(self, func, range.start, translated)?;
         }
         Ok(())
     }
 
-    fn count_instructions(
+    fn count(
         mut self,
         info: &ModuleInfo,
         bodies: Vec<Body<'_>>,
+        of: fn(&Function) -> u64,
     ) -> Result<u64, Failure> {
         let mut count = 0;
         self.bodies(info, bodies, |compiler, _, _, _| {
-            count += compiler.bench.ir().dfg.num_insts() as u64;
+            count += of(compiler.bench.ir());
             Ok(())
         })?;
         Ok(count)
@@ -157,8 +179,8 @@ impl<'a, W: Watch> Compiler<'a, W> {
     fn module(mut self, info: ModuleInfo, bodies: Vec<Body<'_>>) -> Result<Artifact, Failure> {
         let mut functions = Vec::with_capacity(bodies.len());
         let mut called_types = std_alloc::vec![false; info.types.len()];
-        self.bodies(&info, bodies, |compiler, func, at, indirect| {
-            for ty in indirect {
+        self.bodies(&info, bodies, |compiler, func, at, translated| {
+            for ty in translated.indirectly_called {
                 called_types[ty.index()] = true;
             }
             let (start, end) = compiler.finish_checked(CodeKey::Function(func), at)?;
