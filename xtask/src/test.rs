@@ -160,11 +160,12 @@ fn encode_scripts(tally: &mut Tally) -> Option<Scripts> {
 /// setup: unless everything is run, one setup with them is enough.
 fn on_the_host(tally: &mut Tally, scripts: &Scripts, extent: Extent) {
     let usual = Setup::plain(Policy::ZeroCount).with_hardware_traps();
-    for setup in Setup::ALL {
-        if !setup.hardware_traps || setup == usual || extent == Extent::Full {
-            let name = format!("scripts on the host [{setup}]");
-            tally.check(&name, || scripts.check(On::Host, setup));
-        }
+    let setups = Setup::ALL
+        .into_iter()
+        .filter(|setup| !setup.hardware_traps || *setup == usual || extent == Extent::Full);
+    for setup in setups.chain(Setup::LARGE) {
+        let name = format!("scripts on the host [{setup}]");
+        tally.check(&name, || scripts.check(On::Host, setup));
     }
 }
 
@@ -192,7 +193,10 @@ fn in_kernel(arch: Arch, scripts: Option<&Scripts>, extent: Extent) -> Vec<Outco
     if extent >= Extent::Usual {
         let counts = format!("instruction counts in the {} kernel", arch.name());
         outcomes.push(Outcome::of(&counts, || bench_kernel::check(arch)));
-        let setups = if extent == Extent::Full { &Setup::ALL[..] } else { &IN_KERNELS };
+        let setups = match extent {
+            Extent::Full => [&Setup::ALL[..], &Setup::LARGE].concat(),
+            _ => IN_KERNELS.to_vec(),
+        };
         for (scripts, setup) in scripts.into_iter().flat_map(|s| setups.iter().map(move |x| (s, x)))
         {
             let name = format!("scripts in the {} kernel [{setup}]", arch.name());
