@@ -6,8 +6,8 @@ use crate::setup::{Policy, Setup};
 use crate::tally::{Outcome, Tally, count};
 use crate::wast::{On, Scripts};
 use crate::{
-    Result, bench_kernel, cargo, demo_suite, deny, floors, guests, kernel_suite, layers, lints,
-    miri, panic_check, paths, public_api, size,
+    Result, bench_kernel, cargo, demo_suite, deny, floors, growth, guests, kernel_suite, layers,
+    lints, miri, panic_check, paths, public_api, size,
 };
 use std::process::{Command, ExitCode};
 
@@ -99,6 +99,10 @@ pub fn run(args: &Args) -> Result<ExitCode> {
     }
     if extent == Extent::Full {
         tally.check("host tests, optimized", || host_tests(&["--release"], extent));
+        match growth::available() {
+            Err(why) => tally.skip("instructions of compiling", &why),
+            Ok(()) => tally.one("instructions of compiling", growth::instructions),
+        }
         lints::clippy_of_the_rest(&mut tally);
         tally.one("benchmarks run", || {
             let run = ["run", "--locked", "--release", "--", "--quick"];
