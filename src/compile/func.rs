@@ -14,7 +14,6 @@ use super::translator::{ModuleEnv, Translator};
 use super::{limits, op};
 use crate::abi::{Builtin, FuncIndex, Trap, TypeIndex, VmStoreContext};
 use crate::artifact::ValType;
-use crate::artifact::limits::REFERENCES_OVER_CALLS;
 use crate::error::Result;
 use cranelift_codegen::ir::condcodes::IntCC;
 use cranelift_codegen::ir::immediates::{Ieee32, Ieee64};
@@ -69,7 +68,6 @@ pub(super) fn translate<'b>(
         validator.op(offset, &op)?;
         t.facts.position = offset;
         op::translate(&mut t, &op)?;
-        REFERENCES_OVER_CALLS.check(t.references_over_calls)?;
         budget.check(t.made())?;
     }
     operators.finish()?;

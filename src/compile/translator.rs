@@ -101,7 +101,11 @@ impl<'f, 'm> Translator<'f, 'm> {
     /// What has been made so far.
     pub(super) fn made(&self) -> Made {
         let values = self.builder.func.dfg.num_values() as u64;
-        Made { values, operands: self.operands_passed }
+        Made {
+            values,
+            operands: self.operands_passed,
+            references_over_calls: self.references_over_calls,
+        }
     }
 
     /// Pushes a value that needs no stack map.

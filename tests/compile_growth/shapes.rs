@@ -178,6 +178,16 @@ pub const SHAPES: &[Shape] = &[
         let code = [read, times(n, &[CALL, 0]), write].concat();
         Module::new(&[]).function(0, (n, EXTERNREF), &code).bytes()
     }),
+    shape("references that calls return, and calls", 1000, |n| {
+        let fill = each(n, |k| [vec![CALL, 1], set(k)].concat());
+        let use_all = each(n, |k| [get(k), vec![CALL, 2]].concat());
+        let types = [[0x60, 0, 1, EXTERNREF].to_vec(), [0x60, 1, EXTERNREF, 0].to_vec()];
+        Module::new(&types)
+            .function(0, (n, EXTERNREF), &[fill, use_all].concat())
+            .function(1, (0, I32), &[0xd0, EXTERNREF])
+            .function(2, (0, I32), &[])
+            .bytes()
+    }),
     shape("counting barriers", 1000, |n| {
         Module::new(&[]).function(0, (0, I32), &times(n, &[0x23, 1, 0x24, 1])).bytes()
     }),
