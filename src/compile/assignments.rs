@@ -5,8 +5,8 @@
 //! in an open loop that every local changes: it would give the same pointer a
 //! new name in each loop, and checks made under the old name would be lost.
 
-use super::op::control::LARGE_TABLE;
-use super::translator::ModuleEnv;
+use super::settings::CompileSettings;
+use crate::artifact::ModuleInfo;
 use crate::artifact::limits::LOCALS;
 use std_alloc::vec::Vec;
 use wasmparser::{FunctionBody, Operator};
@@ -25,15 +25,21 @@ pub(super) struct Assignments {
     edges: u64,
 }
 
+/// The most entries of a branch table that leads to its targets directly.
+pub(super) const LARGE_TABLE: u32 = 64;
+
 /// Blocks and jumps that an operator with a path of its own makes: a counting
 /// barrier, say, or a check at a loop's head.
 const EDGES_OF_A_DETOUR: u64 = 6;
 
 impl Assignments {
     /// Reads a body, up to what does not parse: the validator will report that.
-    pub(super) fn of(body: &FunctionBody<'_>, env: ModuleEnv<'_>) -> Self {
+    pub(super) fn of(
+        body: &FunctionBody<'_>,
+        info: &ModuleInfo,
+        settings: &CompileSettings,
+    ) -> Self {
         let mut found = Self::default();
-        let settings = env.settings;
         let checks = u64::from(settings.epoch_interruption) + u64::from(settings.consume_fuel);
         let checks = EDGES_OF_A_DETOUR * checks;
         let Ok(mut operators) = body.get_operators_reader() else { return found };
@@ -68,7 +74,7 @@ impl Assignments {
                     };
                 }
                 Operator::GlobalGet { global_index } | Operator::GlobalSet { global_index } => {
-                    let global = env.info.globals.get(global_index as usize);
+                    let global = info.globals.get(global_index as usize);
                     if global.is_some_and(|global| global.ty.content.is_counted()) {
                         found.edges += EDGES_OF_A_DETOUR;
                     }

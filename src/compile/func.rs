@@ -48,7 +48,7 @@ pub(super) fn translate<'b>(
     let start = builder.create_block();
     builder.switch_to_block(start);
 
-    let assignments = Assignments::of(body, env);
+    let assignments = Assignments::of(body, env.info, env.settings);
     let locals = Locals::of(&assignments, budget, env.settings);
     let mut t = Translator::new(builder, sites, env, context, assignments);
     t.locals = locals;

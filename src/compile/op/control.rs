@@ -2,6 +2,7 @@
 
 use crate::abi::{Trap, TypeIndex};
 use crate::artifact::ValType;
+use crate::compile::assignments::LARGE_TABLE;
 use crate::compile::control_stack::{BlockSignature, ControlFrame, FrameKind};
 use crate::compile::declare::val_type;
 use crate::compile::op::done::Done;
@@ -184,9 +185,6 @@ fn branch_target(t: &mut Translator<'_, '_>, depth: u32) -> (Block, usize) {
         }
     }
 }
-
-/// The most entries of a branch table that leads to its targets directly.
-pub(in crate::compile) const LARGE_TABLE: u32 = 64;
 
 fn branch_table(t: &mut Translator<'_, '_>, targets: &BrTable<'_>) -> Result<()> {
     let broken = |_| Error::Bug("a validated branch table does not parse");
