@@ -31,6 +31,9 @@ const RETURN: u8 = 0x0f;
 const CALL: u8 = 0x10;
 const DROP: u8 = 0x1a;
 const ADD: u8 = 0x6a;
+const MULTIPLY: u8 = 0x6c;
+/// Pushes an i32 that the compiler cannot know.
+const LOADED: [u8; 5] = [0x41, 0, 0x28, 2, 0];
 
 /// Every shape.
 pub const SHAPES: &[Shape] = &[
@@ -192,19 +195,17 @@ pub const SHAPES: &[Shape] = &[
         Module::new(&[]).function(0, (0, I32), &times(n, &[0x23, 1, 0x24, 1])).bytes()
     }),
     // Values that are live for long.
-    shape("constants over blocks", 2000, |n| {
+    shape("constants over blocks", 1000, |n| {
         let use_all = |base| each(n, move |k| [constant(base + k * 77), set(0)].concat());
-        let blocks = each(n, |k| {
-            [get(0), vec![BR_IF, 0], constant(k * 3 + 1_000_000), get(0), vec![ADD], set(0)]
-                .concat()
-        });
+        let add = |k| [constant(k * 3 + 1_000_000), get(0), vec![ADD], set(0)].concat();
+        let blocks = each(n, |k| [&LOADED[..], &[BR_IF, 0], &add(k)].concat());
         one(1, &[use_all(0), blocks, use_all(0)].concat())
     }),
-    shape("sums that are made again after many blocks", 2000, |n| {
-        let sums = each(n, |k| [get(1), get(0), vec![ADD], constant(k * 77), vec![0x6c]].concat());
-        let sums = [get(0), sums, times(n, &[ADD]), set(0)].concat();
-        let blocks = times(n, &[0x20, 2, BR_IF, 0]);
-        one(3, &[sums.clone(), blocks, sums].concat())
+    shape("sums that are made again after many blocks", 1000, |n| {
+        let product = |k| [get(1), get(0), vec![ADD], constant(k * 77), vec![MULTIPLY]].concat();
+        let sums = [get(0), each(n, product), times(n, &[ADD]), set(0)].concat();
+        let (load, blocks) = ([&LOADED[..], &[0x21, 1]].concat(), [&LOADED[..], &[BR_IF, 0]]);
+        one(2, &[load, sums.clone(), times(n, &blocks.concat()), sums].concat())
     }),
     shape("checks and live values", 2000, |n| {
         let values = each(n, |k| [get(0), constant(k), vec![ADD]].concat());

@@ -76,7 +76,9 @@ pub fn instructions() -> Result<()> {
     if !success {
         return Err("not every shape could be compiled under callgrind".into());
     }
-    let shapes: Vec<_> = output.lines().filter_map(|line| line.strip_prefix("shape: ")).collect();
+    // The first one follows the test's name on the same line.
+    let named = |line| str::split_once(line, "shape: ").map(|(_, shape)| shape);
+    let shapes: Vec<_> = output.lines().filter_map(named).collect();
     let mut fastest = Vec::new();
     for (at, shape) in shapes.iter().enumerate() {
         let count = |nth: usize| collected(&dumps, 2 * at + nth);
