@@ -183,5 +183,6 @@ impl Translator<'_, '_> {
 /// Alignment of the largest type.
 const FRAME_ALIGN: u32 = 16;
 
-/// How locals in the frame are accessed: the frame is there, and each is aligned.
-const IN_FRAME: MemFlagsData = MemFlagsData::trusted();
+/// How locals in the frame are accessed: it is there. That they are aligned is not
+/// promised, since the code generator does not promise to align slots.
+const IN_FRAME: MemFlagsData = MemFlagsData::new().with_notrap();
