@@ -76,7 +76,8 @@ pub mod __internals {
     };
     #[cfg(feature = "compile")]
     pub use crate::compile::{
-        CompileSettings, Piece, ValidationCost, compile, count_instructions, listing, validate,
+        CompileSettings, Piece, ValidationCost, compile, count_instructions, count_values, listing,
+        validate,
     };
     pub use crate::gc::RefHeap;
     #[cfg(kernref_panic_check)]

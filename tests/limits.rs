@@ -219,10 +219,10 @@ fn live_externref_locals() {
             section(10, 1, &body),
         ])
     };
-    let (outcome, time) = compile(make(1000));
+    let (outcome, time) = compile(make(300));
     outcome.unwrap();
     assert!(time < Duration::from_secs(5), "{time:?}");
-    for count in [4000, 50_000] {
+    for count in [1000, 4000, 50_000] {
         let (outcome, time) = compile(make(count));
         let limit = limits::REFERENCES_OVER_CALLS;
         assert!(matches!(outcome, Err(Error::Limit(error)) if error.what == limit.what));
@@ -237,5 +237,57 @@ fn the_longest_function() {
     match compile(function(&locals(1, I32), &code)) {
         (Ok(()) | Err(Error::Limit(_)), time) => println!("the longest function: {time:?}"),
         (other, _) => panic!("{other:?}"),
+    }
+}
+
+/// What a module makes of itself, at the most that is allowed and one above.
+#[test]
+fn the_compiler_makes_what_it_may() {
+    let values = |config: &mut Config, most| {
+        config.max_function_values(Some(most));
+    };
+    let operands = |config: &mut Config, most| {
+        config.max_function_operands(Some(most));
+    };
+    // A value each; and a jump each, with an operand that stays below.
+    let constants = |count| function(&[0], &[0x41, 0, 0x1a].repeat(count));
+    let jumps = |count| {
+        let block = [0x02, EMPTY, 0x0c, 0, 0x0b].repeat(count);
+        function(&[0], &[&[0x41, 0][..], &block, &[0x1a]].concat())
+    };
+    type Knob = fn(&mut Config, u32);
+    type Shape = fn(usize) -> Vec<u8>;
+    for (limit, set, make) in [
+        (limits::FUNCTION_VALUES, values as Knob, constants as Shape),
+        (limits::FUNCTION_OPERANDS, operands, jumps),
+    ] {
+        let compile = |most: u64, count| {
+            let mut config = Config::new();
+            set(&mut config, most.try_into().unwrap());
+            let outcome = Module::new(&Engine::new(&config).unwrap(), make(count));
+            outcome.map(|_| ())
+        };
+        let most = (1..).find(|most| compile(*most, 1000).is_ok()).unwrap();
+        assert!((1000..1010).contains(&most), "{}: {most}", limit.what);
+        match compile(most, 1001) {
+            Err(Error::Limit(found)) => {
+                let found = (found.what, found.requested, found.limit);
+                assert_eq!(found, (limit.what, most + 1, most));
+            }
+            other => panic!("{}: {other:?}", limit.what),
+        }
+    }
+}
+
+/// A table can be told to allow less, not more.
+#[test]
+fn the_most_values_cannot_be_raised() {
+    let mut config = Config::new();
+    config.max_function_values(Some(u32::MAX));
+    let most = limits::FUNCTION_VALUES.most;
+    let wasm = function(&[0], &[0x41, 0, 0x1a].repeat(most as usize));
+    match Module::new(&Engine::new(&config).unwrap(), wasm) {
+        Err(Error::Limit(found)) => assert_eq!((found.requested, found.limit), (most + 1, most)),
+        other => panic!("{other:?}"),
     }
 }

@@ -70,7 +70,8 @@ pub const BRANCH_TARGETS: Limit = Limit::new("targets of a branch table", 65_520
 pub const NESTING: Limit = Limit::new("nested blocks", 50_000);
 /// References that may be live at a call, added up over a function's calls.
 /// Each stack map lists all of them, so many references and many calls would be
-/// quadratic.
+/// quadratic. A function may have fewer if its module is small: some 64 for each
+/// byte.
 pub const REFERENCES_OVER_CALLS: Limit =
     Limit::new("references live over the calls of a function", 1 << 22);
 /// What validation may cost for each byte of a module. A step is an operator, or
@@ -81,6 +82,15 @@ pub const VALIDATION_STEPS_PER_BYTE: u64 = 64;
 /// operator is; so do the parameters and locals of each function.
 pub const VALIDATION_STEPS: Limit =
     Limit::new("work of validating a module, beyond 64 steps per byte", 1 << 20);
+/// Values that the compiler makes of a function: below the number of registers
+/// that the code generator can tell apart, 2²¹, and of values, 2²⁴. A function
+/// may make less if its module is small: some 16 for each byte.
+pub const FUNCTION_VALUES: Limit = Limit::new("values of a function", 1 << 20);
+/// Operands of a function's jumps and calls, with the operands that are kept for
+/// later at each. A function may have less if its module is small: some 48 for
+/// each byte.
+pub const FUNCTION_OPERANDS: Limit =
+    Limit::new("operands of a function's jumps and calls", 1 << 23);
 /// Bytes of a name.
 pub const NAME_BYTES: Limit = Limit::new("bytes of a name", 100_000);
 /// Machine code: within the reach of a direct call on every architecture.

@@ -2,8 +2,10 @@
 //! one by one, and the checks at its entry.
 
 use super::assignments::Assignments;
+use super::budget::{FunctionBudget, Made};
 use super::bulk;
 use super::code_key::Bulk;
+use super::locals::Locals;
 use super::op;
 use super::poll::Poll;
 use super::regions::{field, trusted};
@@ -12,7 +14,6 @@ use super::sites::Sites;
 use super::translator::{ModuleEnv, Translator};
 use crate::abi::{Builtin, FuncIndex, Trap, TypeIndex, VmStoreContext};
 use crate::artifact::ValType;
-use crate::artifact::limits::REFERENCES_OVER_CALLS;
 use crate::error::{Error, Result};
 use cranelift_codegen::ir::condcodes::IntCC;
 use cranelift_codegen::ir::immediates::{Ieee32, Ieee64};
@@ -21,16 +22,23 @@ use cranelift_frontend::FunctionBuilder;
 use std_alloc::vec::Vec;
 use wasmparser::{FunctionBody, Operator};
 
-/// Translates one body, which is valid. Returns the types that it calls
-/// indirectly: host functions of these types need exit stubs in this module,
-/// because they can be called from here.
+/// What is said about a body besides its IR.
+pub(super) struct Translated {
+    /// The types that it calls indirectly: host functions of these types need
+    /// exit stubs in this module, because they can be called from here.
+    pub(super) indirectly_called: Vec<TypeIndex>,
+    /// What it used of its budget.
+    pub(super) made: Made,
+}
+
+/// Translates one body, which is valid.
 pub(super) fn translate<'b>(
     (mut builder, sites): (FunctionBuilder<'b>, &'b mut Sites),
     env: ModuleEnv<'_>,
     func: FuncIndex,
-    body: &FunctionBody<'_>,
+    (body, budget): (&FunctionBody<'_>, FunctionBudget),
     poll: &mut Poll<'_>,
-) -> Result<(FunctionBuilder<'b>, Vec<TypeIndex>)> {
+) -> Result<(FunctionBuilder<'b>, Translated)> {
     let entry = builder.create_block();
     builder.append_block_params_for_function_params(entry);
     builder.func.layout.append_block(entry);
@@ -40,10 +48,14 @@ pub(super) fn translate<'b>(
     let start = builder.create_block();
     builder.switch_to_block(start);
 
-    let mut t = Translator::new(builder, sites, env, context, Assignments::of(body));
+    let assignments = Assignments::of(body, env.info, env.settings);
+    let locals = Locals::of(&assignments, budget, env.settings);
+    let mut t = Translator::new(builder, sites, env, context, assignments);
+    t.locals = locals;
     let ty = env.info.funcs[func.index()];
     declare_params(&mut t, entry, env.info.types[ty.index()].params());
     declare_locals(&mut t, body)?;
+    t.close_locals(budget)?;
     t.facts.position = body.range().start;
     op::control::open_function(&mut t, ty);
     t.interruption_check();
@@ -54,7 +66,7 @@ pub(super) fn translate<'b>(
         poll.operator(offset)?;
         t.facts.position = offset;
         op::translate(&mut t, &op)?;
-        REFERENCES_OVER_CALLS.check(t.references_over_calls)?;
+        budget.check(t.made())?;
     }
 
     // The last `end` has left control at the function's exit, if it returns.
@@ -70,7 +82,8 @@ pub(super) fn translate<'b>(
     }
     t.builder.ins().jump(start, &[]);
     t.builder.seal_block(start);
-    Ok((t.builder, t.indirectly_called))
+    let made = t.made();
+    Ok((t.builder, Translated { indirectly_called: t.indirectly_called, made }))
 }
 
 fn unreadable(_: wasmparser::Error) -> Error {
@@ -100,19 +113,8 @@ fn declare_params(t: &mut Translator<'_, '_>, entry: Block, params: &[ValType]) 
         if ty.needs_stack_map() {
             t.builder.declare_value_needs_stack_map(value);
         }
-        declare_local(t, *ty, value);
+        t.declare_local(*ty, value);
     }
-}
-
-fn declare_local(t: &mut Translator<'_, '_>, ty: ValType, value: Value) {
-    let variable = t.builder.declare_var(value_type(ty));
-    if ty.needs_stack_map() {
-        t.reference_locals += 1;
-        t.builder.declare_var_needs_stack_map(variable);
-    }
-    t.builder.def_var(variable, value);
-    t.locals.push(variable);
-    t.facts.declare_local(value);
 }
 
 /// Declares the body's own locals, all zero: one constant per run of a type.
@@ -133,7 +135,10 @@ fn declare_locals(t: &mut Translator<'_, '_>, body: &FunctionBody<'_>) -> Result
             _ => t.builder.ins().iconst(value_type(ty), 0),
         };
         for _ in 0..count {
-            declare_local(t, ty, zero);
+            if t.locals.are_all(t.facts.assignments()) {
+                break;
+            }
+            t.declare_local(ty, zero);
         }
     }
     Ok(())

@@ -1,10 +1,12 @@
 //! [`compile`]: a module from bytes to [`Artifact`].
 
+use super::budget::Budget;
 use super::code_key::CodeKey;
 use super::emit::CodeBuffer;
+use super::func::Translated;
 use super::listing::{Listing, Piece, Unwatched, Watch};
 use super::poll::{CompilePhase, CompileProgress, Poll};
-use super::settings::{self, CompileSettings};
+use super::settings::CompileSettings;
 use super::signature::builtin_signature;
 use super::translator::ModuleEnv;
 use super::validate::{self, Contents};
@@ -16,6 +18,7 @@ use crate::artifact::{
     ShimCode,
 };
 use crate::error::{Error, LimitError, Result};
+use cranelift_codegen::ir::Function;
 use cranelift_codegen::isa::CallConv;
 use std_alloc::vec::Vec;
 use wasmparser::FunctionBody;
@@ -51,9 +54,23 @@ pub fn supervised(
 /// # Errors
 /// Those of [`compile`] that do not come from code generation.
 pub fn count_instructions(wasm: &[u8], settings: &CompileSettings) -> Result<u64> {
+    count(wasm, settings, |ir| ir.dfg.num_insts() as u64)
+}
+
+/// The same for the values of the intermediate form, among them those that
+/// other values have replaced.
+///
+/// # Errors
+/// Those of [`compile`] that do not come from code generation.
+pub fn count_values(wasm: &[u8], settings: &CompileSettings) -> Result<u64> {
+    count(wasm, settings, |ir| ir.dfg.num_values() as u64)
+}
+
+/// Adds up what `of` says about the IR of each body.
+fn count(wasm: &[u8], settings: &CompileSettings, of: fn(&Function) -> u64) -> Result<u64> {
     let mut poll = Poll::new(wasm.len(), None);
     let Contents { info, bodies } = validate::contents(wasm, settings.features, &mut poll)?;
-    Compiler::new(settings, &mut Unwatched, &mut poll)?.count_instructions(&info, &bodies)
+    Compiler::new(settings, &mut Unwatched, &mut poll)?.count(&info, &bodies, of)
 }
 
 /// What [`compile`] makes of a module, piece by piece in the order of the code.
@@ -82,7 +99,7 @@ pub(super) fn watched(
 struct Compiler<'a, 'p, W> {
     flavor: CodeFlavor,
     settings: &'a CompileSettings,
-    bench: Workbench,
+    bench: Workbench<'a>,
     code: CodeBuffer,
     watch: &'a mut W,
     poll: &'a mut Poll<'p>,
@@ -98,7 +115,7 @@ impl<'a, 'p, W: Watch> Compiler<'a, 'p, W> {
         Ok(Self {
             flavor,
             settings,
-            bench: Workbench::new(settings::isa(settings, flavor.processor)?),
+            bench: Workbench::new(settings, flavor.processor)?,
             code: CodeBuffer::new(settings.verifies(), settings.hardware_traps),
             watch,
             poll,
@@ -111,26 +128,35 @@ impl<'a, 'p, W: Watch> Compiler<'a, 'p, W> {
         &mut self,
         info: &ModuleInfo,
         bodies: &[FunctionBody<'_>],
-        mut then: impl FnMut(&mut Self, FuncIndex, u64, Vec<TypeIndex>) -> Result<()>,
+        mut then: impl FnMut(&mut Self, FuncIndex, u64, Translated) -> Result<()>,
     ) -> Result<()> {
         let offsets = offsets(info)?;
         let env = ModuleEnv { info, offsets: &offsets, settings: self.settings };
+        let mut budget = Budget::new(self.settings);
         for (index, body) in bodies.iter().enumerate() {
             let func = FuncIndex(info.counts.imported_funcs + index as u32);
+            let range = body.range();
+            let body = (body, budget.begin(range.end.saturating_sub(range.start)));
             let signature = signature::internal(info.func_type(func));
-            let indirect =
+            let translated =
                 self.bench.try_function(CodeKey::Function(func), signature, |builder, sites| {
                     func::translate((builder, sites), env, func, body, self.poll)
                 })?;
-            then(self, func, body.range().start, indirect)?;
+            budget.end(translated.made);
+            then(self, func, range.start, translated)?;
         }
         Ok(())
     }
 
-    fn count_instructions(mut self, info: &ModuleInfo, bodies: &[FunctionBody<'_>]) -> Result<u64> {
+    fn count(
+        mut self,
+        info: &ModuleInfo,
+        bodies: &[FunctionBody<'_>],
+        of: fn(&Function) -> u64,
+    ) -> Result<u64> {
         let mut count = 0;
         self.bodies(info, bodies, |compiler, _, _, _| {
-            count += compiler.bench.ir().dfg.num_insts() as u64;
+            count += of(compiler.bench.ir());
             Ok(())
         })?;
         Ok(count)
@@ -139,8 +165,8 @@ impl<'a, 'p, W: Watch> Compiler<'a, 'p, W> {
     fn module(mut self, info: ModuleInfo, bodies: &[FunctionBody<'_>]) -> Result<Artifact> {
         let mut functions = Vec::with_capacity(bodies.len());
         let mut called_types = std_alloc::vec![false; info.types.len()];
-        self.bodies(&info, bodies, |compiler, func, at, indirect| {
-            for ty in indirect {
+        self.bodies(&info, bodies, |compiler, func, at, translated| {
+            for ty in translated.indirectly_called {
                 called_types[ty.index()] = true;
             }
             let (start, end) = compiler.finish_checked(CodeKey::Function(func), at)?;

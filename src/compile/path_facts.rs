@@ -63,6 +63,11 @@ impl PathFacts {
         Self { assignments, ..Self::default() }
     }
 
+    /// Where locals are assigned.
+    pub(super) fn assignments(&self) -> &Assignments {
+        &self.assignments
+    }
+
     /// Adds a local.
     pub(super) fn declare_local(&mut self, value: Value) {
         self.locals.push(Some((value, 0)));

@@ -40,6 +40,15 @@ pub struct CompileSettings {
     pub hardware_traps: bool,
     /// Optimisation level.
     pub optimize: OptLevel,
+    /// The most values of a function, if fewer than
+    /// [`FUNCTION_VALUES`](crate::limits::FUNCTION_VALUES).
+    pub max_function_values: Option<u32>,
+    /// The most operands of its jumps and calls, if fewer than
+    /// [`FUNCTION_OPERANDS`](crate::limits::FUNCTION_OPERANDS).
+    pub max_function_operands: Option<u32>,
+    /// Compiles every function as if it were large: the linear way, with its
+    /// locals in the frame. For tests.
+    pub as_if_large: bool,
     /// Runs Cranelift's own verifier on each function, and checks the stack
     /// maps and the claims that operators are silent (as debug builds always
     /// do). For tests.
@@ -64,17 +73,32 @@ impl CompileSettings {
     }
 }
 
+/// How a function becomes machine code.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Way {
+    /// As the settings say.
+    AsSet,
+    /// At a cost in proportion to its size: without the optimizer, and registers
+    /// are allocated in a single pass.
+    Linear,
+}
+
 /// The Cranelift target for this architecture, with these processor features.
-pub(super) fn isa(settings: &CompileSettings, processor: u64) -> Result<OwnedTargetIsa> {
+pub(super) fn isa(settings: &CompileSettings, processor: u64, way: Way) -> Result<OwnedTargetIsa> {
     let rejected = |_| Error::from(Misuse::InvalidConfig("the code generator rejects a setting"));
     let mut flags = settings::builder();
-    let opt_level = match settings.optimize {
-        OptLevel::None => "none",
-        OptLevel::Speed => "speed",
-        OptLevel::SpeedAndSize => "speed_and_size",
+    let opt_level = match (way, settings.optimize) {
+        (Way::Linear, _) | (_, OptLevel::None) => "none",
+        (_, OptLevel::Speed) => "speed",
+        (_, OptLevel::SpeedAndSize) => "speed_and_size",
+    };
+    let registers = match way {
+        Way::AsSet => "backtracking",
+        Way::Linear => "single_pass",
     };
     for (name, value) in [
         ("opt_level", opt_level),
+        ("regalloc_algorithm", registers),
         ("enable_verifier", if settings.verify { "true" } else { "false" }),
         ("preserve_frame_pointers", "true"),
         ("unwind_info", "false"),

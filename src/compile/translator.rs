@@ -6,8 +6,10 @@
 //! are of type [`VECTOR`].
 
 use super::assignments::Assignments;
+use super::budget::Made;
 use super::code_key::CodeKey;
 use super::control_stack::ControlFrame;
+use super::locals::Locals;
 use super::path_facts::PathFacts;
 use super::regions::Regions;
 use super::settings::CompileSettings;
@@ -20,7 +22,7 @@ use cranelift_codegen::ir::{
     types,
 };
 use cranelift_codegen::isa::CallConv;
-use cranelift_frontend::{FunctionBuilder, Variable};
+use cranelift_frontend::FunctionBuilder;
 use hashbrown::HashMap;
 use std_alloc::vec::Vec;
 
@@ -42,7 +44,7 @@ pub(super) struct Translator<'f, 'm> {
     pub(super) context: Value,
     pub(super) stack: Vec<Value>,
     pub(super) control: Vec<ControlFrame>,
-    pub(super) locals: Vec<Variable>,
+    pub(super) locals: Locals,
     pub(super) reachable: bool,
     /// Whether the body makes calls other than to raise traps, and so needs a
     /// stack check.
@@ -53,6 +55,8 @@ pub(super) struct Translator<'f, 'm> {
     reference_operands: u64,
     /// References that may be live at each call so far, added up.
     pub(super) references_over_calls: u64,
+    /// Operands of jumps and calls so far, with those kept for later at each.
+    pub(super) operands_passed: u64,
     /// Fuel used since it was last written back.
     pub(super) pending_fuel: u32,
     pub(super) facts: PathFacts,
@@ -78,18 +82,29 @@ impl<'f, 'm> Translator<'f, 'm> {
             context,
             stack: Vec::new(),
             control: Vec::new(),
-            locals: Vec::new(),
+            locals: Locals::default(),
             reachable: true,
             makes_calls: false,
             reference_locals: 0,
             reference_operands: 0,
             references_over_calls: 0,
+            operands_passed: 0,
             pending_fuel: 0,
             facts: PathFacts::new(assignments),
             indirectly_called: Vec::new(),
             sites,
             internal_signatures: HashMap::new(),
             functions: HashMap::new(),
+        }
+    }
+
+    /// What has been made so far.
+    pub(super) fn made(&self) -> Made {
+        let values = self.builder.func.dfg.num_values() as u64;
+        Made {
+            values,
+            operands: self.operands_passed,
+            references_over_calls: self.references_over_calls,
         }
     }
 
@@ -165,7 +180,8 @@ impl<'f, 'm> Translator<'f, 'm> {
     }
 
     /// The top `count` operands as block arguments.
-    pub(super) fn top_args(&self, count: usize) -> Vec<BlockArg> {
+    pub(super) fn top_args(&mut self, count: usize) -> Vec<BlockArg> {
+        self.operands_passed += self.stack.len() as u64;
         let from = self.stack.len().saturating_sub(count);
         self.stack[from..].iter().map(|value| BlockArg::Value(*value)).collect()
     }

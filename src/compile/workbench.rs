@@ -3,6 +3,7 @@
 //! function reuses its memory.
 
 use super::code_key::CodeKey;
+use super::settings::{self, CompileSettings, Way};
 use super::sites::Sites;
 use crate::error::{Error, LimitError, Result};
 use core::convert::Infallible;
@@ -12,19 +13,37 @@ use cranelift_codegen::isa::OwnedTargetIsa;
 use cranelift_codegen::{CodegenError, CompileError, CompiledCode, Context};
 use cranelift_frontend::{FunctionBuilder, FunctionBuilderContext};
 
+/// The most values of a function that is optimized. Each takes up to 1500 bytes of
+/// heap then, and up to 450 the linear way.
+const OPTIMIZED_VALUES: usize = 1 << 17;
+/// The most blocks of such a function. Some costs of optimizing are values times
+/// blocks.
+const OPTIMIZED_BLOCKS: usize = 1 << 13;
+
 /// A function under construction, and the tools.
-pub(super) struct Workbench {
+pub(super) struct Workbench<'s> {
+    settings: &'s CompileSettings,
+    processor: u64,
     isa: OwnedTargetIsa,
+    /// The same target for large functions, once there has been one.
+    linear_isa: Option<OwnedTargetIsa>,
     context: Context,
     builder_context: FunctionBuilderContext,
     sites: Sites,
 }
 
-impl Workbench {
-    /// An empty bench for this target.
-    pub(super) fn new(isa: OwnedTargetIsa) -> Self {
-        let (context, builder_context) = (Context::new(), FunctionBuilderContext::new());
-        Self { isa, context, builder_context, sites: Sites::default() }
+impl<'s> Workbench<'s> {
+    /// An empty bench for a processor with these features.
+    pub(super) fn new(settings: &'s CompileSettings, processor: u64) -> Result<Self> {
+        Ok(Self {
+            settings,
+            processor,
+            isa: settings::isa(settings, processor, Way::AsSet)?,
+            linear_isa: None,
+            context: Context::new(),
+            builder_context: FunctionBuilderContext::new(),
+            sites: Sites::default(),
+        })
     }
 
     /// Makes the IR of a function: `body` writes it and hands the builder back.
@@ -78,10 +97,25 @@ impl Workbench {
 
     /// Makes machine code of the function.
     pub(super) fn compile(&mut self) -> Result<()> {
-        match self.context.compile(&*self.isa, &mut ControlPlane::default()) {
+        let isa = match self.is_large() {
+            false => &self.isa,
+            true => match &mut self.linear_isa {
+                Some(isa) => isa,
+                none => none.insert(settings::isa(self.settings, self.processor, Way::Linear)?),
+            },
+        };
+        match self.context.compile(&**isa, &mut ControlPlane::default()) {
             Ok(_) => Ok(()),
             Err(error) => Err(codegen_error(&error)),
         }
+    }
+
+    /// Whether the function is to be compiled the linear way.
+    fn is_large(&self) -> bool {
+        let dfg = &self.context.func.dfg;
+        self.settings.as_if_large
+            || dfg.num_values() > OPTIMIZED_VALUES
+            || dfg.num_blocks() > OPTIMIZED_BLOCKS
     }
 
     /// The machine code of the function.

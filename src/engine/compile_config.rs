@@ -45,9 +45,34 @@ impl Config {
         self
     }
 
+    /// The most values that the compiler may make of a function, if fewer than
+    /// [`limits::FUNCTION_VALUES`](crate::limits::FUNCTION_VALUES): bounds the
+    /// heap that compiling needs, at some 200 bytes for each.
+    pub fn max_function_values(&mut self, most: Option<u32>) -> &mut Self {
+        self.max_function_values = most;
+        self
+    }
+
+    /// The most operands that a function's jumps and calls may have, if fewer
+    /// than [`limits::FUNCTION_OPERANDS`](crate::limits::FUNCTION_OPERANDS).
+    /// Locals that would have to be passed along as well are kept in the frame,
+    /// which costs speed, but refuses nothing.
+    pub fn max_function_operands(&mut self, most: Option<u32>) -> &mut Self {
+        self.max_function_operands = most;
+        self
+    }
+
     /// Makes Cranelift check its own work: slow, for tests. Off by default.
     pub fn cranelift_debug_verifier(&mut self, enable: bool) -> &mut Self {
         self.verify = enable;
+        self
+    }
+
+    /// For this repository's own tests: compiles every function as large ones
+    /// are, the linear way and with locals in the frame.
+    #[doc(hidden)]
+    pub fn compile_as_if_large(&mut self, enable: bool) -> &mut Self {
+        self.as_if_large = enable;
         self
     }
 
@@ -60,6 +85,9 @@ impl Config {
             consume_fuel: self.consume_fuel,
             hardware_traps: self.hardware_traps,
             optimize: self.optimize,
+            max_function_values: self.max_function_values,
+            max_function_operands: self.max_function_operands,
+            as_if_large: self.as_if_large,
             verify: self.verify,
         }
     }

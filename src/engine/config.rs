@@ -17,6 +17,12 @@ pub struct Config {
     #[cfg(feature = "compile")]
     pub(crate) optimize: OptLevel,
     #[cfg(feature = "compile")]
+    pub(crate) max_function_values: Option<u32>,
+    #[cfg(feature = "compile")]
+    pub(crate) max_function_operands: Option<u32>,
+    #[cfg(feature = "compile")]
+    pub(crate) as_if_large: bool,
+    #[cfg(feature = "compile")]
     pub(crate) verify: bool,
     pub(crate) policy: DeferralPolicy,
     pub(crate) zeal: Option<NonZeroU32>,
@@ -38,6 +44,12 @@ impl Default for Config {
             features: WasmFeatures::default(),
             #[cfg(feature = "compile")]
             optimize: OptLevel::default(),
+            #[cfg(feature = "compile")]
+            max_function_values: None,
+            #[cfg(feature = "compile")]
+            max_function_operands: None,
+            #[cfg(feature = "compile")]
+            as_if_large: false,
             #[cfg(feature = "compile")]
             verify: false,
             policy: DeferralPolicy::default(),

@@ -44,6 +44,8 @@ pub struct Setup {
     pub slots: Option<u32>,
     /// Leave bounds checks of linear memories to the hardware.
     pub hardware_traps: bool,
+    /// Compile every function as large ones are.
+    pub as_if_large: bool,
 }
 
 impl Setup {
@@ -62,8 +64,15 @@ impl Setup {
     pub const HARDWARE: [Setup; 2] =
         [Setup::ALL[0].with_hardware_traps(), Setup::ALL[3].with_hardware_traps()];
 
+    /// Every case also passes under each of these.
+    pub const LARGE: [Setup; 2] = [Setup::ALL[0].as_if_large(), Setup::ALL[3].as_if_large()];
+
     const fn new(policy: DeferralPolicy, zeal: bool) -> Self {
-        Self { policy, zeal, slots: None, hardware_traps: false }
+        Self { policy, zeal, slots: None, hardware_traps: false, as_if_large: false }
+    }
+
+    const fn as_if_large(self) -> Self {
+        Self { as_if_large: true, ..self }
     }
 
     const fn with_hardware_traps(self) -> Self {
@@ -72,6 +81,11 @@ impl Setup {
 
     /// Its name in reports.
     pub fn name(self) -> &'static str {
+        match (self.policy, self.as_if_large) {
+            (_, false) => {}
+            (DeferralPolicy::ZeroCount, true) => return "zero-count, as if large",
+            (DeferralPolicy::CloneOnRead, true) => return "clone-on-read, zeal, as if large",
+        }
         match (self.policy, self.zeal, self.hardware_traps) {
             (DeferralPolicy::ZeroCount, false, false) => "zero-count",
             (DeferralPolicy::ZeroCount, true, false) => "zero-count, zeal",
@@ -90,6 +104,7 @@ impl Setup {
             .deferral_policy(self.policy)
             .gc_zeal(NonZeroU32::new(u32::from(self.zeal)))
             .hardware_traps(self.hardware_traps)
+            .compile_as_if_large(self.as_if_large)
             .cranelift_debug_verifier(true);
         if let Some(slots) = self.slots {
             config.reference_slots(slots);

@@ -11,7 +11,8 @@ fn main() {
         assemble: |text| wat::parse_str(text).ok(),
     });
     let trials = CASES.iter().flat_map(|case| {
-        Setup::ALL.into_iter().chain(Setup::HARDWARE).map(move |setup| {
+        let setups = Setup::ALL.into_iter().chain(Setup::HARDWARE).chain(Setup::LARGE);
+        setups.map(move |setup| {
             Trial::test(format!("{} [{}]", case.name, setup.name()), move || {
                 (case.run)(setup);
                 Ok(())

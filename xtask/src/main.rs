@@ -12,6 +12,7 @@ mod demo_suite;
 mod deny;
 mod floors;
 mod golden;
+mod growth;
 mod guests;
 mod kernel_suite;
 mod layers;
@@ -80,6 +81,9 @@ enum Command {
     },
     /// Compare generated code with the listings in `tests/golden`.
     Golden(golden::Args),
+    /// Compare what compiling takes, at one size and at twice that, with
+    /// `docs/compile-growth.md`; count instructions.
+    Growth(growth::Args),
     /// Compare the crate's public API with the listing in `docs/public-api.txt`.
     PublicApi(public_api::Args),
     /// Check that each layer of the crate uses only the layers below it.
@@ -113,6 +117,7 @@ fn main() -> ExitCode {
         Command::DemoTest { arch } => demo_suite::run(arch).map(counted),
         Command::Guests { args } => guests::build(&args).map(|()| ExitCode::SUCCESS),
         Command::Golden(args) => golden::run(&args).map(|()| ExitCode::SUCCESS),
+        Command::Growth(args) => growth::run(&args).map(|()| ExitCode::SUCCESS),
         Command::PublicApi(args) => public_api::run(&args).map(|()| ExitCode::SUCCESS),
         Command::Layers => layers::check().map(|()| {
             println!("layers: in order");

@@ -33,12 +33,16 @@ pub struct Setup {
     /// Leave the bounds of linear memories to the hardware.
     #[arg(long)]
     pub hardware_traps: bool,
+    /// Compile every function as large ones are: in linear time, with its locals
+    /// in memory.
+    #[arg(long)]
+    pub as_if_large: bool,
 }
 
 impl Setup {
     /// The policy alone, with every option off.
     pub const fn plain(policy: Policy) -> Self {
-        Self { policy, zeal: false, hardware_traps: false }
+        Self { policy, zeal: false, hardware_traps: false, as_if_large: false }
     }
 
     /// The same with a collection at every safepoint.
@@ -51,7 +55,18 @@ impl Setup {
         Self { hardware_traps: true, ..self }
     }
 
-    /// Every combination.
+    /// The same with every function compiled as large ones are.
+    pub const fn with_large(self) -> Self {
+        Self { as_if_large: true, ..self }
+    }
+
+    /// Two that differ in every option, for functions compiled as large ones are.
+    pub const LARGE: [Self; 2] = [
+        Self::plain(Policy::ZeroCount).with_hardware_traps().with_large(),
+        Self::plain(Policy::CloneOnRead).with_zeal().with_large(),
+    ];
+
+    /// Every combination of how code runs.
     pub const ALL: [Self; 8] = {
         let counted = Self::plain(Policy::ZeroCount);
         let cloned = Self::plain(Policy::CloneOnRead);
@@ -72,6 +87,7 @@ impl Setup {
         let mut arguments = vec![format!("policy={}", self.policy.name())];
         arguments.extend(self.zeal.then(|| "zeal=1".to_string()));
         arguments.extend(self.hardware_traps.then(|| "hardware-traps=1".to_string()));
+        arguments.extend(self.as_if_large.then(|| "as-if-large=1".to_string()));
         arguments
     }
 }
@@ -80,7 +96,8 @@ impl fmt::Display for Setup {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.policy.name())?;
         f.write_str(if self.zeal { ", zeal" } else { "" })?;
-        f.write_str(if self.hardware_traps { ", hardware traps" } else { "" })
+        f.write_str(if self.hardware_traps { ", hardware traps" } else { "" })?;
+        f.write_str(if self.as_if_large { ", as if large" } else { "" })
     }
 }
 
@@ -98,7 +115,11 @@ mod tests {
     #[test]
     fn a_kernel_is_told_everything() {
         let setup = Setup::plain(Policy::CloneOnRead).with_zeal().with_hardware_traps();
-        assert_eq!(setup.arguments(), ["policy=clone-on-read", "zeal=1", "hardware-traps=1"]);
-        assert_eq!(setup.to_string(), "clone-on-read, zeal, hardware traps");
+        let setup = setup.with_large();
+        assert_eq!(
+            setup.arguments(),
+            ["policy=clone-on-read", "zeal=1", "hardware-traps=1", "as-if-large=1"]
+        );
+        assert_eq!(setup.to_string(), "clone-on-read, zeal, hardware traps, as if large");
     }
 }

@@ -6,8 +6,8 @@ use crate::setup::{Policy, Setup};
 use crate::tally::{Outcome, Tally, count};
 use crate::wast::{On, Scripts};
 use crate::{
-    Result, bench_kernel, cargo, demo_suite, deny, floors, guests, kernel_suite, layers, lints,
-    miri, panic_check, paths, public_api, size,
+    Result, bench_kernel, cargo, demo_suite, deny, floors, growth, guests, kernel_suite, layers,
+    lints, miri, panic_check, paths, public_api, size,
 };
 use std::process::{Command, ExitCode};
 
@@ -99,6 +99,10 @@ pub fn run(args: &Args) -> Result<ExitCode> {
     }
     if extent == Extent::Full {
         tally.check("host tests, optimized", || host_tests(&["--release"], extent));
+        match growth::available() {
+            Err(why) => tally.skip("instructions of compiling", &why),
+            Ok(()) => tally.one("instructions of compiling", growth::instructions),
+        }
         lints::clippy_of_the_rest(&mut tally);
         tally.one("benchmarks run", || {
             let run = ["run", "--locked", "--release", "--", "--quick"];
@@ -160,11 +164,12 @@ fn encode_scripts(tally: &mut Tally) -> Option<Scripts> {
 /// setup: unless everything is run, one setup with them is enough.
 fn on_the_host(tally: &mut Tally, scripts: &Scripts, extent: Extent) {
     let usual = Setup::plain(Policy::ZeroCount).with_hardware_traps();
-    for setup in Setup::ALL {
-        if !setup.hardware_traps || setup == usual || extent == Extent::Full {
-            let name = format!("scripts on the host [{setup}]");
-            tally.check(&name, || scripts.check(On::Host, setup));
-        }
+    let setups = Setup::ALL
+        .into_iter()
+        .filter(|setup| !setup.hardware_traps || *setup == usual || extent == Extent::Full);
+    for setup in setups.chain(Setup::LARGE) {
+        let name = format!("scripts on the host [{setup}]");
+        tally.check(&name, || scripts.check(On::Host, setup));
     }
 }
 
@@ -192,7 +197,10 @@ fn in_kernel(arch: Arch, scripts: Option<&Scripts>, extent: Extent) -> Vec<Outco
     if extent >= Extent::Usual {
         let counts = format!("instruction counts in the {} kernel", arch.name());
         outcomes.push(Outcome::of(&counts, || bench_kernel::check(arch)));
-        let setups = if extent == Extent::Full { &Setup::ALL[..] } else { &IN_KERNELS };
+        let setups = match extent {
+            Extent::Full => [&Setup::ALL[..], &Setup::LARGE].concat(),
+            _ => IN_KERNELS.to_vec(),
+        };
         for (scripts, setup) in scripts.into_iter().flat_map(|s| setups.iter().map(move |x| (s, x)))
         {
             let name = format!("scripts in the {} kernel [{setup}]", arch.name());

@@ -30,6 +30,7 @@ pub(super) fn translate(t: &mut Translator<'_, '_>, op: &Operator<'_>) -> Done {
 fn arguments(t: &mut Translator<'_, '_>, ty: TypeIndex, context: Value) -> Vec<Value> {
     let count = t.env.info.types[ty.index()].params().len();
     let from = t.stack.len().saturating_sub(count);
+    t.operands_passed += t.stack.len() as u64;
     let mut args = Vec::with_capacity(count + 1);
     args.push(context);
     args.extend(t.stack.drain(from..));

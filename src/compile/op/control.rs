@@ -2,6 +2,7 @@
 
 use crate::abi::{Trap, TypeIndex};
 use crate::artifact::ValType;
+use crate::compile::assignments::LARGE_TABLE;
 use crate::compile::control_stack::{BlockSignature, ControlFrame, FrameKind};
 use crate::compile::declare::val_type;
 use crate::compile::op::done::Done;
@@ -100,6 +101,7 @@ fn open_if(t: &mut Translator<'_, '_>, signature: BlockSignature) {
     let condition = t.pop();
     let count = signature.params(t.env.info).len();
     let params = t.stack[t.stack.len() - count..].to_vec();
+    t.operands_passed += t.stack.len() as u64;
     let (then, otherwise) = (t.builder.create_block(), t.builder.create_block());
     t.builder.ins().brif(condition, then, &[], otherwise, &[]);
     t.builder.seal_block(then);
@@ -189,11 +191,14 @@ fn branch_table(t: &mut Translator<'_, '_>, targets: &BrTable<'_>) -> Result<()>
     let index = t.pop();
     let (default, count) = branch_target(t, targets.default());
     // Targets that take operands are reached through one block each, so that
-    // a large table does not repeat its operands for every entry.
+    // a large table does not repeat its operands for every entry. So are all
+    // targets of a large table: it would repeat locals, and the SSA builder reads
+    // the table once for each target and local.
+    let is_large = targets.len() > LARGE_TABLE;
     let mut relays: HashMap<u32, Block> = HashMap::new();
     let mut order: Vec<(Block, Block)> = Vec::new();
     let mut relay = |t: &mut Translator<'_, '_>, depth: u32, target: Block| -> Block {
-        if count == 0 {
+        if count == 0 && !is_large {
             return target;
         }
         *relays.entry(depth).or_insert_with(|| {

@@ -4,7 +4,7 @@
 use crate::abi::Trap;
 use crate::compile::sites::trap_code;
 use crate::compile::translator::Translator;
-use cranelift_codegen::ir::{Inst, InstructionData};
+use cranelift_codegen::ir::{Inst, InstructionData, Opcode, Value, ValueDef};
 
 /// Whether an operator was the family's own, and whether anything can notice
 /// that it ran.
@@ -40,6 +40,8 @@ pub(super) fn was_silent(t: &Translator<'_, '_>, before: usize) -> bool {
         let opcode = data.opcode();
         match data {
             InstructionData::CondTrap { code, .. } => *code == out_of_bounds,
+            // The frame ends with the function.
+            InstructionData::Store { args: [_, to], .. } if is_in_frame(t, *to) => true,
             _ => {
                 let may_trap = opcode.can_trap() && !opcode.can_load();
                 let acts = opcode.can_store() || opcode.other_side_effects();
@@ -47,4 +49,12 @@ pub(super) fn was_silent(t: &Translator<'_, '_>, before: usize) -> bool {
             }
         }
     })
+}
+
+fn is_in_frame(t: &Translator<'_, '_>, address: Value) -> bool {
+    let dfg = &t.builder.func.dfg;
+    match dfg.value_def(address) {
+        ValueDef::Result(made_by, _) => dfg.insts[made_by].opcode() == Opcode::StackAddr,
+        _ => false,
+    }
 }

@@ -7,22 +7,22 @@ use crate::compile::regions::trusted;
 use crate::compile::signature::value_type;
 use crate::compile::translator::Translator;
 use cranelift_codegen::ir::immediates::{Ieee32, Ieee64};
-use cranelift_codegen::ir::{InstBuilder, Value, types};
+use cranelift_codegen::ir::{InstBuilder, types};
 use wasmparser::Operator;
 
 pub(super) fn translate(t: &mut Translator<'_, '_>, op: &Operator<'_>) -> Done {
     match *op {
         Operator::LocalGet { local_index } => {
-            let value = local_get(t, local_index);
+            let value = t.local_get(local_index);
             t.push(value);
         }
         Operator::LocalSet { local_index } => {
             let value = t.pop();
-            local_set(t, local_index, value);
+            t.local_set(local_index, value);
         }
         Operator::LocalTee { local_index } => {
             let value = t.pop();
-            local_set(t, local_index, value);
+            t.local_set(local_index, value);
             t.push(value);
         }
         Operator::I32Const { value } => {
@@ -68,19 +68,6 @@ fn seen(t: &mut Translator<'_, '_>, op: &Operator<'_>) -> Done {
         _ => return Done::NotMine,
     }
     Done::Seen
-}
-
-fn local_get(t: &mut Translator<'_, '_>, local: u32) -> Value {
-    t.facts.local(local).unwrap_or_else(|| {
-        let value = t.builder.use_var(t.locals[local as usize]);
-        t.facts.set_local(local, value);
-        value
-    })
-}
-
-fn local_set(t: &mut Translator<'_, '_>, local: u32, value: Value) {
-    t.builder.def_var(t.locals[local as usize], value);
-    t.facts.set_local(local, value);
 }
 
 fn global_get(t: &mut Translator<'_, '_>, global: GlobalIndex) {

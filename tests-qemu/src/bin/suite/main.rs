@@ -91,7 +91,11 @@ fn main() -> Verdict {
     let shared = CASES.iter().map(|case| (case.name, case.run));
     let all = shared.chain(KERNEL_CASES.iter().copied());
     let all = all.flat_map(|case| {
-        Setup::ALL.into_iter().chain(Setup::HARDWARE).map(move |setup| (case, setup))
+        Setup::ALL
+            .into_iter()
+            .chain(Setup::HARDWARE)
+            .chain(Setup::LARGE)
+            .map(move |setup| (case, setup))
     });
     let guards = GUARD_CASES.iter().flat_map(|case| Setup::HARDWARE.map(|setup| (*case, setup)));
     let all = all.chain(guards);

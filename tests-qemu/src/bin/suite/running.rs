@@ -13,6 +13,7 @@ pub(crate) fn engine(setup: Setup, adjust: impl FnOnce(&mut kernref::Config)) ->
     config.deferral_policy(setup.policy);
     config.gc_zeal(core::num::NonZeroU32::new(u32::from(setup.zeal)));
     config.hardware_traps(setup.hardware_traps);
+    config.compile_as_if_large(setup.as_if_large);
     adjust(&mut config);
     embedder::engine(&config).expect("an engine")
 }

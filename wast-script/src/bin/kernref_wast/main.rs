@@ -1,7 +1,8 @@
 //! The host's side of `./x wast`.
 //!
 //! `kernref-wast encode PACK [PATH…]` encodes scripts: the official ones if no
-//! path is given. `kernref-wast run PACK FROM POLICY [zeal] [hardware-traps]`
+//! path is given. `kernref-wast run PACK FROM POLICY [zeal] [hardware-traps]
+//! [as-if-large]`
 //! runs the scripts of a pack, starting with number FROM.
 #![forbid(unsafe_code)]
 
@@ -14,7 +15,8 @@ use std::fmt::Write;
 use std::num::NonZeroU32;
 use std::process::ExitCode;
 
-const USAGE: &str = "usage: encode PACK [PATH…] | run PACK FROM POLICY [zeal] [hardware-traps]";
+const USAGE: &str = "usage: encode PACK [PATH…] | run PACK FROM POLICY [zeal] [hardware-traps] \
+                     [as-if-large]";
 
 type Result<T> = std::result::Result<T, String>;
 
@@ -69,6 +71,7 @@ fn run_all(pack: &str, from: &str, policy: &str, switches: &[&str]) -> Result<()
         match *switch {
             "zeal" => config.gc_zeal(Some(NonZeroU32::MIN)),
             "hardware-traps" => config.hardware_traps(true),
+            "as-if-large" => config.compile_as_if_large(true),
             _ => return Err(USAGE.into()),
         };
     }
