@@ -4,7 +4,7 @@
 //! Invariant: making an error never allocates, except for a malformed module
 //! (the compiler allocates anyway) and for an error that a host function made.
 
-use crate::abi::Trap;
+use crate::abi::{Proposals, Trap};
 use crate::fallible::{self, OutOfMemory};
 use std_alloc::{boxed::Box, string::String};
 
@@ -24,12 +24,13 @@ pub enum Error {
         /// What the validator says.
         message: Box<String>,
     },
-    /// Guest: the module uses a feature that is off or that Kernref lacks.
+    /// Guest: the module is valid, but needs proposals that are off or that
+    /// Kernref lacks.
     Unsupported {
-        /// Byte offset into the module.
+        /// Byte offset of the first place that needs one of them.
         offset: usize,
-        /// The proposal and, if there is one, its `Config` switch.
-        feature: &'static str,
+        /// All proposals that are missing, and no others.
+        proposals: Proposals,
     },
     /// Guest: an import is missing or of another type.
     Link(Box<LinkError>),
@@ -228,8 +229,9 @@ impl core::fmt::Display for Error {
             Error::Malformed { offset, message } => {
                 write!(f, "malformed module: {message} (at offset {offset:#x})")
             }
-            Error::Unsupported { offset, feature } => {
-                write!(f, "unsupported feature: {feature} (at offset {offset:#x})")
+            Error::Unsupported { offset, proposals } => {
+                let features = if proposals.len() == 1 { "feature" } else { "features" };
+                write!(f, "unsupported {features}: {proposals} (at offset {offset:#x})")
             }
             Error::Link(error) => error.fmt(f),
             Error::Limit(error) => error.fmt(f),

@@ -32,7 +32,7 @@ mod runtime;
 mod stack;
 mod vm;
 
-pub use abi::{DeferralPolicy, Trap};
+pub use abi::{DeferralPolicy, Proposal, Proposals, Trap};
 pub use artifact::limits;
 pub use artifact::{
     Artifact, ExternType, FuncType, GlobalType, HeapType, MemoryType, RefType, TableType, ValType,
@@ -74,7 +74,8 @@ pub mod __internals {
     };
     #[cfg(feature = "compile")]
     pub use crate::compile::{
-        CompileSettings, Piece, compile, count_instructions, count_values, listing,
+        CompileSettings, Piece, ValidationCost, compile, count_instructions, count_values, listing,
+        validate,
     };
     pub use crate::gc::RefHeap;
     #[cfg(kernref_panic_check)]

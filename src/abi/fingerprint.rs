@@ -3,10 +3,10 @@
 
 use super::builtins::BuiltinType;
 use super::{
-    ActivationRecord, Builtin, GUARDED_REACH_BYTES, HOST_CONTEXT_MAGIC, INSTANCE_CONTEXT_MAGIC,
-    MEMORY32_GUARDED_BYTES, NULL_SLOT, STACK_MARGIN_BYTES, STATUS_OK, Slot, SlotFlags, Trap,
-    ValRaw, VmBuiltins, VmContext, VmFuncRef, VmFunctionImport, VmGlobal, VmHostContext, VmMemory,
-    VmStoreContext, VmTable,
+    ActivationRecord, Builtin, FAULT_RETURN_OFFSET, GUARDED_REACH_BYTES, HOST_CONTEXT_MAGIC,
+    INSTANCE_CONTEXT_MAGIC, MEMORY32_GUARDED_BYTES, NULL_SLOT, STACK_MARGIN_BYTES, STATUS_OK, Slot,
+    SlotFlags, Trap, ValRaw, VmBuiltins, VmContext, VmFuncRef, VmFunctionImport, VmGlobal,
+    VmHostContext, VmMemory, VmStoreContext, VmTable,
 };
 use core::mem::{offset_of, size_of};
 
@@ -113,7 +113,8 @@ const fn fingerprint(builtins: &[Builtin], traps: &[Trap], status_ok: u64) -> u6
         .number(HOST_CONTEXT_MAGIC as u64)
         .number(STACK_MARGIN_BYTES as u64)
         .number(GUARDED_REACH_BYTES)
-        .number(MEMORY32_GUARDED_BYTES as u64);
+        .number(MEMORY32_GUARDED_BYTES as u64)
+        .number(FAULT_RETURN_OFFSET as u64);
     hash.0
 }
 

@@ -1,5 +1,6 @@
 //! Facts shared by Rust, assembly and generated code: layouts, calls out of
-//! generated code, trap codes and entity indices. Nothing here acts.
+//! generated code, trap codes, names of proposals and entity indices. Nothing
+//! here acts.
 //!
 //! This is the floor of the crate: it uses nothing above it. Every offset that
 //! machine code relies on is taken from these definitions with `offset_of!`,
@@ -12,6 +13,7 @@ mod fingerprint;
 mod index;
 mod offsets;
 mod policy;
+mod proposal;
 mod raw;
 mod reference;
 mod trap_code;
@@ -26,6 +28,7 @@ pub use fingerprint::FINGERPRINT;
 pub use index::{DataIndex, ElemIndex, FuncIndex, GlobalIndex, MemoryIndex, TableIndex, TypeIndex};
 pub use offsets::{ContextCounts, VmOffsets};
 pub use policy::DeferralPolicy;
+pub use proposal::{Proposal, Proposals};
 pub use raw::ValRaw;
 pub use reference::{NULL_SLOT, Slot, SlotFlags};
 pub use trap_code::Trap;
@@ -47,6 +50,10 @@ pub const GUARDED_REACH_BYTES: u64 = 2 << 30;
 /// memory with 32-bit addresses must have: 4 GiB that an index can name, the
 /// 2 GiB that its offset reaches beyond it, and a Wasm page to spare.
 pub const MEMORY32_GUARDED_BYTES: usize = (4 << 30) + GUARDED_REACH_BYTES as usize + (64 << 10);
+
+/// A fault is recorded as if its instruction were a call that returns this many
+/// bytes behind its start: no call returns there.
+pub const FAULT_RETURN_OFFSET: u32 = 1;
 
 /// Status that an activation returns when it ended normally.
 pub const STATUS_OK: u64 = 0;

@@ -53,7 +53,8 @@ pub use imp::unwind;
 /// # Safety
 /// Never called. Reached with the frame pointer of a compiled function, the
 /// stack pointer aligned to 16 at or below all that the function uses, and
-/// [`crate::abi::VmStoreContext::exit_pc`] set to where it was interrupted.
+/// [`crate::abi::VmStoreContext::exit_pc`] set to
+/// [`crate::abi::FAULT_RETURN_OFFSET`] beyond where it was interrupted.
 pub use imp::resume_fault;
 
 #[cfg(test)]

@@ -83,6 +83,14 @@ pub const FUNCTION_VALUES: Limit = Limit::new("values of a function", 1 << 20);
 /// each byte.
 pub const FUNCTION_OPERANDS: Limit =
     Limit::new("operands of a function's jumps and calls", 1 << 23);
+/// What validation may cost for each byte of a module. A step is an operator, or
+/// a value that it takes or gives.
+pub const VALIDATION_STEPS_PER_BYTE: u64 = 64;
+/// What validating a module may cost in addition, whatever its size. Branches,
+/// calls and blocks cost as much as their types are long, however short the
+/// operator is; so do the parameters and locals of each function.
+pub const VALIDATION_STEPS: Limit =
+    Limit::new("work of validating a module, beyond 64 steps per byte", 1 << 20);
 /// Bytes of a name.
 pub const NAME_BYTES: Limit = Limit::new("bytes of a name", 100_000);
 /// Machine code: within the reach of a direct call on every architecture.

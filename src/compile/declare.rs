@@ -15,9 +15,11 @@ use wasmparser::{Operator, Payload};
 
 const UNREPRESENTABLE: Error = Error::Bug("the validator let an unsupported type pass");
 
-/// Why a section could not be read: the parser's error, or ours.
+/// Why a module could not be read.
 pub(super) enum Failure {
+    /// The parser's or the validator's error.
     Parse(wasmparser::Error),
+    /// Ours.
     Own(Error),
 }
 

@@ -7,9 +7,10 @@
 //! buffer; no check ends in a trap of the processor.
 
 use super::code_key::CodeKey;
-use super::failed_checks::{self, FailedCheck};
+use super::failed_checks::{self, FailedCheck, TrapKind};
 use super::map_check::MapCheck;
-use super::sites::Sites;
+use super::sites::{SiteKind, Sites};
+use crate::abi::{FAULT_RETURN_OFFSET, Trap};
 use crate::arch;
 use crate::artifact::limits::CODE_BYTES;
 use crate::artifact::{CodeSite, CodeSites, CodeSitesBuilder, StackMapBuilder, StackMaps};
@@ -99,18 +100,29 @@ impl CodeBuffer {
             let Some(site) = located.at(call.ret_addr - 1).and_then(|n| sites.get(n)) else {
                 continue;
             };
+            let trap = match site.kind {
+                SiteKind::Call => None,
+                SiteKind::Raise(trap) => Some(trap),
+                SiteKind::Access => continue,
+            };
             let return_offset = start as u32 + call.ret_addr;
-            self.piece_sites.push(CodeSite {
-                return_offset,
-                code_offset: return_offset,
-                module_offset: site.module_offset,
-                trap: site.trap,
-            });
+            let module_offset = site.module_offset;
+            let code_offset = return_offset;
+            self.piece_sites.push(CodeSite { return_offset, code_offset, module_offset, trap });
         }
         for trap in compiled.buffer.traps() {
-            let check = failed_checks::check_of(trap, &located, sites, self.may_fault)?;
-            if let Some(check) = check {
-                self.redirect(start, &check)?;
+            match failed_checks::kind_of(trap, &located, sites, self.may_fault)? {
+                TrapKind::Never | TrapKind::Access(None) => {}
+                TrapKind::Access(Some(site)) => {
+                    let code_offset = start as u32 + trap.offset;
+                    self.piece_sites.push(CodeSite {
+                        return_offset: code_offset + FAULT_RETURN_OFFSET,
+                        code_offset,
+                        module_offset: site.module_offset,
+                        trap: Some(Trap::MemoryOutOfBounds),
+                    });
+                }
+                TrapKind::Check(check) => self.redirect(start, &check)?,
             }
         }
         self.piece_sites.sort_unstable_by_key(|site| site.return_offset);
@@ -151,7 +163,7 @@ impl CodeBuffer {
             return_offset,
             code_offset: start as u32 + check.ranges[0].1.start,
             module_offset: check.site.module_offset,
-            trap: check.site.trap,
+            trap: Some(check.trap),
         });
         Ok(())
     }

@@ -6,7 +6,8 @@
 //! other traps are of kinds that generated code never reaches.
 
 use super::signature::NEVER_REACHED;
-use super::sites::{Site, Sites, trap_of};
+use super::sites::{Site, SiteKind, Sites, trap_of};
+use crate::abi::Trap;
 use crate::arch;
 use crate::error::{Error, Result};
 use core::ops::Range;
@@ -24,6 +25,7 @@ pub(super) struct Located<'a> {
 /// A check, and the trap behind the function that it branches to.
 pub(super) struct FailedCheck<'a> {
     pub(super) site: Site,
+    pub(super) trap: Trap,
     /// What the code generator made for the check, the trap excepted.
     pub(super) ranges: &'a [(SourceLoc, Range<u32>)],
     pub(super) trap_at: u32,
@@ -60,32 +62,43 @@ impl<'a> Located<'a> {
 const NEVER: [TrapCode; 3] =
     [NEVER_REACHED, TrapCode::INTEGER_DIVISION_BY_ZERO, TrapCode::INTEGER_OVERFLOW];
 
-/// The check whose failure leads to `trap`, if it is one of ours. If accesses to
-/// memories `may_fault`, their traps are left to the processor.
+/// What a trap in the machine code is.
+pub(super) enum TrapKind<'a> {
+    /// Never reached.
+    Never,
+    /// An access that may fault, and its site if the code generator still knows.
+    Access(Option<Site>),
+    /// Where a failed check goes.
+    Check(FailedCheck<'a>),
+}
+
+/// Says what a trap is. Accesses to memories are traps if they `may_fault`.
 ///
 /// # Errors
 /// [`Error::Bug`] if the trap is of an unknown kind or not a check's only one.
-pub(super) fn check_of<'a>(
+pub(super) fn kind_of<'a>(
     trap: &MachTrap,
     located: &'a Located<'_>,
     sites: &Sites,
     may_fault: bool,
-) -> Result<Option<FailedCheck<'a>>> {
+) -> Result<TrapKind<'a>> {
     let Some(kind) = trap_of(trap.code) else {
-        let is_known =
-            NEVER.contains(&trap.code) || may_fault && trap.code == TrapCode::HEAP_OUT_OF_BOUNDS;
-        return match is_known {
-            true => Ok(None),
-            false => Err(Error::Bug("the code generator made a trap of an unknown kind")),
+        return match trap.code {
+            TrapCode::HEAP_OUT_OF_BOUNDS if may_fault => {
+                let site = located.at(trap.offset).and_then(|number| sites.get(number));
+                Ok(TrapKind::Access(site.filter(|site| site.kind == SiteKind::Access)))
+            }
+            code if NEVER.contains(&code) => Ok(TrapKind::Never),
+            _ => Err(Error::Bug("the code generator made a trap of an unknown kind")),
         };
     };
     const LOST: Error = Error::Bug("the code generator lost track of a check");
     let number = located.at(trap.offset).ok_or(LOST)?;
-    let site = sites.get(number).filter(|site| site.trap == Some(kind)).ok_or(LOST)?;
+    let site = sites.get(number).filter(|site| site.kind == SiteKind::Raise(kind)).ok_or(LOST)?;
     let (own, ranges) = located.ranges(number).split_last().ok_or(LOST)?;
     let trap_end = trap.offset + arch::CHECK_TRAP.len() as u32;
     if own.1 != (trap.offset..trap_end) || ranges.is_empty() {
         return Err(LOST);
     }
-    Ok(Some(FailedCheck { site, ranges, trap_at: trap.offset }))
+    Ok(TrapKind::Check(FailedCheck { site, trap: kind, ranges, trap_at: trap.offset }))
 }

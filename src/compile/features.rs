@@ -1,9 +1,8 @@
-//! Proposals that a module may use, and errors that name the one it needs.
+//! Proposals that a module may use, in three vocabularies: the switches
+//! ([`WasmFeatures`]), the names ([`Proposal`]), and the parser's own.
 
-use crate::artifact::limits;
-use crate::error::Error;
+use crate::abi::{Proposal, Proposals};
 use bitflags::bitflags;
-use std_alloc::{boxed::Box, vec::Vec};
 
 bitflags! {
     /// WebAssembly proposals that can be switched on and off. Wasm 1.0, mutable
@@ -35,78 +34,64 @@ impl Default for WasmFeatures {
     }
 }
 
-type Parser = wasmparser::WasmFeatures;
+/// The parser's vocabulary.
+pub(super) type ParserFeatures = wasmparser::WasmFeatures;
+type Parser = ParserFeatures;
 
-/// Every proposal Kernref can name: the parser's bit, and what to tell users.
-const NAMES: &[(Parser, &str)] = &[
-    (Parser::MULTI_VALUE, "multi-value (Config::wasm_multi_value)"),
-    (Parser::BULK_MEMORY, "bulk memory (Config::wasm_bulk_memory)"),
-    (Parser::REFERENCE_TYPES, "reference types (Config::wasm_reference_types)"),
-    (Parser::SIMD, "SIMD (Config::wasm_simd)"),
-    (Parser::TAIL_CALL, "tail calls (Config::wasm_tail_call)"),
-    (Parser::EXTENDED_CONST, "extended constant expressions (Config::wasm_extended_const)"),
-    (Parser::MULTI_MEMORY, "multiple memories (Config::wasm_multi_memory)"),
-    (Parser::MEMORY64, "64-bit memories (Config::wasm_memory64)"),
-    (Parser::RELAXED_SIMD, "relaxed SIMD"),
-    (Parser::THREADS, "threads"),
-    (Parser::SHARED_EVERYTHING_THREADS, "shared-everything threads"),
-    (Parser::EXCEPTIONS, "exception handling"),
-    (Parser::LEGACY_EXCEPTIONS, "legacy exception handling"),
-    (Parser::FUNCTION_REFERENCES, "typed function references"),
-    (Parser::GC, "garbage-collected types"),
-    (Parser::CUSTOM_PAGE_SIZES, "custom page sizes"),
-    (Parser::WIDE_ARITHMETIC, "wide arithmetic"),
-    (Parser::MEMORY_CONTROL, "memory control"),
-    (Parser::STACK_SWITCHING, "stack switching"),
-    (Parser::COMPONENT_MODEL, "the component model"),
+/// Every proposal, the parser's word for it, and its switch.
+const VOCABULARY: &[(Proposal, Parser, WasmFeatures)] = &[
+    (Proposal::MultiValue, Parser::MULTI_VALUE, WasmFeatures::MULTI_VALUE),
+    (Proposal::BulkMemory, Parser::BULK_MEMORY, WasmFeatures::BULK_MEMORY),
+    (Proposal::ReferenceTypes, Parser::REFERENCE_TYPES, WasmFeatures::REFERENCE_TYPES),
+    (Proposal::Simd, Parser::SIMD, WasmFeatures::SIMD),
+    (Proposal::TailCall, Parser::TAIL_CALL, WasmFeatures::TAIL_CALL),
+    (Proposal::ExtendedConst, Parser::EXTENDED_CONST, WasmFeatures::EXTENDED_CONST),
+    (Proposal::MultiMemory, Parser::MULTI_MEMORY, WasmFeatures::MULTI_MEMORY),
+    (Proposal::Memory64, Parser::MEMORY64, WasmFeatures::MEMORY64),
+    (Proposal::RelaxedSimd, Parser::RELAXED_SIMD, WasmFeatures::empty()),
+    (Proposal::Threads, Parser::THREADS, WasmFeatures::empty()),
+    (Proposal::SharedEverythingThreads, Parser::SHARED_EVERYTHING_THREADS, WasmFeatures::empty()),
+    (Proposal::AcquireReleaseAtomics, Parser::ACQUIRE_RELEASE_ATOMICS, WasmFeatures::empty()),
+    (Proposal::Exceptions, Parser::EXCEPTIONS, WasmFeatures::empty()),
+    (Proposal::LegacyExceptions, Parser::LEGACY_EXCEPTIONS, WasmFeatures::empty()),
+    (Proposal::FunctionReferences, Parser::FUNCTION_REFERENCES, WasmFeatures::empty()),
+    (Proposal::Gc, Parser::GC, WasmFeatures::empty()),
+    (Proposal::CustomDescriptors, Parser::CUSTOM_DESCRIPTORS, WasmFeatures::empty()),
+    (Proposal::MultibyteArrayAccess, Parser::MULTIBYTE_ARRAY_ACCESS, WasmFeatures::empty()),
+    (Proposal::CustomPageSizes, Parser::CUSTOM_PAGE_SIZES, WasmFeatures::empty()),
+    (Proposal::WideArithmetic, Parser::WIDE_ARITHMETIC, WasmFeatures::empty()),
+    (Proposal::MemoryControl, Parser::MEMORY_CONTROL, WasmFeatures::empty()),
+    (Proposal::StackSwitching, Parser::STACK_SWITCHING, WasmFeatures::empty()),
+    (Proposal::CompactImports, Parser::COMPACT_IMPORTS, WasmFeatures::empty()),
+    (Proposal::ComponentModel, Parser::COMPONENT_MODEL, WasmFeatures::empty()),
 ];
+
+/// What is always on.
+const ALWAYS: Parser = Parser::FLOATS
+    .union(Parser::GC_TYPES)
+    .union(Parser::MUTABLE_GLOBAL)
+    .union(Parser::SATURATING_FLOAT_TO_INT)
+    .union(Parser::SIGN_EXTENSION);
 
 impl WasmFeatures {
     /// The features that the validator is told to accept.
     pub(super) fn parser_features(self) -> Parser {
-        let mut features = Parser::FLOATS
-            | Parser::GC_TYPES
-            | Parser::MUTABLE_GLOBAL
-            | Parser::SATURATING_FLOAT_TO_INT
-            | Parser::SIGN_EXTENSION;
-        for (own, parser) in [
-            (Self::MULTI_VALUE, Parser::MULTI_VALUE),
-            (Self::BULK_MEMORY, Parser::BULK_MEMORY),
-            (Self::REFERENCE_TYPES, Parser::REFERENCE_TYPES),
-            (Self::SIMD, Parser::SIMD),
-            (Self::TAIL_CALL, Parser::TAIL_CALL),
-            (Self::EXTENDED_CONST, Parser::EXTENDED_CONST),
-            (Self::MULTI_MEMORY, Parser::MULTI_MEMORY),
-            (Self::MEMORY64, Parser::MEMORY64),
-        ] {
-            features.set(parser, self.contains(own));
-        }
-        features
+        let on = |(_, parser, switch): &(_, Parser, Self)| {
+            if !switch.is_empty() && self.contains(*switch) { *parser } else { Parser::empty() }
+        };
+        VOCABULARY.iter().map(on).fold(ALWAYS, Parser::union)
     }
 }
 
-/// The error for a module that the validator refused: names the missing
-/// proposal if that is all that is wrong.
-pub(super) fn refusal(error: &wasmparser::Error, wasm: &[u8], enabled: WasmFeatures) -> Error {
-    // The validator stops where the sum passes the limit.
-    if error.message().starts_with("effective type size exceeds the limit") {
-        return limits::TYPE_SIZE.reached(limits::TYPE_SIZE.most + 1);
-    }
-    let offset = usize::try_from(error.offset()).unwrap_or(usize::MAX);
-    let missing = match error.missing_wasm_feature() {
-        Some(feature) => NAMES.iter().find(|(bit, _)| feature.intersects(*bit)),
-        None => NAMES.iter().find(|(bit, _)| {
-            let more = enabled.parser_features() | *bit;
-            more != enabled.parser_features()
-                && wasmparser::Validator::new_with_features(more).validate_all(wasm).is_ok()
-        }),
-    };
-    match missing {
-        Some((_, feature)) => Error::Unsupported { offset, feature },
-        None => {
-            // The validator prints lists over several lines.
-            let words: Vec<&str> = error.message().split_whitespace().collect();
-            Error::Malformed { offset, message: Box::new(words.join(" ")) }
-        }
-    }
+/// The proposals to which any of these features belong.
+pub(super) fn proposals(features: Parser) -> Proposals {
+    let named = VOCABULARY.iter().filter(|(_, parser, _)| features.intersects(*parser));
+    named.map(|(proposal, ..)| *proposal).collect()
+}
+
+/// The parser's word for a proposal.
+#[cfg(test)]
+pub(super) fn parser_word(proposal: Proposal) -> Parser {
+    let found = VOCABULARY.iter().find(|(known, ..)| *known == proposal);
+    found.map_or(Parser::empty(), |(_, parser, _)| *parser)
 }

@@ -5,22 +5,21 @@ use super::assignments::Assignments;
 use super::budget::{FunctionBudget, Made};
 use super::bulk;
 use super::code_key::Bulk;
-use super::declare::Failure;
 use super::locals::Locals;
+use super::op;
 use super::regions::{field, trusted};
 use super::signature::{POINTER, value_type};
 use super::sites::Sites;
 use super::translator::{ModuleEnv, Translator};
-use super::{limits, op};
 use crate::abi::{Builtin, FuncIndex, Trap, TypeIndex, VmStoreContext};
 use crate::artifact::ValType;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use cranelift_codegen::ir::condcodes::IntCC;
 use cranelift_codegen::ir::immediates::{Ieee32, Ieee64};
 use cranelift_codegen::ir::{Block, InstBuilder, Value, types};
 use cranelift_frontend::FunctionBuilder;
 use std_alloc::vec::Vec;
-use wasmparser::{FuncValidator, FunctionBody, Operator, ValidatorResources};
+use wasmparser::{FunctionBody, Operator};
 
 /// What is said about a body besides its IR.
 pub(super) struct Translated {
@@ -31,14 +30,13 @@ pub(super) struct Translated {
     pub(super) made: Made,
 }
 
-/// Validates and translates one body.
+/// Translates one body, which is valid.
 pub(super) fn translate<'b>(
     (mut builder, sites): (FunctionBuilder<'b>, &'b mut Sites),
     env: ModuleEnv<'_>,
     func: FuncIndex,
     (body, budget): (&FunctionBody<'_>, FunctionBudget),
-    validator: &mut FuncValidator<ValidatorResources>,
-) -> Result<(FunctionBuilder<'b>, Translated), Failure> {
+) -> Result<(FunctionBuilder<'b>, Translated)> {
     let entry = builder.create_block();
     builder.append_block_params_for_function_params(entry);
     builder.func.layout.append_block(entry);
@@ -53,24 +51,20 @@ pub(super) fn translate<'b>(
     let mut t = Translator::new(builder, sites, env, context, assignments);
     t.locals = locals;
     let ty = env.info.funcs[func.index()];
-    let params = env.info.types[ty.index()].params();
-    declare_params(&mut t, entry, params);
-    declare_locals(&mut t, params.len(), body, validator)?;
+    declare_params(&mut t, entry, env.info.types[ty.index()].params());
+    declare_locals(&mut t, body)?;
     t.close_locals(budget)?;
     t.facts.position = body.range().start;
     op::control::open_function(&mut t, ty);
     t.interruption_check();
 
-    let mut operators = body.get_operators_reader()?;
+    let mut operators = body.get_operators_reader().map_err(unreadable)?;
     while !operators.eof() {
-        let (op, offset) = operators.read_with_offset()?;
-        limits::operator(&op, t.control.len())?;
-        validator.op(offset, &op)?;
+        let (op, offset) = operators.read_with_offset().map_err(unreadable)?;
         t.facts.position = offset;
         op::translate(&mut t, &op)?;
         budget.check(t.made())?;
     }
-    operators.finish()?;
 
     // The last `end` has left control at the function's exit, if it returns.
     if t.reachable {
@@ -87,6 +81,10 @@ pub(super) fn translate<'b>(
     t.builder.seal_block(start);
     let made = t.made();
     Ok((t.builder, Translated { indirectly_called: t.indirectly_called, made }))
+}
+
+fn unreadable(_: wasmparser::Error) -> Error {
+    Error::Bug("a validated body cannot be read")
 }
 
 /// Makes the stub for an instruction on whole ranges of memory.
@@ -117,19 +115,9 @@ fn declare_params(t: &mut Translator<'_, '_>, entry: Block, params: &[ValType]) 
 }
 
 /// Declares the body's own locals, all zero: one constant per run of a type.
-fn declare_locals(
-    t: &mut Translator<'_, '_>,
-    mut declared: usize,
-    body: &FunctionBody<'_>,
-    validator: &mut FuncValidator<ValidatorResources>,
-) -> Result<(), Failure> {
-    let mut reader = body.get_locals_reader()?;
-    for _ in 0..reader.get_count() {
-        let offset = reader.original_position();
-        let (count, ty) = reader.read()?;
-        limits::locals(declared, count)?;
-        declared += count as usize;
-        validator.define_locals(offset, count, ty)?;
+fn declare_locals(t: &mut Translator<'_, '_>, body: &FunctionBody<'_>) -> Result<()> {
+    for run in body.get_locals_reader().map_err(unreadable)? {
+        let (count, ty) = run.map_err(unreadable)?;
         if count == 0 {
             continue;
         }

@@ -1,28 +1,30 @@
 //! Checks modules against the table of limits before the validator does: its
 //! messages would not say which limit was exceeded, and by how much.
 
-use super::declare::Failure;
-use crate::artifact::ModuleInfo;
 use crate::artifact::limits::{self, Limit};
 use crate::error::{Error, Result};
-use wasmparser::{BinaryReader, Operator, Payload};
+use wasmparser::{BinaryReader, Operator, Payload, types::TypesRef};
 
-/// Checks the number of entries that a section announces.
-pub(super) fn section(payload: &Payload<'_>, info: &ModuleInfo) -> Result<()> {
+/// Checks the number of entries that a section announces, after what the
+/// validator has seen `before`.
+pub(super) fn section<'t>(payload: &Payload<'_>, before: Option<TypesRef<'t>>) -> Result<()> {
     let check =
-        |limit: Limit, before: usize, count: u32| limit.check(before as u64 + u64::from(count));
+        |limit: Limit, before: u32, count: u32| limit.check(u64::from(before) + u64::from(count));
+    let had = |count: fn(&TypesRef<'t>) -> u32| before.as_ref().map_or(0, count);
     match payload {
         Payload::TypeSection(section) => check(limits::TYPES, 0, section.count()),
         Payload::ImportSection(section) => check(limits::IMPORTS, 0, section.count()),
         Payload::FunctionSection(section) => {
-            check(limits::FUNCTIONS, info.funcs.len(), section.count())
+            check(limits::FUNCTIONS, had(TypesRef::function_count), section.count())
         }
-        Payload::TableSection(section) => check(limits::TABLES, info.tables.len(), section.count()),
+        Payload::TableSection(section) => {
+            check(limits::TABLES, had(TypesRef::table_count), section.count())
+        }
         Payload::MemorySection(section) => {
-            check(limits::MEMORIES, info.memories.len(), section.count())
+            check(limits::MEMORIES, had(TypesRef::memory_count), section.count())
         }
         Payload::GlobalSection(section) => {
-            check(limits::GLOBALS, info.globals.len(), section.count())
+            check(limits::GLOBALS, had(TypesRef::global_count), section.count())
         }
         Payload::ExportSection(section) => check(limits::EXPORTS, 0, section.count()),
         Payload::ElementSection(section) => check(limits::ELEMENT_SEGMENTS, 0, section.count()),
@@ -38,8 +40,8 @@ pub(super) fn section(payload: &Payload<'_>, info: &ModuleInfo) -> Result<()> {
 
 /// Checks `count` more locals. A total above 32 bits is malformed, which the
 /// validator reports.
-pub(super) fn locals(before: usize, count: u32) -> Result<()> {
-    let requested = before as u64 + u64::from(count);
+pub(super) fn locals(before: u32, count: u32) -> Result<()> {
+    let requested = u64::from(before) + u64::from(count);
     if requested > u64::from(u32::MAX) {
         return Ok(());
     }
@@ -47,11 +49,11 @@ pub(super) fn locals(before: usize, count: u32) -> Result<()> {
 }
 
 /// Checks one operator at `depth` open blocks.
-pub(super) fn operator(op: &Operator<'_>, depth: usize) -> Result<(), Failure> {
+pub(super) fn operator(op: &Operator<'_>, depth: u32) -> Result<()> {
     match op {
         Operator::BrTable { targets } => limits::BRANCH_TARGETS.check(targets.len().into())?,
         Operator::Block { .. } | Operator::Loop { .. } | Operator::If { .. } => {
-            limits::NESTING.check(depth as u64)?;
+            limits::NESTING.check(depth.into())?;
         }
         _ => {}
     }
@@ -74,6 +76,10 @@ const PARSED: &[(&str, Limit)] = &[
 /// The limit that the parser's error stands for, if any. Where the parser does
 /// not point at the number, "requested" is the least it can have been.
 pub(super) fn reached(error: &wasmparser::Error, wasm: &[u8]) -> Option<Error> {
+    // The validator stops where the sum passes the limit.
+    if error.message().starts_with("effective type size exceeds the limit") {
+        return Some(limits::TYPE_SIZE.reached(limits::TYPE_SIZE.most + 1));
+    }
     let (message, limit) =
         PARSED.iter().find(|(message, _)| error.message().starts_with(message))?;
     let at = usize::try_from(error.offset()).ok()?;

@@ -133,6 +133,9 @@ impl Translator<'_, '_> {
             };
             self.facts.set_check(key, check);
         }
+        if !is_checked {
+            self.sites.begin_access(&mut self.builder, self.facts.position);
+        }
         Some(self.address(address, offset, !is_checked))
     }
 

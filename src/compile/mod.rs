@@ -1,11 +1,11 @@
-//! From Wasm bytes to an [`Artifact`](crate::artifact::Artifact): validate,
-//! translate each function to Cranelift IR, emit position-independent code
-//! with exact stack maps.
+//! From Wasm bytes to an [`Artifact`](crate::artifact::Artifact): validate all of
+//! them, translate each function to Cranelift IR, emit position-independent
+//! code with exact stack maps.
 //!
 //! ```text
-//! bytes ─ wasmparser ─▶ declare (ModuleInfo) ─┐
-//!              function bodies ─ func + op/* ─┴▶ Cranelift ─▶ emit (code, maps, sites) ─▶ Artifact
-//!                                 shim (stubs) ─▶
+//! bytes ─ validate ─▶ declare (ModuleInfo) ─┐
+//!                └──▶ bodies ─ func + op/* ─┴▶ Cranelift ─▶ emit (code, maps, sites) ─▶ Artifact
+//!                               shim (stubs) ─▶
 //! ```
 //!
 //! Nothing here knows the runtime: calls out go through the store context by
@@ -31,17 +31,25 @@ mod map_check;
 mod memory_access;
 mod module;
 mod names;
+mod needs;
 mod op;
+mod pass;
 mod path_facts;
 mod regions;
 mod settings;
 mod shim;
 mod signature;
 mod sites;
+#[cfg(test)]
+mod tests;
 mod translator;
+mod validate;
+mod work;
 mod workbench;
 
 pub use features::WasmFeatures;
 pub use listing::Piece;
 pub use module::{compile, count_instructions, count_values, listing};
+pub use pass::ValidationCost;
 pub use settings::{CompileSettings, OptLevel};
+pub use validate::validate;

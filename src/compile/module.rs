@@ -2,15 +2,15 @@
 
 use super::budget::Budget;
 use super::code_key::CodeKey;
-use super::declare::{Declarations, Failure};
 use super::emit::CodeBuffer;
 use super::func::Translated;
 use super::listing::{Listing, Piece, Unwatched, Watch};
 use super::settings::CompileSettings;
 use super::signature::builtin_signature;
 use super::translator::ModuleEnv;
+use super::validate::{self, Contents};
 use super::workbench::Workbench;
-use super::{features, func, limits, shim, signature};
+use super::{func, shim, signature};
 use crate::abi::{FuncIndex, STACK_MARGIN_BYTES, TypeIndex, VmOffsets};
 use crate::artifact::{
     Artifact, ArtifactParts, CodeFlavor, FuncType, FunctionCode, ImportKind, ModuleInfo, NO_ESCAPE,
@@ -20,23 +20,18 @@ use crate::error::{Error, LimitError, Result};
 use cranelift_codegen::ir::Function;
 use cranelift_codegen::isa::CallConv;
 use std_alloc::vec::Vec;
-use wasmparser::{
-    FuncToValidate, FuncValidatorAllocations, FunctionBody, Parser, ValidPayload, Validator,
-    ValidatorResources,
-};
+use wasmparser::FunctionBody;
 
 /// Compiles a module for this machine.
 ///
 /// # Errors
 /// [`Error::Malformed`] with the byte offset if the bytes are not a valid
-/// module; [`Error::Unsupported`] naming the proposal if they need one that is
-/// off or that Kernref lacks; [`Error::Limit`] if a function or the module's
-/// code exceeds what the code generator can do.
+/// module; [`Error::Unsupported`] naming the proposals if they need some that are
+/// off or that Kernref lacks; [`Error::Limit`] if a limit is reached. All of
+/// this is found before anything is compiled, except for what the code
+/// generator cannot do and limits on what it is given.
 pub fn compile(wasm: &[u8], settings: &CompileSettings) -> Result<Artifact> {
-    crate::artifact::limits::MODULE_BYTES.check(wasm.len() as u64)?;
-    let compiled = read(wasm, settings)
-        .and_then(|(info, bodies)| Compiler::new(settings, &mut Unwatched)?.module(info, bodies));
-    compiled.map_err(|failure| explain(failure, wasm, settings))
+    watched(wasm, settings, &mut Unwatched)
 }
 
 /// Validates and translates as [`compile`] does, without making machine code,
@@ -60,11 +55,8 @@ pub fn count_values(wasm: &[u8], settings: &CompileSettings) -> Result<u64> {
 
 /// Adds up what `of` says about the IR of each body.
 fn count(wasm: &[u8], settings: &CompileSettings, of: fn(&Function) -> u64) -> Result<u64> {
-    crate::artifact::limits::MODULE_BYTES.check(wasm.len() as u64)?;
-    let translated = read(wasm, settings).and_then(|(info, bodies)| {
-        Compiler::new(settings, &mut Unwatched)?.count(&info, bodies, of)
-    });
-    translated.map_err(|failure| explain(failure, wasm, settings))
+    let Contents { info, bodies } = validate::contents(wasm, settings.features)?;
+    Compiler::new(settings, &mut Unwatched)?.count(&info, &bodies, of)
 }
 
 /// What [`compile`] makes of a module, piece by piece in the order of the code.
@@ -74,43 +66,18 @@ fn count(wasm: &[u8], settings: &CompileSettings, of: fn(&Function) -> u64) -> R
 #[doc(hidden)]
 pub fn listing(wasm: &[u8], settings: &CompileSettings) -> Result<Vec<Piece>> {
     let mut listing = Listing::default();
-    let compiled = read(wasm, settings)
-        .and_then(|(info, bodies)| Compiler::new(settings, &mut listing)?.module(info, bodies));
-    compiled.map_err(|failure| explain(failure, wasm, settings))?;
+    watched(wasm, settings, &mut listing)?;
     Ok(listing.pieces)
 }
 
-fn explain(failure: Failure, wasm: &[u8], settings: &CompileSettings) -> Error {
-    match failure {
-        Failure::Own(error) => error,
-        Failure::Parse(error) => limits::reached(&error, wasm)
-            .unwrap_or_else(|| features::refusal(&error, wasm, settings.features)),
-    }
-}
-
-type Body<'a> = (FuncToValidate<ValidatorResources>, FunctionBody<'a>);
-
-/// Reads everything but the bodies.
-fn read<'b>(
-    wasm: &'b [u8],
+/// Compiles, and shows the pieces.
+pub(super) fn watched(
+    wasm: &[u8],
     settings: &CompileSettings,
-) -> Result<(ModuleInfo, Vec<Body<'b>>), Failure> {
-    let parser_features = settings.features.parser_features();
-    let mut validator = Validator::new_with_features(parser_features);
-    let mut parser = Parser::new(0);
-    parser.set_features(parser_features);
-    let mut declarations = Declarations::default();
-    let mut bodies: Vec<Body<'_>> = Vec::new();
-    for payload in parser.parse_all(wasm) {
-        let payload = payload?;
-        limits::section(&payload, &declarations.info)?;
-        match validator.payload(&payload)? {
-            ValidPayload::Func(validator, body) => bodies.push((validator, body)),
-            _ => declarations.payload(payload)?,
-        }
-    }
-    declarations.settle_escapes();
-    Ok((declarations.info, bodies))
+    watch: &mut impl Watch,
+) -> Result<Artifact> {
+    let Contents { info, bodies } = validate::contents(wasm, settings.features)?;
+    Compiler::new(settings, watch)?.module(info, &bodies)
 }
 
 struct Compiler<'a, W> {
@@ -138,24 +105,21 @@ impl<'a, W: Watch> Compiler<'a, W> {
     fn bodies(
         &mut self,
         info: &ModuleInfo,
-        bodies: Vec<Body<'_>>,
+        bodies: &[FunctionBody<'_>],
         mut then: impl FnMut(&mut Self, FuncIndex, u64, Translated) -> Result<()>,
-    ) -> Result<(), Failure> {
+    ) -> Result<()> {
         let offsets = offsets(info)?;
         let env = ModuleEnv { info, offsets: &offsets, settings: self.settings };
-        let mut allocations = FuncValidatorAllocations::default();
         let mut budget = Budget::new(self.settings);
-        for (index, (to_validate, body)) in bodies.into_iter().enumerate() {
+        for (index, body) in bodies.iter().enumerate() {
             let func = FuncIndex(info.counts.imported_funcs + index as u32);
-            let mut validator = to_validate.into_validator(allocations);
             let range = body.range();
-            let body = (&body, budget.begin(range.end.saturating_sub(range.start)));
+            let body = (body, budget.begin(range.end.saturating_sub(range.start)));
             let signature = signature::internal(info.func_type(func));
             let translated =
                 self.bench.try_function(CodeKey::Function(func), signature, |builder, sites| {
-                    func::translate((builder, sites), env, func, body, &mut validator)
+                    func::translate((builder, sites), env, func, body)
                 })?;
-            allocations = validator.into_allocations();
             budget.end(translated.made);
             then(self, func, range.start, translated)?;
         }
@@ -165,9 +129,9 @@ impl<'a, W: Watch> Compiler<'a, W> {
     fn count(
         mut self,
         info: &ModuleInfo,
-        bodies: Vec<Body<'_>>,
+        bodies: &[FunctionBody<'_>],
         of: fn(&Function) -> u64,
-    ) -> Result<u64, Failure> {
+    ) -> Result<u64> {
         let mut count = 0;
         self.bodies(info, bodies, |compiler, _, _, _| {
             count += of(compiler.bench.ir());
@@ -176,7 +140,7 @@ impl<'a, W: Watch> Compiler<'a, W> {
         Ok(count)
     }
 
-    fn module(mut self, info: ModuleInfo, bodies: Vec<Body<'_>>) -> Result<Artifact, Failure> {
+    fn module(mut self, info: ModuleInfo, bodies: &[FunctionBody<'_>]) -> Result<Artifact> {
         let mut functions = Vec::with_capacity(bodies.len());
         let mut called_types = std_alloc::vec![false; info.types.len()];
         self.bodies(&info, bodies, |compiler, func, at, translated| {

@@ -1,19 +1,30 @@
-//! [`Sites`]: the checks and calls of the function under construction. The code
-//! generator carries their numbers along as source locations, so that each is
-//! found again in the machine code.
+//! [`Sites`]: the checks, the calls and the accesses that may fault of the
+//! function under construction. The code generator carries their numbers along
+//! as source locations, so that each is found again in the machine code.
 //!
-//! Invariant: a number stands for one check or one call.
+//! Invariant: a number stands for one check, one call, or the accesses of one
+//! operator.
 
 use crate::abi::Trap;
 use cranelift_codegen::ir::{InstBuilder, SourceLoc, TrapCode, Value};
 use cranelift_frontend::FunctionBuilder;
 use std_alloc::vec::Vec;
 
-/// A check, or a call.
+/// What a site is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum SiteKind {
+    /// A call that may return.
+    Call,
+    /// A check that raises this when it fails, or a call that always does.
+    Raise(Trap),
+    /// Accesses to a memory that rely on its guard.
+    Access,
+}
+
+/// A place in a function.
 #[derive(Clone, Copy)]
 pub(super) struct Site {
-    /// What it raises, unless it is a call that may return.
-    pub(super) trap: Option<Trap>,
+    pub(super) kind: SiteKind,
     /// The Wasm instruction, in bytes from the start of the module.
     pub(super) module_offset: u32,
 }
@@ -22,12 +33,15 @@ pub(super) struct Site {
 #[derive(Default)]
 pub(super) struct Sites {
     sites: Vec<Site>,
+    /// The number that new instructions get.
+    current: SourceLoc,
 }
 
 impl Sites {
     /// Forgets all.
     pub(super) fn clear(&mut self) {
         self.sites.clear();
+        self.current = SourceLoc::default();
     }
 
     /// The site with the number that the code generator says.
@@ -43,25 +57,47 @@ impl Sites {
         trap: Trap,
         module_offset: u64,
     ) {
-        self.call(builder, Some(trap), module_offset, |builder| {
+        self.call(builder, SiteKind::Raise(trap), module_offset, |builder| {
             builder.ins().trapnz(condition, trap_code(trap));
         });
     }
 
-    /// Inserts a call, which raises `trap` if it does not return: `make` does it.
+    /// Inserts a call: `make` does it.
     pub(super) fn call<'f, R>(
         &mut self,
         builder: &mut FunctionBuilder<'f>,
-        trap: Option<Trap>,
+        kind: SiteKind,
         module_offset: u64,
         make: impl FnOnce(&mut FunctionBuilder<'f>) -> R,
     ) -> R {
-        builder.set_srcloc(SourceLoc::new(self.sites.len() as u32));
-        // Modules are shorter than 4 GiB (`limits::MODULE_BYTES`).
-        self.sites.push(Site { trap, module_offset: module_offset as u32 });
+        let number = self.add(kind, module_offset);
+        builder.set_srcloc(number);
         let made = make(builder);
-        builder.set_srcloc(SourceLoc::default());
+        builder.set_srcloc(self.current);
         made
+    }
+
+    fn add(&mut self, kind: SiteKind, module_offset: u64) -> SourceLoc {
+        let number = SourceLoc::new(self.sites.len() as u32);
+        // Modules are shorter than 4 GiB (`limits::MODULE_BYTES`).
+        self.sites.push(Site { kind, module_offset: module_offset as u32 });
+        number
+    }
+
+    /// The accesses that follow, until [`Self::end_access`], may fault.
+    pub(super) fn begin_access(&mut self, builder: &mut FunctionBuilder<'_>, module_offset: u64) {
+        if self.current.is_default() {
+            self.current = self.add(SiteKind::Access, module_offset);
+            builder.set_srcloc(self.current);
+        }
+    }
+
+    /// Ends what [`Self::begin_access`] began, if it did.
+    pub(super) fn end_access(&mut self, builder: &mut FunctionBuilder<'_>) {
+        if !self.current.is_default() {
+            self.current = SourceLoc::default();
+            builder.set_srcloc(self.current);
+        }
     }
 }
 

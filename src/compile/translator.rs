@@ -14,7 +14,7 @@ use super::path_facts::PathFacts;
 use super::regions::Regions;
 use super::settings::CompileSettings;
 use super::signature::{self, NEVER_REACHED, POINTER, VECTOR, builtin_signature, plain};
-use super::sites::Sites;
+use super::sites::{SiteKind, Sites};
 use crate::abi::{Builtin, FuncIndex, Trap, TypeIndex, VmOffsets};
 use crate::artifact::{ModuleInfo, ValType};
 use cranelift_codegen::ir::{
@@ -37,7 +37,7 @@ pub(super) struct ModuleEnv<'a> {
 /// State of translating one function.
 pub(super) struct Translator<'f, 'm> {
     pub(super) builder: FunctionBuilder<'f>,
-    sites: &'f mut Sites,
+    pub(super) sites: &'f mut Sites,
     pub(super) env: ModuleEnv<'m>,
     pub(super) regions: Regions,
     /// The instance context: the function's first parameter.
@@ -195,7 +195,7 @@ impl<'f, 'm> Translator<'f, 'm> {
     /// Traps always; what follows is unreachable.
     pub(super) fn trap_always(&mut self, trap: Trap) {
         let raise = self.function_ref(CodeKey::Raise, || plain(CallConv::Tail, &[], &[]));
-        self.sites.call(&mut self.builder, Some(trap), self.facts.position, |builder| {
+        self.sites.call(&mut self.builder, SiteKind::Raise(trap), self.facts.position, |builder| {
             builder.ins().call(raise, &[]);
         });
         self.builder.ins().trap(NEVER_REACHED);
@@ -207,7 +207,7 @@ impl<'f, 'm> Translator<'f, 'm> {
         &mut self,
         make: impl FnOnce(&mut FunctionBuilder<'f>) -> Inst,
     ) -> Inst {
-        self.sites.call(&mut self.builder, None, self.facts.position, make)
+        self.sites.call(&mut self.builder, SiteKind::Call, self.facts.position, make)
     }
 
     /// What every call that needs a stack map begins or ends with.

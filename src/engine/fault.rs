@@ -18,7 +18,7 @@
 //! No reference to a store is in use while generated code runs (V3 of `vm/store.rs`).
 
 use super::code_ranges::CodeRanges;
-use crate::abi::{FaultRegisters, VmStoreContext};
+use crate::abi::{FAULT_RETURN_OFFSET, FaultRegisters, VmStoreContext};
 use crate::arch;
 use crate::stack::{Links, record_of_entry};
 
@@ -37,7 +37,7 @@ pub(crate) unsafe fn handle(
         return false;
     };
     // SAFETY: the context of a live store, whose thread stands still (F1).
-    unsafe { (*vm).exit_pc = registers.pc };
+    unsafe { (*vm).exit_pc = registers.pc.wrapping_add(FAULT_RETURN_OFFSET as usize) };
     registers.result = vm.expose_provenance();
     registers.sp &= !(STACK_ALIGN_BYTES - 1);
     registers.pc = arch::resume_fault as *const u8 as usize;

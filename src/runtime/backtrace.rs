@@ -80,8 +80,9 @@ impl<'s> FrameInfo<'s> {
     }
 
     /// Bytes from the start of the module's Wasm to the instruction that
-    /// trapped, or that made a call. `None` for an access that faulted
-    /// ([`crate::Config::hardware_traps`]).
+    /// trapped, or that made a call. `None` if the code generator has merged an
+    /// access that faulted ([`crate::Config::hardware_traps`]) into another
+    /// instruction.
     pub fn module_offset(&self) -> Option<u32> {
         self.module_offset
     }

@@ -104,3 +104,68 @@ pub fn link_call(field: &mut [u8; 4], distance: i64) -> bool {
     *field = distance.to_le_bytes();
     true
 }
+
+#[cfg(all(test, feature = "compile"))]
+mod tests {
+    use super::{link_call, redirect_check};
+    use std::vec::Vec;
+
+    /// `jcc` at the current end, to `target`.
+    fn jcc(code: &mut Vec<u8>, condition: u8, target: usize) {
+        let next = code.len() + 6;
+        code.extend([0x0f, 0x80 | condition]);
+        code.extend((target as i32 - next as i32).to_le_bytes());
+    }
+
+    fn distance(code: &[u8], jcc: usize) -> usize {
+        let field = code[jcc + 2..jcc + 6].try_into().unwrap();
+        (jcc as i32 + 6 + i32::from_le_bytes(field)) as usize
+    }
+
+    #[test]
+    fn branches_to_the_trap_are_redirected_and_no_others() {
+        let mut code = [0x39, 0xc8].to_vec();
+        jcc(&mut code, 3, 100);
+        code.extend([0x48, 0x89, 0xc1]);
+        jcc(&mut code, 4, 96);
+        let before = code.clone();
+        let end = code.len() as u32;
+        assert_eq!(redirect_check(&mut code, 0..end, 100, 200), 1);
+        assert_eq!((distance(&code, 2), distance(&code, 11)), (200, 96));
+        assert_eq!(redirect_check(&mut code, 0..end, 100, 200), 0, "it leads there no more");
+        code.clone_from(&before);
+        assert_eq!(redirect_check(&mut code, 0..7, 100, 200), 0, "only a part of it");
+        assert_eq!(redirect_check(&mut code, 8..end, 100, 200), 0, "it lies before");
+        assert_eq!(code, before);
+    }
+
+    #[test]
+    fn a_disjunction_is_two_branches_in_a_row() {
+        let mut code = Vec::new();
+        jcc(&mut code, 5, 64);
+        jcc(&mut code, 10, 64);
+        assert_eq!(redirect_check(&mut code, 0..12, 64, 80), 2);
+        assert_eq!((distance(&code, 0), distance(&code, 6)), (80, 80));
+        let mut code = Vec::new();
+        jcc(&mut code, 5, 64);
+        code.push(0x90);
+        jcc(&mut code, 10, 64);
+        assert_eq!(redirect_check(&mut code, 0..13, 64, 80), 0, "something lies between");
+    }
+
+    #[test]
+    fn ranges_beyond_the_code_are_cut() {
+        let mut code = Vec::new();
+        jcc(&mut code, 5, 64);
+        assert_eq!(redirect_check(&mut code, 3..u32::MAX, 64, 80), 0);
+        assert_eq!(redirect_check(&mut code, 0..u32::MAX, 64, 80), 1);
+    }
+
+    #[test]
+    fn calls_reach_two_gib() {
+        let mut field = [0; 4];
+        assert!(link_call(&mut field, -5) && i32::from_le_bytes(field) == -5);
+        assert!(link_call(&mut field, i64::from(i32::MIN)));
+        assert!(!link_call(&mut field, 1 << 31));
+    }
+}

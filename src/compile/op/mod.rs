@@ -43,6 +43,7 @@ pub(super) fn translate(t: &mut Translator<'_, '_>, op: &Operator<'_>) -> Result
         .or_else(|| table::translate(t, op))
         .or_else(|| reference::translate(t, op))
         .or_else(|| simd::translate(t, op));
+    t.sites.end_access(&mut t.builder);
     match done {
         Done::NotMine => Err(Error::Bug("the validator let an unsupported operator pass")),
         Done::Silent => match t.env.settings.verifies() && !done::was_silent(t, before) {

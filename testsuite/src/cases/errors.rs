@@ -22,18 +22,22 @@ pub fn malformed_and_invalid_modules(setup: Setup) {
 
 pub fn switched_off_features_are_named(setup: Setup) {
     let wat = [
-        ("SIMD", "(module (func (result v128) (v128.const i64x2 0 0)))"),
-        ("tail calls", "(module (func $f (return_call $f)))"),
-        ("64-bit memories", "(module (memory i64 1))"),
-        ("multiple memories", "(module (memory 1) (memory 1))"),
+        ("SIMD (Config::wasm_simd)", "(module (func (result v128) (v128.const i64x2 0 0)))"),
+        ("tail calls (Config::wasm_tail_call)", "(module (func $f (return_call $f)))"),
+        ("64-bit memories (Config::wasm_memory64)", "(module (memory i64 1))"),
+        ("multiple memories (Config::wasm_multi_memory)", "(module (memory 1) (memory 1))"),
+        (
+            "tail calls (Config::wasm_tail_call), multiple memories (Config::wasm_multi_memory)",
+            "(module (memory 1) (memory 1) (func $f (return_call $f)))",
+        ),
     ];
     let mut config = setup.config();
     config.wasm_simd(false).wasm_tail_call(false).wasm_memory64(false).wasm_multi_memory(false);
     let engine = crate::support::engine(&config).unwrap();
     for (name, text) in wat {
         match Module::new(&engine, assemble(text)) {
-            Err(Error::Unsupported { feature, .. }) => {
-                assert!(feature.starts_with(name), "{feature}");
+            Err(Error::Unsupported { proposals, .. }) => {
+                assert_eq!(proposals.to_string(), name);
             }
             other => panic!("{other:?}"),
         }

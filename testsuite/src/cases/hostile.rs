@@ -32,10 +32,15 @@ pub fn proposals_that_are_missing_are_named(setup: Setup) {
             (i64.add128 (local.get 0) (local.get 1) (local.get 2) (local.get 3))))",
         ),
         ("stack switching", "(module (type $f (func)) (type $c (cont $f)))"),
+        (
+            "threads, exception handling",
+            "(module (tag) (memory 1) (func (drop (i32.atomic.load (i32.const 0)))))",
+        ),
+        ("exception handling, garbage-collected types", "(module (type (sub (func))) (tag))"),
     ] {
         match Module::new(&engine, assemble(text)) {
-            Err(Error::Unsupported { feature, offset }) => {
-                assert!(feature.starts_with(name), "{feature} instead of {name}: {text}");
+            Err(Error::Unsupported { proposals, offset }) => {
+                assert_eq!(proposals.to_string(), name, "{text}");
                 assert!(offset >= 8, "{offset}: {text}");
             }
             other => panic!("{other:?} instead of {name}: {text}"),

@@ -302,6 +302,7 @@ cases! {
     traps {
         every_kind_of_trap,
         backtraces_name_functions,
+        backtraces_name_the_instruction,
         a_long_backtrace_is_told_shortly,
         a_trap_keeps_the_innermost_backtrace_on_its_way_out,
         stack_overflow_in_nested_activations,

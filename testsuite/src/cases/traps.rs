@@ -1,11 +1,11 @@
 //! Traps, their backtraces, and stack exhaustion.
 
-use crate::support::{Setup, instance, linked};
+use crate::support::{Setup, assemble, instance, linked};
 use alloc::borrow::ToOwned;
 use alloc::format;
 use alloc::string::ToString;
 use alloc::vec::Vec;
-use kernref::{Caller, Error, Extern, Linker, Trap};
+use kernref::{Caller, Error, Extern, Instance, Linker, Module, Store, Trap};
 
 pub fn every_kind_of_trap(setup: Setup) {
     setup.each_engine(|engine| {
@@ -61,6 +61,88 @@ pub fn backtraces_name_functions(setup: Setup) {
         assert_eq!((first.module_name(), first.func_index()), (Some("guest"), 0));
         assert!(trace.to_string().contains("guest!middle@0x"));
         assert!(!trace.is_truncated());
+    });
+}
+
+pub fn backtraces_name_the_instruction(setup: Setup) {
+    // Each function has several instructions of a kind, of which the third one
+    // traps; `nop` after `nop` says where: the offsets differ by what lies between.
+    let text = r#"(module
+        (memory 1)
+        (table 1 funcref)
+        (type $v (func))
+        (func (export "load") (param i32)
+            (drop (i32.load8_u (i32.const 0)))
+            (drop (i32.load (i32.const 65532)))
+            nop nop nop nop nop nop nop nop nop nop
+            (drop (i32.load (local.get 0)))
+            nop nop nop nop nop nop nop nop nop nop
+            (drop (i64.load (local.get 0))))
+        (func (export "fill") (param i32)
+            (memory.fill (i32.const 0) (i32.const 0) (i32.const 200))
+            nop nop nop nop nop nop nop nop nop nop
+            (memory.fill (local.get 0) (i32.const 0) (i32.const 200))
+            nop nop nop nop nop nop nop nop nop nop
+            (memory.fill (local.get 0) (i32.const 0) (i32.const 201)))
+        (func (export "divide") (param i32)
+            (drop (i32.div_u (i32.const 1) (i32.add (local.get 0) (i32.const 1))))
+            nop nop nop nop nop nop nop nop nop nop
+            (drop (i32.div_u (i32.const 1) (i32.sub (local.get 0) (i32.const 0x10000))))
+            nop nop nop nop nop nop nop nop nop nop
+            (drop (i32.div_u (i32.const 1) (i32.sub (local.get 0) (i32.const 0x10000)))))
+        (func (export "truncate") (param i32)
+            (drop (i32.trunc_f32_s (f32.convert_i32_s (local.get 0))))
+            nop nop nop nop nop nop nop nop nop nop
+            (drop (i32.trunc_f64_s (f64.mul (f64.convert_i32_s (local.get 0)) (f64.const 1e9))))
+            nop nop nop nop nop nop nop nop nop nop
+            (drop (i32.trunc_f64_u (f64.mul (f64.convert_i32_s (local.get 0)) (f64.const 1e9)))))
+        (func (export "unreachable") (param i32)
+            (if (i32.eqz (local.get 0)) (then unreachable))
+            nop nop nop nop nop nop nop nop nop nop
+            (if (local.get 0) (then unreachable))
+            nop nop nop nop nop nop nop nop nop nop
+            unreachable)
+        (func (export "table") (param i32)
+            (drop (table.get 0 (i32.const 0)))
+            nop nop nop nop nop nop nop nop nop nop
+            (drop (table.get 0 (local.get 0)))
+            nop nop nop nop nop nop nop nop nop nop
+            (drop (table.get 0 (local.get 0))))
+        (func (export "init") (param i32)
+            (table.fill 0 (i32.const 0) (ref.null func) (i32.const 1))
+            nop nop nop nop nop nop nop nop nop nop
+            (table.fill 0 (local.get 0) (ref.null func) (i32.const 1))
+            nop nop nop nop nop nop nop nop nop nop
+            (table.fill 0 (local.get 0) (ref.null func) (i32.const 1)))
+        (func (export "call") (param i32)
+            (if (i32.eqz (local.get 0)) (then (call_indirect (type $v) (i32.const 0))))
+            nop nop nop nop nop nop nop nop nop nop
+            (call_indirect (type $v) (local.get 0))
+            nop nop nop nop nop nop nop nop nop nop
+            (call_indirect (type $v) (local.get 0))))"#;
+    let wasm = assemble(text);
+    // Where the only instruction between two rows of `nop` lies, for each.
+    const NOPS: &[u8] = &[1; 10];
+    let rows: Vec<usize> =
+        (0..wasm.len() - NOPS.len()).filter(|at| wasm[*at..].starts_with(NOPS)).collect();
+    setup.each_engine(|engine| {
+        let module = Module::new(engine, &wasm).unwrap();
+        let mut store = Store::new(engine, ()).unwrap();
+        let instance = Instance::new(&mut store, &module, &[]).unwrap();
+        let functions =
+            ["load", "fill", "divide", "truncate", "unreachable", "table", "init", "call"];
+        for (name, rows) in functions.iter().zip(rows.chunks(2)) {
+            let func = instance.get_typed_func::<i32, ()>(&mut store, name).unwrap();
+            assert!(func.call(&mut store, 0x1_0000).unwrap_err().as_trap().is_some(), "{name}");
+            let trace = store.last_backtrace().unwrap();
+            let frame = trace.frames().next().unwrap();
+            assert_eq!(frame.func_name(), Some(*name));
+            let at = frame.module_offset().unwrap_or_else(|| panic!("{name} lies nowhere"));
+            assert!(
+                (rows[0] + NOPS.len()..rows[1]).contains(&(at as usize)),
+                "{name} at {at}: {rows:?}"
+            );
+        }
     });
 }
 
