@@ -31,6 +31,7 @@ pub struct CodeSite {
 }
 
 /// Sites between two restarts.
+#[cfg(feature = "compile")]
 const RUN: usize = 32;
 
 /// The sites of a module.

@@ -47,7 +47,7 @@ impl Config {
 
     /// The most values that the compiler may make of a function, if fewer than
     /// [`limits::FUNCTION_VALUES`](crate::limits::FUNCTION_VALUES): bounds the
-    /// heap that compiling needs, at some 200 bytes for each.
+    /// heap that compiling needs, at 200 to 1600 bytes for each.
     pub fn max_function_values(&mut self, most: Option<u32>) -> &mut Self {
         self.max_function_values = most;
         self
