@@ -19,12 +19,11 @@ unsafe impl Send for PublishedCode {}
 unsafe impl Sync for PublishedCode {}
 
 impl PublishedCode {
-    /// Copies `code` into memory from `source`, writes `words` (position in
-    /// bytes, value) over it, and makes it executable.
+    /// Copies `code` into memory from `source` and makes it executable.
     ///
     /// # Errors
     /// [`Error::OutOfMemory`], or the source's own error.
-    pub fn new(source: Arc<dyn CodeMemory>, code: &[u8], words: &[(usize, usize)]) -> Result<Self> {
+    pub fn new(source: Arc<dyn CodeMemory>, code: &[u8]) -> Result<Self> {
         let region = source.allocate(code.len().max(1))?;
         let base = region.base.as_ptr();
         let mut published =
@@ -35,12 +34,6 @@ impl PublishedCode {
         }
         // SAFETY: the region is writable, long enough, and ours alone.
         unsafe { core::ptr::copy_nonoverlapping(code.as_ptr(), base, code.len()) };
-        for (at, word) in words {
-            let end = at.checked_add(size_of::<usize>()).filter(|end| *end <= code.len());
-            end.ok_or(Error::Bug("a word outside the code"))?;
-            // SAFETY: as above; the word lies within the code.
-            unsafe { base.add(*at).cast::<usize>().write_unaligned(*word) };
-        }
         published.source.publish(region)?;
         // SAFETY: the code is in place and mapped.
         unsafe { crate::arch::synchronize_code(base.cast_const(), code.len()) };

@@ -63,6 +63,7 @@ impl Reader<'_> {
         Some(byte)
     }
 
+    #[inline(never)]
     fn number(&mut self) -> Option<u32> {
         let mut number = 0;
         for shift in (0..32).step_by(7) {
@@ -80,6 +81,7 @@ impl Reader<'_> {
         Some(zigzag >> 1 ^ (zigzag & 1).wrapping_neg())
     }
 
+    #[inline(never)]
     fn site(&mut self) -> Option<CodeSite> {
         let return_offset = self.last.return_offset.wrapping_add(self.number()?);
         let kind = self.byte()?;
@@ -101,22 +103,29 @@ impl CodeSites {
     /// The site that returns to exactly `return_offset`.
     pub fn lookup(&self, return_offset: u32) -> Option<CodeSite> {
         let run = self.restarts.partition_point(|(first, _)| *first <= return_offset);
-        self.run(run.checked_sub(1)?)
-            .find(|site| site.return_offset >= return_offset)
-            .filter(|site| site.return_offset == return_offset)
+        let mut run = self.run(run.checked_sub(1)?);
+        loop {
+            let site = run.site()?;
+            if site.return_offset >= return_offset {
+                return (site.return_offset == return_offset).then_some(site);
+            }
+        }
     }
 
-    fn run(&self, run: usize) -> impl Iterator<Item = CodeSite> {
-        let start = self.restarts.get(run).map_or(self.bytes.len(), |(_, at)| *at as usize);
-        let end = self.restarts.get(run + 1).map_or(self.bytes.len(), |(_, at)| *at as usize);
-        let bytes = self.bytes.get(start..end).unwrap_or_default();
-        let mut reader = Reader { bytes, at: 0, last: Last::default() };
-        core::iter::from_fn(move || reader.site())
+    fn run(&self, run: usize) -> Reader<'_> {
+        let start_of =
+            |run| self.restarts.get(run).map_or(self.bytes.len(), |(_, at)| *at as usize);
+        let bytes = self.bytes.get(start_of(run)..start_of(run + 1)).unwrap_or_default();
+        Reader { bytes, at: 0, last: Last::default() }
     }
 
     /// All sites.
+    #[cfg(test)]
     pub fn iter(&self) -> impl Iterator<Item = CodeSite> {
-        (0..self.restarts.len()).flat_map(|run| self.run(run))
+        (0..self.restarts.len()).flat_map(|run| {
+            let mut run = self.run(run);
+            core::iter::from_fn(move || run.site())
+        })
     }
 
     /// Size of the tables in bytes.
@@ -126,13 +135,18 @@ impl CodeSites {
 
     /// Whether all offsets lie within code of this length, in order.
     pub fn is_well_formed(&self, code_len: u32) -> bool {
-        let mut last = 0;
+        let mut last = None;
+        for number in 0..self.restarts.len() {
+            let mut run = self.run(number);
+            while let Some(site) = run.site() {
+                let is_in_order = last < Some(site.return_offset);
+                if !is_in_order || site.return_offset.max(site.code_offset) > code_len {
+                    return false;
+                }
+                last = Some(site.return_offset);
+            }
+        }
         self.restarts.is_sorted_by(|a, b| a.0 < b.0 && a.1 < b.1)
-            && self.iter().all(|site| {
-                let is_in_order = site.return_offset > last && site.return_offset <= code_len;
-                last = site.return_offset;
-                is_in_order && site.code_offset <= code_len
-            })
     }
 }
 

@@ -101,7 +101,7 @@ impl Module {
     pub fn from_artifact(engine: &Engine, artifact: Artifact) -> Result<Self> {
         let ArtifactParts {
             info,
-            code,
+            mut code,
             functions,
             entry_shims,
             exit_stubs,
@@ -133,9 +133,10 @@ impl Module {
         let code = match code.is_empty() {
             true => None,
             false => {
-                let words = raise_words(raise_thunk);
-                let words = words.as_ref().map_or(&[][..], |words| words);
-                Some(PublishedCode::new(engine.code_memory().clone(), &code, words)?)
+                if let Some(thunk) = raise_thunk {
+                    fill_raise_thunk(&mut code, thunk)?;
+                }
+                Some(PublishedCode::new(engine.code_memory().clone(), &code)?)
             }
         };
         let known = match &code {
@@ -294,13 +295,17 @@ impl Module {
     }
 }
 
-/// Positions and values of what a raise thunk wants to know.
-fn raise_words(thunk: Option<u32>) -> Option<[(usize, usize); 2]> {
-    let at = thunk? as usize + arch::RAISE_WORDS_AT;
+/// Tells the raise thunk, in code that is yet to be published, where to go.
+fn fill_raise_thunk(code: &mut [u8], thunk: u32) -> Result<()> {
     let store_of_frame: unsafe extern "C" fn(usize) -> *mut VmStoreContext = stack::store_of_frame;
     let words: arch::RaiseWords =
         [arch::raise as *const u8 as usize, store_of_frame as *const u8 as usize];
-    Some([(at, words[0]), (at + size_of::<usize>(), words[1])])
+    let at = thunk as usize + arch::RAISE_WORDS_AT;
+    let room = code.get_mut(at..at + size_of_val(&words)).ok_or(MALFORMED)?;
+    for (room, word) in room.chunks_exact_mut(size_of::<usize>()).zip(words) {
+        room.copy_from_slice(&word.to_le_bytes());
+    }
+    Ok(())
 }
 
 fn defined_funcs(info: &ModuleInfo) -> Result<usize> {
