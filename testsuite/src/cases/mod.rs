@@ -272,6 +272,7 @@ cases! {
         fifty_thousand_locals,
         ten_thousand_nested_blocks,
         many_functions,
+        modules_that_multiply,
     }
     stack {
         the_store_is_usable_afterwards,

@@ -3,7 +3,7 @@
 use crate::support::Setup;
 use alloc::vec;
 use alloc::vec::Vec;
-use kernref::{Instance, Linker, Module, Store};
+use kernref::{Config, Error, Instance, Linker, Module, Store};
 
 const I32: u8 = 0x7f;
 const EXTERNREF: u8 = 0x6f;
@@ -64,4 +64,80 @@ pub fn ten_thousand_nested_blocks(setup: Setup) {
 
 pub fn many_functions(setup: Setup) {
     runs(setup, &module(2000, (1, I32), &[0x41, 9]), 9);
+}
+
+/// Modules whose parts multiply: a few kilobytes ask for megabytes of values,
+/// or for blocks times locals. Each gives a result or names a limit, within the
+/// heap that there is, and the next module compiles.
+pub fn modules_that_multiply(setup: Setup) {
+    let get = |local: usize| [vec![0x20], leb(local)].concat();
+    let set = |local: usize| [vec![0x21], leb(local)].concat();
+    // A conversion that may trap, and one back.
+    let conversions = |count| [b"\x41\x07".to_vec(), b"\xb2\xa8".repeat(count)].concat();
+    // Loads from addresses in a thousand locals, to others of them.
+    let loads = || {
+        let load = |at: usize| {
+            let (to, from) = (at % 1000, (at * 7 + 3) % 1000);
+            [get(from), vec![0x28, 2], leb(at % 100 * 8), set(to)].concat()
+        };
+        [(0..4000).flat_map(load).collect(), vec![0x41, 7]].concat()
+    };
+    // As many locals, set in the innermost of as many loops.
+    let joins = |count: usize| {
+        let increment = |at| [get(at), vec![0x41, 1, 0x6a], set(at)].concat();
+        let inside: Vec<u8> = (0..count).flat_map(increment).collect();
+        [b"\x03\x40".repeat(count), inside, vec![0x0b; count], vec![0x41, 7]].concat()
+    };
+    // Conditionals that each set a few of many locals.
+    let conditionals = || {
+        let conditional = |at: usize| {
+            let changed =
+                [vec![0x41, 1], set(at * 3 % 1000), vec![0x41, 2], set(at % 1000)].concat();
+            [get(at % 1000), vec![0x04, 0x40], changed, vec![0x0b]].concat()
+        };
+        [(0..2000).flat_map(conditional).collect(), vec![0x41, 7]].concat()
+    };
+    // Loops that pass a thousand values around.
+    let thousand = [vec![0x60], leb(1000), vec![I32; 1000], leb(1000), vec![I32; 1000]].concat();
+    let loops = [b"\x41\0".repeat(1000), b"\x03\x01\x0b".repeat(2000), vec![0x1a; 999]].concat();
+    let modules = [
+        module(1, (0, I32), &conversions(10_000)),
+        with_memory(&module(1, (1000, I32), &loads())),
+        module(1, (1000, I32), &joins(1000)),
+        module(1, (1000, I32), &conditionals()),
+        with_type(&module(1, (0, I32), &loops), &thousand),
+    ];
+    let adjust = |config: &mut Config| {
+        config.cranelift_debug_verifier(false);
+    };
+    setup.each_config(adjust, |engine| {
+        for (index, bytes) in modules.iter().enumerate() {
+            match Module::new(engine, bytes) {
+                Ok(module) => {
+                    let mut store = Store::new(engine, ()).unwrap();
+                    let instance = Instance::new(&mut store, &module, &[]).unwrap();
+                    let f = instance.get_typed_func::<(), i32>(&mut store, "f").unwrap();
+                    assert_eq!(f.call(&mut store, ()).unwrap(), 7, "module {index}");
+                }
+                Err(Error::Limit(_)) => {}
+                Err(other) => panic!("module {index}: {other}"),
+            }
+        }
+        assert!(Module::new(engine, &modules[0][..30]).is_err());
+        Module::new(engine, module(1, (0, I32), &[0x41, 7])).unwrap();
+    });
+}
+
+/// The module with a memory of one page.
+fn with_memory(module: &[u8]) -> Vec<u8> {
+    const EXPORTS: &[u8] = &[7, 5, 1, 1, b'f', 0, 0];
+    let at = module.windows(EXPORTS.len()).position(|bytes| bytes == EXPORTS).unwrap();
+    [&module[..at], &section(5, &[1, 0, 1]), &module[at..]].concat()
+}
+
+/// The module with another type after its own.
+fn with_type(module: &[u8], ty: &[u8]) -> Vec<u8> {
+    let own = section(1, &[1, 0x60, 0, 1, I32]);
+    let types = section(1, &[&[2, 0x60, 0, 1, I32], ty].concat());
+    [&module[..8], &types, &module[8 + own.len()..]].concat()
 }
