@@ -42,7 +42,7 @@ pub enum Error {
         bytes: usize,
     },
     /// Embedder: the work was asked to end, or its deadline passed
-    /// ([`crate::InterruptHandle`], [`crate::Compilation`]).
+    /// (`InterruptHandle`, `Compilation`; feature `compile`).
     Interrupted,
     /// Embedder: the API was used against its contract; nothing was done.
     Misuse(Misuse),
