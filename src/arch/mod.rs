@@ -101,10 +101,11 @@ pub use imp::RAISE_CALL_IN_PLACE;
 #[cfg(feature = "compile")]
 pub use imp::CHECK_TRAP;
 
-/// `redirect_check(code, check, from, to) -> branches`: directs the branches
-/// within `check`, the bytes that the code generator made for a conditional
-/// trap, from the trap at `from` to `to`. Returns how many there are; 0 if
-/// this is nothing that it has ever been known to make.
+/// `redirect_check(code, check, (from, to), most_branches) -> bool`: directs the
+/// branches within `check`, the ranges of bytes that the code generator made for
+/// a conditional trap, from the trap at `from` to `to`. False if they are not
+/// what it is known to make: one branch, or two in a row where that many are
+/// expected.
 #[cfg(feature = "compile")]
 pub use imp::redirect_check;
 

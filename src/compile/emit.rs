@@ -145,12 +145,9 @@ impl CodeBuffer {
         if trap_bytes != arch::CHECK_TRAP {
             return Err(STRANGE);
         }
-        let redirected: usize = check
-            .ranges
-            .iter()
-            .map(|(_, range)| arch::redirect_check(piece, range.clone(), trap as u32, call as u32))
-            .sum();
-        if !(1..=2).contains(&redirected) {
+        let ranges = check.ranges.iter().map(|(_, range)| range.clone());
+        let ends = (trap as u32, call as u32);
+        if !arch::redirect_check(piece, ranges, ends, check.site.most_branches()) {
             return Err(STRANGE);
         }
         match arch::RAISE_CALL_IN_PLACE {

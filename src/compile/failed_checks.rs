@@ -2,8 +2,8 @@
 //!
 //! Nothing here is promised by the code generator. It is therefore verified for
 //! each check, and what is not as expected is refused: every trap of ours
-//! carries the number of a check of the same kind, a number has one trap, and
-//! other traps are of kinds that generated code never reaches.
+//! carries the number of a check of the same kind, and comes after it; other
+//! traps are of kinds that generated code never reaches.
 
 use super::signature::NEVER_REACHED;
 use super::sites::{Site, SiteKind, Sites, trap_of};
@@ -95,9 +95,12 @@ pub(super) fn kind_of<'a>(
     const LOST: Error = Error::Bug("the code generator lost track of a check");
     let number = located.at(trap.offset).ok_or(LOST)?;
     let site = sites.get(number).filter(|site| site.kind == SiteKind::Raise(kind)).ok_or(LOST)?;
-    let (own, ranges) = located.ranges(number).split_last().ok_or(LOST)?;
-    let trap_end = trap.offset + arch::CHECK_TRAP.len() as u32;
-    if own.1 != (trap.offset..trap_end) || ranges.is_empty() {
+    let own = trap.offset..trap.offset + arch::CHECK_TRAP.len() as u32;
+    let all = located.ranges(number);
+    // What comes after the trap, in an island amid the function, are moves.
+    let before = all.iter().position(|(_, range)| *range == own).ok_or(LOST)?;
+    let ranges = &all[..before];
+    if ranges.is_empty() {
         return Err(LOST);
     }
     Ok(TrapKind::Check(FailedCheck { site, trap: kind, ranges, trap_at: trap.offset }))

@@ -99,9 +99,9 @@ impl Translator<'_, '_> {
         } else {
             self.in_frame(value_type(ty), value)
         };
+        self.operands_passed += u64::from(mentions > 0);
         self.locals.places.push(place);
         self.facts.declare_local(value);
-        self.operands_passed += 1;
     }
 
     fn in_frame(&mut self, ty: Type, value: Value) -> Place {

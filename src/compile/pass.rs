@@ -52,6 +52,7 @@ pub(super) fn run<'b>(
     cost.passes += 1;
     let outcome = parser.parse_all(wasm).try_for_each(|payload| {
         let payload = payload?;
+        poll.longer_work()?;
         limits::section(&payload, validator.types(0))?;
         match validator.payload(&payload)? {
             ValidPayload::Func(func, body) => {

@@ -1,7 +1,7 @@
 //! [`Poll`]: during long work, asks now and then whether it may go on.
 //!
-//! Invariant: between two questions lie at most [`OPERATORS`] operators, or the
-//! code generation of one function.
+//! Invariant: between two questions lie at most [`OPERATORS`] operators, one
+//! section other than code, or the code generation of one function.
 
 use crate::error::Result;
 

@@ -6,7 +6,7 @@
 //! operator.
 
 use crate::abi::Trap;
-use cranelift_codegen::ir::{InstBuilder, SourceLoc, TrapCode, Value};
+use cranelift_codegen::ir::{InstBuilder, Opcode, SourceLoc, TrapCode, Value, ValueDef};
 use cranelift_frontend::FunctionBuilder;
 use std_alloc::vec::Vec;
 
@@ -25,8 +25,17 @@ pub(super) enum SiteKind {
 #[derive(Clone, Copy)]
 pub(super) struct Site {
     pub(super) kind: SiteKind,
+    /// Whether a comparison of floats decides, which may take two branches.
+    compares_floats: bool,
     /// The Wasm instruction, in bytes from the start of the module.
     pub(super) module_offset: u32,
+}
+
+impl Site {
+    /// The most branches that the code generator makes of the check.
+    pub(super) fn most_branches(&self) -> usize {
+        if self.compares_floats { 2 } else { 1 }
+    }
 }
 
 /// The sites of one function.
@@ -57,9 +66,17 @@ impl Sites {
         trap: Trap,
         module_offset: u64,
     ) {
+        let dfg = &builder.func.dfg;
+        let compares_floats = match dfg.value_def(condition) {
+            ValueDef::Result(inst, _) => dfg.insts[inst].opcode() == Opcode::Fcmp,
+            _ => false,
+        };
         self.call(builder, SiteKind::Raise(trap), module_offset, |builder| {
             builder.ins().trapnz(condition, trap_code(trap));
         });
+        if let Some(site) = self.sites.last_mut() {
+            site.compares_floats = compares_floats;
+        }
     }
 
     /// Inserts a call: `make` does it.
@@ -80,7 +97,8 @@ impl Sites {
     fn add(&mut self, kind: SiteKind, module_offset: u64) -> SourceLoc {
         let number = SourceLoc::new(self.sites.len() as u32);
         // Modules are shorter than 4 GiB (`limits::MODULE_BYTES`).
-        self.sites.push(Site { kind, module_offset: module_offset as u32 });
+        let module_offset = module_offset as u32;
+        self.sites.push(Site { kind, compares_floats: false, module_offset });
         number
     }
 

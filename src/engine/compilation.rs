@@ -81,8 +81,8 @@ impl<'a> Compilation<'a> {
     /// # Errors
     /// Those of [`Module::new`]; [`Error::Interrupted`] if the handle was used,
     /// or the deadline passed, before the module was ready. That is noticed
-    /// within some hundred operators of a function, and before the code of each
-    /// function is generated; not while it is.
+    /// within some hundred operators of a function, between sections, and before
+    /// the code of each function is generated; not while it is.
     pub fn run(self) -> Result<Module> {
         let engine = self.engine;
         Module::from_artifact(engine, self.precompile()?)

@@ -80,7 +80,8 @@ impl<'s> FrameInfo<'s> {
     }
 
     /// Bytes from the start of the module's Wasm to the instruction that
-    /// trapped, or that made a call. `None` if the code generator has merged an
+    /// trapped, or that made a call. Of several accesses to one address, that is
+    /// the first, whose check covers the others. `None` if the code generator has merged an
     /// access that faulted ([`crate::Config::hardware_traps`]) into another
     /// instruction.
     pub fn module_offset(&self) -> Option<u32> {

@@ -66,11 +66,11 @@ pub const RAISE_CALL_IN_PLACE: bool = true;
 #[cfg(feature = "compile")]
 pub fn redirect_check(
     _code: &mut [u8],
-    _check: core::ops::Range<u32>,
-    from: u32,
-    to: u32,
-) -> usize {
-    usize::from(from == to)
+    _check: impl Iterator<Item = core::ops::Range<u32>>,
+    (from, to): (u32, u32),
+    _most_branches: usize,
+) -> bool {
+    from == to
 }
 
 /// See [`crate::arch::link_call`]: a signed 26-bit count of instructions, from

@@ -65,36 +65,44 @@ pub const RAISE_CALL: &[u8] = &[0xe8, 0, 0, 0, 0];
 pub const RAISE_CALL_IN_PLACE: bool = false;
 
 /// See [`crate::arch::redirect_check`]. Looks for `0f 8x` and a distance that
-/// leads to the trap (Intel SDM vol. 2, "Jcc"): one, or two in a row where the
-/// condition is a disjunction.
+/// leads to the trap (Intel SDM vol. 2, "Jcc"). Constants that a guest chose may
+/// look like that, too, but they come before the branch: what follows it within
+/// a check are moves between registers and the frame.
 #[cfg(feature = "compile")]
-pub fn redirect_check(code: &mut [u8], check: core::ops::Range<u32>, from: u32, to: u32) -> usize {
-    const JCC_BYTES: usize = 6;
-    let mut changed = 0;
-    let mut last = None;
-    let (mut at, end) = (check.start as usize, check.end as usize);
-    while at + JCC_BYTES <= end.min(code.len()) {
-        let next = at + JCC_BYTES;
-        let target = |distance: [u8; 4]| i64::from(i32::from_le_bytes(distance)) + next as i64;
-        let is_branch = matches!(
-            code[at..next],
-            [0x0f, 0x80..=0x8f, a, b, c, d] if target([a, b, c, d]) == i64::from(from)
-        );
-        if !is_branch {
-            at += 1;
-            continue;
+pub fn redirect_check(
+    code: &mut [u8],
+    check: impl Iterator<Item = core::ops::Range<u32>>,
+    (from, to): (u32, u32),
+    most_branches: usize,
+) -> bool {
+    let mut branches = [None; 2];
+    for range in check {
+        let end = (range.end as usize).min(code.len());
+        for at in range.start as usize..end.saturating_sub(JCC_BYTES - 1) {
+            let next = (at + JCC_BYTES) as i64;
+            if let [0x0f, 0x80..=0x8f, a, b, c, d] = code[at..at + JCC_BYTES]
+                && i64::from(i32::from_le_bytes([a, b, c, d])) + next == i64::from(from)
+            {
+                branches = [branches[1], Some(at)];
+            }
         }
-        if last.is_some_and(|last| last != at) {
-            return 0;
-        }
-        let Ok(distance) = i32::try_from(i64::from(to) - next as i64) else { return 0 };
-        code[at + 2..next].copy_from_slice(&distance.to_le_bytes());
-        changed += 1;
-        last = Some(next);
-        at = next;
     }
-    changed
+    let [before, Some(last)] = branches else { return false };
+    let pair = before.filter(|before| before + JCC_BYTES == last);
+    if pair.is_some() && most_branches < 2 {
+        return false;
+    }
+    for at in pair.into_iter().chain([last]) {
+        let next = at + JCC_BYTES;
+        let Ok(distance) = i32::try_from(i64::from(to) - next as i64) else { return false };
+        code[at + 2..next].copy_from_slice(&distance.to_le_bytes());
+    }
+    true
 }
+
+/// Bytes of a `jcc` with a distance of four bytes.
+#[cfg(feature = "compile")]
+const JCC_BYTES: usize = 6;
 
 /// See [`crate::arch::link_call`]: a distance from the end of the instruction,
 /// which the field ends (Intel SDM vol. 2, "CALL").
@@ -122,6 +130,10 @@ mod tests {
         (jcc as i32 + 6 + i32::from_le_bytes(field)) as usize
     }
 
+    fn redirect(code: &mut [u8], range: core::ops::Range<u32>, most: usize) -> bool {
+        redirect_check(code, [range].into_iter(), (100, 200), most)
+    }
+
     #[test]
     fn branches_to_the_trap_are_redirected_and_no_others() {
         let mut code = [0x39, 0xc8].to_vec();
@@ -130,35 +142,44 @@ mod tests {
         jcc(&mut code, 4, 96);
         let before = code.clone();
         let end = code.len() as u32;
-        assert_eq!(redirect_check(&mut code, 0..end, 100, 200), 1);
+        assert!(redirect(&mut code, 0..end, 1));
         assert_eq!((distance(&code, 2), distance(&code, 11)), (200, 96));
-        assert_eq!(redirect_check(&mut code, 0..end, 100, 200), 0, "it leads there no more");
+        assert!(!redirect(&mut code, 0..end, 1), "it leads there no more");
         code.clone_from(&before);
-        assert_eq!(redirect_check(&mut code, 0..7, 100, 200), 0, "only a part of it");
-        assert_eq!(redirect_check(&mut code, 8..end, 100, 200), 0, "it lies before");
+        assert!(!redirect(&mut code, 0..7, 1), "only a part of it");
+        assert!(!redirect(&mut code, 8..end, 1), "it lies before");
         assert_eq!(code, before);
     }
 
     #[test]
     fn a_disjunction_is_two_branches_in_a_row() {
         let mut code = Vec::new();
-        jcc(&mut code, 5, 64);
-        jcc(&mut code, 10, 64);
-        assert_eq!(redirect_check(&mut code, 0..12, 64, 80), 2);
-        assert_eq!((distance(&code, 0), distance(&code, 6)), (80, 80));
-        let mut code = Vec::new();
-        jcc(&mut code, 5, 64);
-        code.push(0x90);
-        jcc(&mut code, 10, 64);
-        assert_eq!(redirect_check(&mut code, 0..13, 64, 80), 0, "something lies between");
+        jcc(&mut code, 5, 100);
+        jcc(&mut code, 10, 100);
+        assert!(!redirect(&mut code, 0..12, 1), "only one is expected");
+        assert!(redirect(&mut code, 0..12, 2));
+        assert_eq!((distance(&code, 0), distance(&code, 6)), (200, 200));
+    }
+
+    #[test]
+    fn a_constant_that_looks_like_a_branch_stays_as_it_is() {
+        // movabs rax, imm64; cmp rax, rcx; ja
+        let mut code = [0x48, 0xb8].to_vec();
+        jcc(&mut code, 7, 100);
+        code.extend([0, 0, 0x48, 0x39, 0xc8]);
+        let at = code.len();
+        jcc(&mut code, 7, 100);
+        let end = code.len() as u32;
+        assert!(redirect(&mut code, 0..end, 1));
+        assert_eq!((distance(&code, 2), distance(&code, at)), (100, 200));
     }
 
     #[test]
     fn ranges_beyond_the_code_are_cut() {
         let mut code = Vec::new();
-        jcc(&mut code, 5, 64);
-        assert_eq!(redirect_check(&mut code, 3..u32::MAX, 64, 80), 0);
-        assert_eq!(redirect_check(&mut code, 0..u32::MAX, 64, 80), 1);
+        jcc(&mut code, 5, 100);
+        assert!(!redirect(&mut code, 3..u32::MAX, 1));
+        assert!(redirect(&mut code, 0..u32::MAX, 1));
     }
 
     #[test]

@@ -273,6 +273,7 @@ cases! {
         ten_thousand_nested_blocks,
         many_functions,
         modules_that_multiply,
+        checks_in_long_functions,
     }
     stack {
         the_store_is_usable_afterwards,

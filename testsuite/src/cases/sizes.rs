@@ -128,6 +128,25 @@ pub fn modules_that_multiply(setup: Setup) {
     });
 }
 
+/// Functions with checks, long enough that branches do not reach their end on
+/// every processor: what the code generator then puts amid the code may come
+/// right behind a check.
+pub fn checks_in_long_functions(setup: Setup) {
+    for count in (1300..1348).step_by(3) {
+        let load = |at: usize| {
+            let (to, from) = (at % 40, (at * 7 + 3) % 40);
+            let offset = leb(at % 1000);
+            [vec![0x20], leb(from), vec![0x2d, 0], offset, vec![0x21], leb(to)].concat()
+        };
+        // A branch on one bit, which reaches least far.
+        let open = [0x02, 0x40, 0x20, 0, 0x41, 4, 0x71, 0x0d, 0];
+        let loads: Vec<u8> = (0..count).flat_map(load).collect();
+        let sum: Vec<u8> = (0..40).flat_map(|local| [0x20, local, 0x6a]).collect();
+        let code = [&open[..], &loads, &[0x0b, 0x41, 7], &sum].concat();
+        runs(setup, &with_memory(&module(1, (40, I32), &code)), 7);
+    }
+}
+
 /// The module with a memory of one page.
 fn with_memory(module: &[u8]) -> Vec<u8> {
     const EXPORTS: &[u8] = &[7, 5, 1, 1, b'f', 0, 0];
