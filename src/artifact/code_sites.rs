@@ -31,7 +31,7 @@ pub struct CodeSite {
 }
 
 /// Sites between two restarts.
-#[cfg(feature = "compile")]
+#[cfg(any(feature = "compile", test))]
 const RUN: usize = 32;
 
 /// The sites of a module.
