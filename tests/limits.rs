@@ -2,6 +2,9 @@
 //! compile on a stack as small as a kernel's, in time proportional to their size.
 #![cfg(all(feature = "compile", feature = "std"))]
 
+mod encoding;
+
+use encoding::{leb, module, section};
 use kernref::limits::{self, Limit};
 use kernref::{Config, Engine, Error, Module};
 use rustix::time::{ClockId, clock_gettime};
@@ -11,27 +14,6 @@ const STACK_BYTES: usize = 256 << 10;
 const I32: u8 = 0x7f;
 const EXTERNREF: u8 = 0x6f;
 const EMPTY: u8 = 0x40;
-
-fn leb(mut value: u64) -> Vec<u8> {
-    let mut bytes = Vec::new();
-    loop {
-        let more = value >= 0x80;
-        bytes.push((value & 0x7f) as u8 | if more { 0x80 } else { 0 });
-        value >>= 7;
-        if !more {
-            return bytes;
-        }
-    }
-}
-
-fn section(id: u8, count: u64, entries: &[u8]) -> Vec<u8> {
-    let body = [leb(count), entries.to_vec()].concat();
-    [vec![id], leb(body.len() as u64), body].concat()
-}
-
-fn module(sections: &[Vec<u8>]) -> Vec<u8> {
-    [b"\0asm\x01\0\0\0".to_vec(), sections.concat()].concat()
-}
 
 /// Functions of type `[] -> []`, or of `ty`, that have the same body.
 fn functions_of(ty: &[u8], count: u64, locals: &[u8], code: &[u8]) -> Vec<u8> {

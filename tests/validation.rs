@@ -4,33 +4,15 @@
 //! times.
 #![cfg(all(feature = "compile", feature = "std"))]
 
+mod encoding;
+
+use encoding::{leb, module, section};
 use kernref::__internals::{ValidationCost, validate};
 use kernref::limits::{VALIDATION_STEPS, VALIDATION_STEPS_PER_BYTE};
 use kernref::{Error, WasmFeatures};
 
 const I32: u8 = 0x7f;
 const EMPTY: u8 = 0x40;
-
-fn leb(mut value: usize) -> Vec<u8> {
-    let mut bytes = Vec::new();
-    loop {
-        let more = value >= 0x80;
-        bytes.push((value & 0x7f) as u8 | if more { 0x80 } else { 0 });
-        value >>= 7;
-        if !more {
-            return bytes;
-        }
-    }
-}
-
-fn section(id: u8, count: usize, entries: &[u8]) -> Vec<u8> {
-    let body = [leb(count), entries.to_vec()].concat();
-    [vec![id], leb(body.len()), body].concat()
-}
-
-fn module(sections: &[Vec<u8>]) -> Vec<u8> {
-    [b"\0asm\x01\0\0\0".to_vec(), sections.concat()].concat()
-}
 
 /// Types that shapes use: nothing; 1000 parameters and as many results; 1000
 /// results; 1000 parameters.

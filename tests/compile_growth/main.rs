@@ -3,6 +3,8 @@
 //! `docs/compile-growth.md` lists them; `./x growth --bless` renews it.
 #![cfg(all(feature = "compile", feature = "std"))]
 
+#[path = "../encoding/mod.rs"]
+mod encoding;
 mod heap;
 mod shapes;
 mod wasm;

@@ -2,9 +2,9 @@
 //! compiler must make of them, if it does as it is told, is the product of two
 //! or three numbers that the module merely adds up.
 
+use crate::encoding::leb;
 use crate::wasm::{
-    EMPTY, EXTERNREF, I32, Module, constant, each, func_type, get, increment, leb, one, op, set,
-    times,
+    EMPTY, EXTERNREF, I32, Module, constant, each, func_type, get, increment, one, op, set, times,
 };
 
 /// A shape, and the size at which it is measured first.

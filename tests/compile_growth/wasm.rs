@@ -1,26 +1,15 @@
-//! Writes modules in the binary format.
+//! The modules that shapes are made of, operator by operator.
+
+use crate::encoding::{self, leb, module};
 
 pub const I32: u8 = 0x7f;
 pub const EXTERNREF: u8 = 0x6f;
 pub const EMPTY: u8 = 0x40;
 pub const END: u8 = 0x0b;
 
-/// An unsigned number.
-pub fn leb(mut value: u64) -> Vec<u8> {
-    let mut bytes = Vec::new();
-    loop {
-        let more = value >= 0x80;
-        bytes.push((value & 0x7f) as u8 | if more { 0x80 } else { 0 });
-        value >>= 7;
-        if !more {
-            return bytes;
-        }
-    }
-}
-
+/// A section of these entries.
 fn section(id: u8, entries: &[Vec<u8>]) -> Vec<u8> {
-    let body = [leb(entries.len() as u64), entries.concat()].concat();
-    [vec![id], leb(body.len() as u64), body].concat()
+    encoding::section(id, entries.len(), &entries.concat())
 }
 
 /// A function type.
@@ -97,8 +86,7 @@ impl Module {
 
     pub fn bytes(self) -> Vec<u8> {
         let globals = [vec![I32, 1, 0x41, 0, END], vec![EXTERNREF, 1, 0xd0, EXTERNREF, END]];
-        [
-            b"\0asm\x01\0\0\0".to_vec(),
+        module(&[
             section(1, &self.types),
             section(3, &self.functions),
             section(4, &[vec![0x70, 0, 8]]),
@@ -106,8 +94,7 @@ impl Module {
             section(6, &globals),
             section(7, &[vec![3, b'r', b'u', b'n', 0, 0]]),
             section(10, &self.bodies),
-        ]
-        .concat()
+        ])
     }
 }
 
