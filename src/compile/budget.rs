@@ -38,9 +38,16 @@ pub(super) struct FunctionBudget {
     values: Limit,
     operands: Limit,
     references_over_calls: Limit,
+    /// Values of locals that all jumps together may pass on.
+    locals_passed: u64,
 }
 
 impl FunctionBudget {
+    /// The same, but passing on fewer locals.
+    pub(super) fn with_locals_passed(self, most: u64) -> Self {
+        Self { locals_passed: self.locals_passed.min(most), ..self }
+    }
+
     /// Refuses what is too much.
     pub(super) fn check(&self, made: Made) -> Result<()> {
         self.values.check(made.values)?;
@@ -51,7 +58,7 @@ impl FunctionBudget {
     /// How many locals of a body with so many `edges` may be values, so that
     /// carrying all of them over all edges stays within what may be passed on.
     pub(super) fn locals_as_values(&self, edges: u64) -> u64 {
-        self.operands.most / edges.max(1)
+        self.locals_passed / edges.max(1)
     }
 
     /// Refuses `locals` that must be values if they are too many for that.
@@ -78,6 +85,7 @@ impl Budget {
                 values: lowered(FUNCTION_VALUES, settings.max_function_values),
                 operands: lowered(FUNCTION_OPERANDS, settings.max_function_operands),
                 references_over_calls: REFERENCES_OVER_CALLS,
+                locals_passed: u64::MAX,
             },
             left: PER_MODULE,
         }
@@ -90,9 +98,11 @@ impl Budget {
         self.left.references_over_calls +=
             PER_BODY.references_over_calls + PER_BYTE.references_over_calls * body_bytes;
         let within = |limit: Limit, left| Limit { most: limit.most.min(left), ..limit };
+        let operands = within(self.largest.operands, self.left.operands);
         FunctionBudget {
             values: within(self.largest.values, self.left.values),
-            operands: within(self.largest.operands, self.left.operands),
+            operands,
+            locals_passed: operands.most,
             references_over_calls: within(
                 self.largest.references_over_calls,
                 self.left.references_over_calls,

@@ -17,6 +17,7 @@ mod assignments;
 mod barrier;
 mod budget;
 mod bulk;
+mod climb;
 mod code_key;
 mod control_stack;
 mod declare;

@@ -1,6 +1,6 @@
 //! [`compile`]: a module from bytes to [`Artifact`].
 
-use super::budget::Budget;
+use super::budget::{Budget, FunctionBudget};
 use super::code_key::CodeKey;
 use super::emit::CodeBuffer;
 use super::func::Translated;
@@ -136,16 +136,28 @@ impl<'a, 'p, W: Watch> Compiler<'a, 'p, W> {
         for (index, body) in bodies.iter().enumerate() {
             let func = FuncIndex(info.counts.imported_funcs + index as u32);
             let range = body.range();
-            let body = (body, budget.begin(range.end.saturating_sub(range.start)));
-            let signature = signature::internal(info.func_type(func));
-            let translated =
-                self.bench.try_function(CodeKey::Function(func), signature, |builder, sites| {
-                    func::translate((builder, sites), env, func, body, self.poll)
-                })?;
+            let allowed = budget.begin(range.end.saturating_sub(range.start));
+            let mut translated = self.translate(env, func, (body, allowed))?;
+            if let Some(most) = self.bench.passes_too_much() {
+                let allowed = allowed.with_locals_passed(most);
+                translated = self.translate(env, func, (body, allowed))?;
+            }
             budget.end(translated.made);
             then(self, func, range.start, translated)?;
         }
         Ok(())
+    }
+
+    fn translate(
+        &mut self,
+        env: ModuleEnv<'_>,
+        func: FuncIndex,
+        body: (&FunctionBody<'_>, FunctionBudget),
+    ) -> Result<Translated> {
+        let signature = signature::internal(env.info.func_type(func));
+        self.bench.try_function(CodeKey::Function(func), signature, |builder, sites| {
+            func::translate((builder, sites), env, func, body, self.poll)
+        })
     }
 
     fn count(

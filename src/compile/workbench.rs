@@ -2,6 +2,7 @@
 //! function under construction and everything needed to make it; the next
 //! function reuses its memory.
 
+use super::climb;
 use super::code_key::CodeKey;
 use super::settings::{self, CompileSettings, Way};
 use super::sites::Sites;
@@ -16,9 +17,14 @@ use cranelift_frontend::{FunctionBuilder, FunctionBuilderContext};
 /// The most values of a function that is optimized. Each takes up to 1500 bytes of
 /// heap then, and up to 450 the linear way.
 const OPTIMIZED_VALUES: usize = 1 << 17;
-/// The most blocks of such a function. Some costs of optimizing are values times
-/// blocks.
+/// The most blocks of such a function.
 const OPTIMIZED_BLOCKS: usize = 1 << 13;
+
+/// Values that the jumps of a function may pass on, for each instruction. Few
+/// functions of programs pass on one.
+const PASSED_PER_INSTRUCTION: usize = 4;
+/// What they may pass on however few instructions there are.
+const PASSED_ANYWAY: usize = 1 << 9;
 
 /// A function under construction, and the tools.
 pub(super) struct Workbench<'s> {
@@ -80,6 +86,21 @@ impl<'s> Workbench<'s> {
         Ok(found)
     }
 
+    /// How much its jumps may pass on, if that is less than they do. Each value
+    /// that is passed on costs as much as an instruction, and with many locals
+    /// there can be hundreds for each jump that the body has.
+    pub(super) fn passes_too_much(&self) -> Option<u64> {
+        let func = &self.context.func;
+        let most = PASSED_PER_INSTRUCTION * func.dfg.num_insts() + PASSED_ANYWAY;
+        let terminators = func.layout.blocks().filter_map(|block| func.layout.last_inst(block));
+        let passed = |inst| {
+            let targets = func.dfg.insts[inst]
+                .branch_destination(&func.dfg.jump_tables, &func.dfg.exception_tables);
+            targets.iter().map(|target| target.len(&func.dfg.value_lists)).sum::<usize>()
+        };
+        (terminators.map(passed).sum::<usize>() > most).then_some(most as u64)
+    }
+
     /// The function as it stands: the IR that was made, or what compiling left of it.
     pub(super) fn ir(&self) -> &Function {
         &self.context.func
@@ -111,11 +132,12 @@ impl<'s> Workbench<'s> {
     }
 
     /// Whether the function is to be compiled the linear way.
-    fn is_large(&self) -> bool {
+    fn is_large(&mut self) -> bool {
         let dfg = &self.context.func.dfg;
         self.settings.as_if_large
             || dfg.num_values() > OPTIMIZED_VALUES
             || dfg.num_blocks() > OPTIMIZED_BLOCKS
+            || climb::is_deep(&mut self.context)
     }
 
     /// The machine code of the function.

@@ -207,6 +207,19 @@ pub const SHAPES: &[Shape] = &[
         let (load, blocks) = ([&LOADED[..], &[0x21, 1]].concat(), [&LOADED[..], &[BR_IF, 0]]);
         one(2, &[load, sums.clone(), times(n, &blocks.concat()), sums].concat())
     }),
+    shape("constants that nothing uses, below many blocks", 1000, |n| {
+        let blocks = times(n, &[&LOADED[..], &[BR_IF, 0]].concat());
+        one(1, &[blocks, each(4 * n, |k| [constant(k * 77), vec![DROP]].concat())].concat())
+    }),
+    shape("constants to fold, below some blocks", 4000, |n| {
+        let blocks = times(400, &[&LOADED[..], &[BR_IF, 0]].concat());
+        let fold = |k| [get(0), constant(k), vec![ADD], get(1), vec![ADD], set(0)].concat();
+        one(2, &[constant(77), set(1), blocks, each(n, fold)].concat())
+    }),
+    shape("conditionals one after another", 2000, |n| {
+        let conditional = [&LOADED[..], &[0x04, EMPTY], &increment(0), &[END]].concat();
+        one(1, &times(n, &conditional))
+    }),
     shape("checks and live values", 2000, |n| {
         let values = each(n, |k| [get(0), constant(k), vec![ADD]].concat());
         let loads = times(n, &[0x20, 0, 0x28, 2, 0, DROP]);
