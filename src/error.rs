@@ -188,6 +188,31 @@ impl Error {
         }
     }
 
+    /// A copy of what the compiler reports, none of which has parts on the heap
+    /// but for a malformed module's message.
+    #[cfg(feature = "compile")]
+    pub(crate) fn copied(&self) -> Self {
+        let refused = |OutOfMemory { bytes }| Error::OutOfMemory { bytes };
+        match self {
+            Error::Malformed { offset, message } => {
+                match fallible::try_string(message).and_then(fallible::try_box) {
+                    Ok(message) => Error::Malformed { offset: *offset, message },
+                    Err(error) => refused(error),
+                }
+            }
+            Error::Trap(trap) => Error::Trap(*trap),
+            Error::Unsupported { offset, proposals } => {
+                Error::Unsupported { offset: *offset, proposals: *proposals }
+            }
+            Error::Limit(limit) => Error::Limit(*limit),
+            Error::OutOfMemory { bytes } => Error::OutOfMemory { bytes: *bytes },
+            Error::Interrupted => Error::Interrupted,
+            Error::Misuse(misuse) => Error::Misuse(*misuse),
+            Error::Bug(what) => Error::Bug(what),
+            Error::Link(_) | Error::Host(_) => Error::Bug("the compiler reports what it cannot"),
+        }
+    }
+
     /// True when the guest, not the embedder or Kernref, is at fault.
     pub const fn is_guest_fault(&self) -> bool {
         matches!(

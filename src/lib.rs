@@ -40,7 +40,7 @@ pub use artifact::{
 #[cfg(feature = "compile")]
 pub use compile::{CompilePhase, CompileProgress, OptLevel, WasmFeatures};
 #[cfg(feature = "compile")]
-pub use engine::{Compilation, InterruptHandle};
+pub use engine::{Compilation, CompileMemory, InterruptHandle};
 pub use engine::{
     Config, Engine, ExportType, ImportType, Module, ResourceLimiter, StoreLimits,
     StoreLimitsBuilder,

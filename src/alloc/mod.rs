@@ -5,6 +5,8 @@
 //! never know where memory comes from.
 
 mod code_memory;
+#[cfg(feature = "compile")]
+mod compile_allocator;
 mod embedder;
 mod heap;
 #[cfg(feature = "kernel-heap")]
@@ -13,6 +15,7 @@ mod kernel_heap;
 mod mmap;
 mod object;
 mod pool;
+mod stack_source;
 
 #[cfg(feature = "std")]
 pub(crate) use crate::fallible::try_arc;
@@ -20,6 +23,10 @@ pub(crate) use crate::fallible::{
     try_box, try_boxed_slice, try_push, try_string, try_to_string, try_vec_with_capacity,
 };
 pub(crate) use code_memory::PublishedCode;
+#[cfg(feature = "compile")]
+pub use compile_allocator::{CompileAllocator, CompileRegions, MAX_CONFINED_COMPILATIONS};
+#[cfg(feature = "compile")]
+pub(crate) use compile_allocator::{Confines, Inside};
 pub use embedder::{CodeMemory, CodeRegion, LinearMemory, MemorySource};
 pub use heap::HeapMemorySource;
 #[cfg(feature = "kernel-heap")]
@@ -27,4 +34,7 @@ pub use kernel_heap::{HeapUsage, KernelHeap, LockHook, MAX_HEAP_REGIONS};
 #[cfg(feature = "std")]
 pub use mmap::{MmapCodeMemory, MmapMemorySource};
 pub use object::{GLOBAL_OBJECTS, GlobalObjects, ObjectAllocator};
+pub use stack_source::{HeapStackSource, StackMemory, StackSource};
+#[cfg(feature = "compile")]
+pub(crate) use stack_source::Reserved;
 pub use pool::{PoolLimits, PoolingMemorySource};

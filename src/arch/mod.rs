@@ -12,6 +12,7 @@
 //! | `frame.rs` | [`RETURN_ADDRESS_OFFSET`], [`FRAME_ALIGN`], [`strip_return_address`], [`stack_pointer`] |
 //! | `features.rs` | [`FEATURE_NAMES`], [`cpu_features`], [`missing_required_features`], [`TARGET_TRIPLE`] |
 //! | `signal.rs` | `signal_registers`, `set_signal_registers` (feature `std`, Linux) |
+//! | `stack_switch.rs` | [`call_on_stack`], [`leave_stack`] (feature `compile`) |
 //! | `sync.rs` | [`synchronize_code`] |
 
 #[cfg(target_arch = "x86_64")]
@@ -154,6 +155,26 @@ pub fn stack_pointer() -> usize {
     let here = 0_u8;
     (&raw const here).addr()
 }
+
+/// `call_on_stack(top, body, data, left)`: calls `body(data)` with the stack
+/// pointer at `top`, and returns when it does. Before, it writes to `left` what
+/// [`leave_stack`] wants.
+///
+/// # Safety
+/// `top` is a multiple of 16; the stack below it has room for all that `body`
+/// does, and nothing else uses it meanwhile. `left` can be written. `body` does
+/// not unwind.
+#[cfg(feature = "compile")]
+pub use imp::call_on_stack;
+
+/// `leave_stack(left) -> !`: makes that call of [`call_on_stack`] return now. The
+/// frames between are never returned to.
+///
+/// # Safety
+/// That call has not returned; this is executed within its `body`. The frames
+/// between may be abandoned: nothing relies on what they would still do.
+#[cfg(feature = "compile")]
+pub use imp::leave_stack;
 
 /// Processor features that the code generator uses, by its names for them.
 pub use imp::FEATURE_NAMES;

@@ -73,3 +73,49 @@ fn unwinding_ends_the_newest_activation_only() {
     assert_eq!(run(unwinds).0, Trap::StackOverflow as u64);
     assert_eq!(run(nests).0, 0);
 }
+
+/// What a body on another stack finds and does.
+#[cfg(feature = "compile")]
+struct Elsewhere {
+    stack: core::ops::Range<usize>,
+    left: usize,
+    leaves: bool,
+    floats: f64,
+    was_there: u32,
+}
+
+#[cfg(feature = "compile")]
+unsafe extern "C" fn elsewhere(data: *mut ()) {
+    // SAFETY: the test passes this and waits.
+    let this = unsafe { &mut *data.cast::<Elsewhere>() };
+    assert!(this.stack.contains(&super::stack_pointer()));
+    // Something for the registers that are to be preserved.
+    this.floats = core::hint::black_box((1..40).map(f64::from).sum::<f64>());
+    this.was_there += 1;
+    if this.leaves {
+        // SAFETY: within that call; this frame owns nothing.
+        unsafe { super::leave_stack(this.left) }
+    }
+}
+
+#[cfg(feature = "compile")]
+#[test]
+#[cfg_attr(miri, ignore = "assembly")]
+fn another_stack_is_returned_from_and_left() {
+    let mut stack = std_alloc::vec![0_u128; 4096];
+    let bounds = stack.as_mut_ptr_range();
+    let top = bounds.end.cast::<u8>();
+    let stack = bounds.start.addr()..bounds.end.addr();
+    let mut this = Elsewhere { stack, left: 0, leaves: false, floats: 0.0, was_there: 0 };
+    let kept = core::hint::black_box([1.5_f64, 2.5, 3.5, 4.5]);
+    for round in 1..=6 {
+        this.leaves = round % 2 == 0;
+        let left = &raw mut this.left;
+        let data = (&raw mut this).cast();
+        // SAFETY: the vector is aligned to 16 and unused; `elsewhere` needs little.
+        unsafe { super::call_on_stack(top, elsewhere, data, left) };
+        assert_eq!(this.was_there, round);
+        assert_eq!(this.floats, 780.0);
+        assert_eq!(kept.iter().sum::<f64>(), 12.0);
+    }
+}

@@ -14,6 +14,8 @@
 //! Return offsets are strictly increasing.
 
 use crate::abi::Trap;
+#[cfg(feature = "compile")]
+use super::try_clone::copied;
 use std_alloc::vec::Vec;
 
 /// A call out of a function, or a check in it.
@@ -100,6 +102,12 @@ impl Reader<'_> {
 }
 
 impl CodeSites {
+    /// A copy.
+    #[cfg(feature = "compile")]
+    pub(super) fn try_clone(&self) -> crate::Result<Self> {
+        Ok(Self { bytes: copied(&self.bytes)?, restarts: copied(&self.restarts)? })
+    }
+
     /// The site that returns to exactly `return_offset`.
     pub fn lookup(&self, return_offset: u32) -> Option<CodeSite> {
         let run = self.restarts.partition_point(|(first, _)| *first <= return_offset);

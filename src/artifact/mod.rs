@@ -9,6 +9,8 @@ mod flavor;
 pub mod limits;
 mod module;
 mod stack_map;
+#[cfg(feature = "compile")]
+mod try_clone;
 mod types;
 
 #[cfg(any(feature = "compile", test))]

@@ -12,6 +12,8 @@
 
 #[cfg(any(feature = "compile", test))]
 use hashbrown::HashMap;
+#[cfg(feature = "compile")]
+use super::try_clone::copied;
 use std_alloc::vec::Vec;
 
 /// The stack maps of a module.
@@ -23,6 +25,16 @@ pub struct StackMaps {
 }
 
 impl StackMaps {
+    /// A copy.
+    #[cfg(feature = "compile")]
+    pub(super) fn try_clone(&self) -> crate::Result<Self> {
+        Ok(Self {
+            return_offsets: copied(&self.return_offsets)?,
+            map_starts: copied(&self.map_starts)?,
+            words: copied(&self.words)?,
+        })
+    }
+
     /// The map of the call that returns to `return_offset` (bytes from the
     /// start of the code): frame bytes below the frame pointer, and the
     /// distances below it. `None` unless a call returns exactly there.

@@ -6,9 +6,11 @@
 use super::handle::Engine;
 use super::interrupt::InterruptHandle;
 use super::module::Module;
+use crate::alloc::Inside;
 use crate::artifact::Artifact;
 use crate::compile::{self, CompileProgress};
 use crate::error::{Error, Result};
+use core::mem::MaybeUninit;
 use core::sync::atomic::Ordering;
 
 /// A compilation before it begins, from [`Engine::compilation`].
@@ -35,6 +37,7 @@ pub struct Compilation<'a> {
     /// The epoch at which it ends.
     deadline: Option<u64>,
     progress: Option<&'a mut dyn FnMut(CompileProgress)>,
+    region: Option<&'a mut [MaybeUninit<u8>]>,
 }
 
 impl Engine {
@@ -45,7 +48,7 @@ impl Engine {
     /// [`Error::OutOfMemory`].
     pub fn compilation<'a>(&'a self, wasm: &'a [u8]) -> Result<Compilation<'a>> {
         let handle = InterruptHandle::new()?;
-        Ok(Compilation { engine: self, wasm, handle, deadline: None, progress: None })
+        Ok(Compilation { engine: self, wasm, handle, deadline: None, progress: None, region: None })
     }
 }
 
@@ -66,14 +69,24 @@ impl<'a> Compilation<'a> {
     }
 
     /// Calls `progress` every few microseconds, and before the code of each
-    /// function is generated. It runs within the compilation.
+    /// function is generated. It runs within the compilation, on the stack of
+    /// its caller.
     #[must_use]
     pub fn on_progress<'p>(self, progress: &'p mut dyn FnMut(CompileProgress)) -> Compilation<'p>
     where
         'a: 'p,
     {
-        let Self { engine, wasm, handle, deadline, .. } = self;
-        Compilation { engine, wasm, handle, deadline, progress: Some(progress) }
+        let Self { engine, wasm, handle, deadline, region, .. } = self;
+        Compilation { engine, wasm, handle, deadline, progress: Some(progress), region }
+    }
+
+    /// Lends memory for the compiler's region, in place of what the engine's
+    /// [`CompileMemory`](crate::CompileMemory) would take. Without one it is not
+    /// used.
+    #[must_use]
+    pub fn region(mut self, memory: &'a mut [MaybeUninit<u8>]) -> Self {
+        self.region = Some(memory);
+        self
     }
 
     /// Compiles the module and publishes its code.
@@ -82,7 +95,9 @@ impl<'a> Compilation<'a> {
     /// Those of [`Module::new`]; [`Error::Interrupted`] if the handle was used,
     /// or the deadline passed, before the module was ready. That is noticed
     /// within some hundred operators of a function, between sections, and before
-    /// the code of each function is generated; not while it is.
+    /// the code of each function is generated; with memory of its own
+    /// ([`Config::compile_memory`](crate::Config::compile_memory)) also whenever
+    /// the compiler allocates.
     pub fn run(self) -> Result<Module> {
         let engine = self.engine;
         Module::from_artifact(engine, self.precompile()?)
@@ -93,18 +108,42 @@ impl<'a> Compilation<'a> {
     /// # Errors
     /// Those of [`Self::run`] that are not about publishing.
     pub fn precompile(self) -> Result<Artifact> {
-        let Self { engine, wasm, handle, deadline, mut progress } = self;
-        let mut ask = |at: CompileProgress| {
-            if let Some(progress) = &mut progress {
-                progress(at);
-            }
-            handle.check()?;
-            match deadline.is_some_and(|end| engine.epoch().load(Ordering::Relaxed) >= end) {
-                true => Err(Error::Interrupted),
-                false => Ok(()),
-            }
+        let Self { engine, wasm, handle, deadline, mut progress, region } = self;
+        let settings = engine.config().compile_settings();
+        let ended = || {
+            handle.is_interrupted()
+                || deadline.is_some_and(|end| engine.epoch().load(Ordering::Relaxed) >= end)
         };
-        compile::supervised(wasm, &engine.config().compile_settings(), &mut ask)
+        let go_on = || if ended() { Err(Error::Interrupted) } else { Ok(()) };
+        let Some(memory) = &engine.config().compile_memory else {
+            let mut ask = |at| {
+                if let Some(progress) = &mut progress {
+                    progress(at);
+                }
+                go_on()
+            };
+            return compile::supervised(wasm, &settings, &mut ask);
+        };
+        let mut made = None;
+        let mut body = |inside: &Inside<'_>| {
+            let mut ask = |at| {
+                if let Some(progress) = &mut progress {
+                    inside.on_callers_stack(&mut || progress(at));
+                }
+                go_on()
+            };
+            let result = compile::supervised(wasm, &settings, &mut ask);
+            made = Some(inside.outside(|| match &result {
+                Ok(artifact) => artifact.try_clone(),
+                Err(error) => Err(error.copied()),
+            }));
+            // The region goes as a whole.
+            core::mem::forget(result);
+        };
+        // SAFETY: what the compiler owns it has allocated, and it allocates under no
+        // lock (C3). What is made is copied (C2).
+        unsafe { memory.run(region, &ended, &mut body)? };
+        made.unwrap_or(Err(Error::Bug("a compilation without a result")))
     }
 }
 

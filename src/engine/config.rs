@@ -24,6 +24,8 @@ pub struct Config {
     pub(crate) as_if_large: bool,
     #[cfg(feature = "compile")]
     pub(crate) verify: bool,
+    #[cfg(feature = "compile")]
+    pub(crate) compile_memory: Option<super::compile_memory::CompileMemory>,
     pub(crate) policy: DeferralPolicy,
     pub(crate) zeal: Option<NonZeroU32>,
     pub(crate) epoch_interruption: bool,
@@ -52,6 +54,8 @@ impl Default for Config {
             as_if_large: false,
             #[cfg(feature = "compile")]
             verify: false,
+            #[cfg(feature = "compile")]
+            compile_memory: None,
             policy: DeferralPolicy::default(),
             zeal: None,
             epoch_interruption: false,

@@ -86,7 +86,7 @@ impl Engine {
     /// Those of [`crate::Module::new`] that are not about publishing.
     #[cfg(feature = "compile")]
     pub fn precompile_module(&self, wasm: impl AsRef<[u8]>) -> Result<Artifact> {
-        crate::compile::compile(wasm.as_ref(), &self.config().compile_settings())
+        self.compilation(wasm.as_ref())?.precompile()
     }
 
     /// Where generated code lies: of this engine; on a host, of all engines.

@@ -1,7 +1,7 @@
 //! [`InterruptHandle`]: asks, from elsewhere, that long work ends.
 
 use super::shared::Shared;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use core::sync::atomic::{AtomicBool, Ordering};
 
 /// Ends a [`Compilation`](crate::Compilation) from another thread, another
@@ -16,7 +16,7 @@ impl InterruptHandle {
         Ok(Self { requested: Shared::new(AtomicBool::new(false))? })
     }
 
-    /// Asks for the end; it comes soon, as [`Error::Interrupted`]. Neither waits
+    /// Asks for the end; it comes soon, as [`Error::Interrupted`](crate::Error::Interrupted). Neither waits
     /// nor allocates. May be called before the work begins, and any number of
     /// times; it cannot be taken back.
     pub fn interrupt(&self) {
@@ -26,10 +26,6 @@ impl InterruptHandle {
     /// Whether anyone has asked.
     pub fn is_interrupted(&self) -> bool {
         self.requested.load(Ordering::Relaxed)
-    }
-
-    pub(super) fn check(&self) -> Result<()> {
-        if self.is_interrupted() { Err(Error::Interrupted) } else { Ok(()) }
     }
 }
 

@@ -14,6 +14,7 @@
 //! |---|---|
 //! | `config`, `compile_config` | the embedder's choices; those of the compiler |
 //! | `compilation`, `interrupt` | compiling with an end from outside |
+//! | `compile_memory` | a stack and a region for each compilation |
 //! | `handle` | [`Engine`]: the state that is shared |
 //! | `registry` | one number for each function type |
 //! | `module/mod`, `module/declared` | published code and its description; what it imports and exports |
@@ -27,9 +28,13 @@ pub(crate) mod bits;
 #[expect(unsafe_code, reason = "a list that is read while it changes")]
 mod code_ranges;
 #[cfg(feature = "compile")]
+#[expect(unsafe_code, reason = "abandons what the compiler was doing")]
 mod compilation;
 #[cfg(feature = "compile")]
 mod compile_config;
+#[cfg(feature = "compile")]
+#[expect(unsafe_code, reason = "memory handed to the compiler")]
+mod compile_memory;
 mod config;
 #[expect(unsafe_code, reason = "reads the stack and store of interrupted code")]
 mod fault;
@@ -52,6 +57,8 @@ pub(crate) mod shared;
 
 #[cfg(feature = "compile")]
 pub use compilation::Compilation;
+#[cfg(feature = "compile")]
+pub use compile_memory::CompileMemory;
 pub use config::Config;
 pub use handle::Engine;
 #[cfg(feature = "compile")]

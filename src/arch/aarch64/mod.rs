@@ -7,6 +7,8 @@ mod features;
 mod frame;
 #[cfg(all(feature = "std", target_os = "linux"))]
 mod signal;
+#[cfg(feature = "compile")]
+mod stack_switch;
 mod sync;
 
 pub use check::raise;
@@ -22,4 +24,6 @@ pub use features::{FEATURE_NAMES, TARGET_TRIPLE, cpu_features, missing_required_
 pub use frame::{FRAME_ALIGN, RETURN_ADDRESS_OFFSET, stack_pointer, strip_return_address};
 #[cfg(all(feature = "std", target_os = "linux"))]
 pub use signal::{set_signal_registers, signal_registers};
+#[cfg(feature = "compile")]
+pub use stack_switch::{call_on_stack, leave_stack};
 pub use sync::synchronize_code;
