@@ -34,7 +34,7 @@ pub use kernel_heap::{HeapUsage, KernelHeap, LockHook, MAX_HEAP_REGIONS};
 #[cfg(feature = "std")]
 pub use mmap::{MmapCodeMemory, MmapMemorySource};
 pub use object::{GLOBAL_OBJECTS, GlobalObjects, ObjectAllocator};
-pub use stack_source::{HeapStackSource, StackMemory, StackSource};
+pub use pool::{PoolLimits, PoolingMemorySource};
 #[cfg(feature = "compile")]
 pub(crate) use stack_source::Reserved;
-pub use pool::{PoolLimits, PoolingMemorySource};
+pub use stack_source::{HeapStackSource, StackMemory, StackSource};

@@ -108,9 +108,9 @@ impl<'s> Reserved<'s> {
     pub(crate) fn top(&self) -> *mut u8 {
         let end = self.bounds().end;
         let aligned = end - end % STACK_ALIGN;
-        self.stack.as_ref().map_or(core::ptr::null_mut(), |stack| {
-            stack.base.as_ptr().with_addr(aligned)
-        })
+        self.stack
+            .as_ref()
+            .map_or(core::ptr::null_mut(), |stack| stack.base.as_ptr().with_addr(aligned))
     }
 }
 

@@ -13,9 +13,9 @@
 //! ```
 //! Return offsets are strictly increasing.
 
-use crate::abi::Trap;
 #[cfg(feature = "compile")]
 use super::try_clone::copied;
+use crate::abi::Trap;
 use std_alloc::vec::Vec;
 
 /// A call out of a function, or a check in it.

@@ -10,10 +10,10 @@
 //! exists. Distances are multiples of 4, at least 4, at most the frame bytes,
 //! and strictly increasing.
 
-#[cfg(any(feature = "compile", test))]
-use hashbrown::HashMap;
 #[cfg(feature = "compile")]
 use super::try_clone::copied;
+#[cfg(any(feature = "compile", test))]
+use hashbrown::HashMap;
 use std_alloc::vec::Vec;
 
 /// The stack maps of a module.

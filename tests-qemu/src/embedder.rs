@@ -4,12 +4,15 @@
 
 use crate::faults::{self, Watch};
 use crate::frames::FRAME_BYTES;
+use crate::heap;
 use crate::paging::Access;
 use crate::vspace;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::ptr::NonNull;
-use kernref::alloc::{CodeMemory, CodeRegion, LinearMemory, MemorySource};
+use kernref::alloc::{
+    CodeMemory, CodeRegion, LinearMemory, MemorySource, StackMemory, StackSource,
+};
 use kernref::fault::MEMORY32_GUARDED_BYTES;
 use kernref::{Config, Engine, Error, Result};
 use spin::Mutex;
@@ -112,6 +115,24 @@ unsafe impl CodeMemory for KernelCode {
     }
 }
 
+/// Stacks in pages of their own. The page below each is never mapped.
+pub struct KernelStacks;
+
+// SAFETY: pages in a range that is handed out once, until it is released.
+unsafe impl StackSource for KernelStacks {
+    fn reserve(&self, len_bytes: usize) -> Result<StackMemory> {
+        let CodeRegion { base, len_bytes } = KernelCode.allocate(len_bytes)?;
+        // SAFETY: mapped just now, and the stack's alone.
+        Ok(unsafe { StackMemory::from_raw_parts(base, len_bytes) })
+    }
+
+    unsafe fn release(&self, stack: StackMemory) {
+        let region = CodeRegion { base: stack.base(), len_bytes: stack.len_bytes() };
+        // SAFETY: `reserve` took it from there; nothing runs on it any more.
+        unsafe { KernelCode.release(region) };
+    }
+}
+
 /// The kernel's providers.
 pub fn providers() -> (Arc<dyn MemorySource>, Arc<dyn CodeMemory>) {
     (Arc::new(KernelMemory), Arc::new(KernelCode))
@@ -145,5 +166,6 @@ pub fn config() -> Config {
     let (memory, code) = providers();
     let mut config = Config::new();
     config.memory_source(memory).code_memory(code).max_wasm_stack(256 << 10);
+    config.compile_memory(heap::compile_memory());
     config
 }

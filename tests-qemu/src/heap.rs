@@ -1,16 +1,61 @@
 //! The kernel's heap, over a fixed part of RAM.
 
-use crate::arch::RAM_START;
-use kernref::alloc::KernelHeap;
+use crate::arch::{self, RAM_START};
+use crate::embedder::KernelStacks;
+use alloc::sync::Arc;
+use core::sync::atomic::{AtomicBool, Ordering};
+use kernref::CompileMemory;
+use kernref::alloc::{CompileAllocator, KernelHeap, LockHook};
 
 const START: usize = RAM_START + (32 << 20);
 /// Bytes of heap.
 pub const SIZE_BYTES: usize = 320 << 20;
+/// Bytes of it that a compilation may use. The rest is for what it makes.
+const COMPILE_REGION_BYTES: usize = 200 << 20;
 
-/// No hook is set: interrupt handlers do not allocate, so they never find the
-/// heap locked.
 #[global_allocator]
-static HEAP: KernelHeap = KernelHeap::new();
+static HEAP: CompileAllocator<KernelHeap<MaskedInterrupts>> =
+    CompileAllocator::new(KernelHeap::with_hook(MaskedInterrupts));
+
+/// Handlers of interrupts that allocate must not find the heap locked. Here only
+/// tests have such handlers, and say so, so that instructions are counted without.
+struct MaskedInterrupts;
+
+static HANDLERS_ALLOCATE: AtomicBool = AtomicBool::new(false);
+
+// SAFETY: changes the interrupt flag alone.
+unsafe impl LockHook for MaskedInterrupts {
+    #[inline]
+    fn before(&self) -> usize {
+        usize::from(HANDLERS_ALLOCATE.load(Ordering::Relaxed) && arch::mask_interrupts())
+    }
+
+    #[inline]
+    fn after(&self, enabled: usize) {
+        arch::restore_interrupts(enabled != 0);
+    }
+}
+
+/// Runs `body`, during which handlers of interrupts may allocate within
+/// [`outside`].
+pub fn while_handlers_allocate<R>(body: impl FnOnce() -> R) -> R {
+    HANDLERS_ALLOCATE.store(true, Ordering::Relaxed);
+    let result = body();
+    HANDLERS_ALLOCATE.store(false, Ordering::Relaxed);
+    result
+}
+
+/// Runs `body`, which allocates from the kernel's heap even where it has
+/// interrupted the compiler on its stack.
+pub fn outside<R>(body: impl FnOnce() -> R) -> R {
+    HEAP.outside(body)
+}
+
+/// What an engine's compilations run in: a region of the heap, and a stack with a
+/// guard page.
+pub fn compile_memory() -> CompileMemory {
+    CompileMemory::new(&HEAP, Arc::new(KernelStacks)).region_bytes(COMPILE_REGION_BYTES)
+}
 
 /// Gives the heap its memory. Call once.
 ///
@@ -18,20 +63,20 @@ static HEAP: KernelHeap = KernelHeap::new();
 /// If called twice.
 pub fn init() {
     // SAFETY: RAM that nothing else uses (see the crate's memory map).
-    let added = unsafe { HEAP.add_region(START as *mut u8, SIZE_BYTES) };
+    let added = unsafe { HEAP.inner().add_region(START as *mut u8, SIZE_BYTES) };
     added.expect("the heap has no memory yet");
 }
 
 /// Bytes in use and bytes free.
 pub fn usage() -> (usize, usize) {
-    let usage = HEAP.usage();
+    let usage = HEAP.inner().usage();
     (usage.used_bytes, usage.free_bytes)
 }
 
 /// Runs `body` while allocations larger than `bytes` are refused.
 pub fn refusing_larger_than<R>(bytes: usize, body: impl FnOnce() -> R) -> R {
-    HEAP.set_largest_request(bytes);
+    HEAP.inner().set_largest_request(bytes);
     let result = body();
-    HEAP.set_largest_request(usize::MAX);
+    HEAP.inner().set_largest_request(usize::MAX);
     result
 }

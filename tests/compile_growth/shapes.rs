@@ -1,11 +1,12 @@
 //! Modules of many shapes, each for any size. Most of them multiply: what the
 //! compiler must make of them, if it does as it is told, is the product of two
 //! or three numbers that the module merely adds up.
-
 use crate::encoding::leb;
 use crate::wasm::{
     EMPTY, EXTERNREF, I32, Module, constant, each, func_type, get, increment, one, op, set, times,
 };
+use std::vec;
+use std::vec::Vec;
 
 /// A shape, and the size at which it is measured first.
 pub struct Shape {

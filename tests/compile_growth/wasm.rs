@@ -1,6 +1,8 @@
 //! The modules that shapes are made of, operator by operator.
 
 use crate::encoding::{self, leb, module};
+use std::vec;
+use std::vec::Vec;
 
 pub const I32: u8 = 0x7f;
 pub const EXTERNREF: u8 = 0x6f;

@@ -74,8 +74,7 @@ fn errors_outlive_the_region() {
 
 #[test]
 fn another_than_the_global_allocator_is_refused() {
-    static OTHER: CompileAllocator<std::alloc::System> =
-        CompileAllocator::new(std::alloc::System);
+    static OTHER: CompileAllocator<std::alloc::System> = CompileAllocator::new(std::alloc::System);
     let engine = engine(CompileMemory::new(&OTHER, Arc::new(HeapStackSource)));
     let error = engine.precompile_module(b"\0asm\x01\0\0\0").unwrap_err();
     assert!(matches!(error, Error::Misuse(Misuse::InvalidConfig(_))), "{error:?}");
@@ -118,4 +117,23 @@ fn many_compile_at_a_time() {
             });
         }
     });
+}
+
+/// `KERNREF_MODULES`, a list of paths: what a region costs in time, and how much of
+/// it real modules use.
+#[test]
+#[ignore = "a measurement of modules that are not in the tree"]
+fn real_modules() {
+    let paths = std::env::var("KERNREF_MODULES").expect("paths in KERNREF_MODULES");
+    let (plain, confined) = (plain_engine(), engine(memory().region_bytes(1 << 30)));
+    for path in paths.split_whitespace() {
+        let module = std::fs::read(path).unwrap();
+        let time = |engine: &Engine| {
+            let started = std::time::Instant::now();
+            let bytes = engine.precompile_module(&module).map(|made| made.parts().code.len());
+            (started.elapsed(), bytes)
+        };
+        let times: Vec<_> = (0..3).map(|_| (time(&plain), time(&confined))).collect();
+        println!("{path}: {} bytes, most {}: {times:?}", module.len(), HEAP.peak_bytes());
+    }
 }

@@ -1,6 +1,9 @@
 //! Writes modules in the binary format (WebAssembly core, "Binary Format").
 //! Shared by tests whose modules no text could tell: too large, or too wrong.
 
+use std::vec;
+use std::vec::Vec;
+
 /// An unsigned number.
 pub fn leb(value: impl TryInto<u64>) -> Vec<u8> {
     let Ok(mut value) = value.try_into() else { panic!("a number of 64 bits") };

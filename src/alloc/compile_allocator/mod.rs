@@ -232,11 +232,8 @@ impl<A: GlobalAlloc + Sync> CompileRegions for CompileAllocator<A> {
         let region = unsafe { Region::within(memory) }.ok_or(Error::OutOfMemory { bytes })?;
         let running = Running::new(region, ended, refuse);
         let mut entry = Entry { body, running: &running, addresses: addresses.clone() };
-        let listed = self.slots.enter(
-            stack.bounds(),
-            addresses,
-            (&raw const running).cast_mut().cast(),
-        )?;
+        let listed =
+            self.slots.enter(stack.bounds(), addresses, (&raw const running).cast_mut().cast())?;
         // SAFETY: the stack is this function's, aligned, and as large as was asked
         // for. `enter` does not unwind.
         unsafe {

@@ -69,3 +69,19 @@ pub fn stop_timer() {
     DAIF.write(DAIF::I::Masked + DAIF::D::Masked + DAIF::A::Masked + DAIF::F::Masked);
     CNTV_CTL_EL0.write(CNTV_CTL_EL0::ENABLE::CLEAR);
 }
+
+/// Masks interrupts; says whether they were enabled.
+#[inline]
+pub fn mask_interrupts() -> bool {
+    let enabled = !DAIF.is_set(DAIF::I);
+    DAIF.write(DAIF::I::Masked + DAIF::D::Masked + DAIF::A::Masked + DAIF::F::Masked);
+    enabled
+}
+
+/// Undoes [`mask_interrupts`], which said this.
+#[inline]
+pub fn restore_interrupts(enabled: bool) {
+    if enabled {
+        DAIF.write(DAIF::I::Unmasked + DAIF::D::Masked + DAIF::A::Masked + DAIF::F::Masked);
+    }
+}

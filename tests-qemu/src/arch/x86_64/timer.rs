@@ -91,3 +91,19 @@ pub fn stop_timer() {
     // SAFETY: masks all lines.
     unsafe { CONTROLLERS.lock().write_masks(0xff, 0xff) };
 }
+
+/// Masks interrupts; says whether they were enabled.
+#[inline]
+pub fn mask_interrupts() -> bool {
+    let enabled = interrupts::are_enabled();
+    interrupts::disable();
+    enabled
+}
+
+/// Undoes [`mask_interrupts`], which said this.
+#[inline]
+pub fn restore_interrupts(enabled: bool) {
+    if enabled {
+        interrupts::enable();
+    }
+}

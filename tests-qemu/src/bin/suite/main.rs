@@ -9,13 +9,22 @@
 #![no_main]
 
 extern crate alloc;
+// What the shapes import, which the host's tests share, is in `alloc`.
+extern crate alloc as std;
 
+mod compiling;
+#[path = "../../../../tests/encoding/mod.rs"]
+mod encoding;
 mod exhaustion;
 mod faults;
 mod interrupts;
 mod protection;
 mod running;
+#[path = "../../../../tests/compile_growth/shapes.rs"]
+mod shapes;
 mod texts;
+#[path = "../../../../tests/compile_growth/wasm.rs"]
+mod wasm;
 
 use kernref_qemu::{Verdict, embedder, payload, print, println};
 use kernref_testsuite::{CASES, Hooks, Setup, cases_about_references, install, slots_needed};
@@ -41,6 +50,10 @@ const KERNEL_CASES: &[KernelCase] = kernel_cases![
     interrupts::results_survive_interrupts,
     interrupts::collections_survive_interrupts,
     interrupts::a_timer_ends_an_endless_loop,
+    compiling::bombs_in_sixteen_mebibytes,
+    compiling::refused_requests_leave_nothing,
+    compiling::interrupt_handlers_allocate,
+    compiling::a_timer_ends_compiling,
     exhaustion::a_full_machine_refuses_to_grow,
     exhaustion::small_allocations_only,
     exhaustion::small_arenas,
