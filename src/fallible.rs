@@ -53,6 +53,17 @@ pub fn try_vec_with_capacity<T>(capacity: usize) -> Result<Vec<T>> {
     Ok(vec)
 }
 
+/// The same items.
+///
+/// # Errors
+/// [`OutOfMemory`].
+#[cfg(feature = "compile")]
+pub fn try_copied<T: Copy>(items: &[T]) -> Result<Vec<T>> {
+    let mut copy = try_vec_with_capacity(items.len())?;
+    copy.extend_from_slice(items);
+    Ok(copy)
+}
+
 /// Appends an item.
 ///
 /// # Errors

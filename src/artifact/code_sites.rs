@@ -13,9 +13,9 @@
 //! ```
 //! Return offsets are strictly increasing.
 
-#[cfg(feature = "compile")]
-use super::try_clone::copied;
 use crate::abi::Trap;
+#[cfg(feature = "compile")]
+use crate::fallible::try_copied;
 use std_alloc::vec::Vec;
 
 /// A call out of a function, or a check in it.
@@ -105,7 +105,7 @@ impl CodeSites {
     /// A copy.
     #[cfg(feature = "compile")]
     pub(super) fn try_clone(&self) -> crate::Result<Self> {
-        Ok(Self { bytes: copied(&self.bytes)?, restarts: copied(&self.restarts)? })
+        Ok(Self { bytes: try_copied(&self.bytes)?, restarts: try_copied(&self.restarts)? })
     }
 
     /// The site that returns to exactly `return_offset`.

@@ -11,7 +11,7 @@
 //! and strictly increasing.
 
 #[cfg(feature = "compile")]
-use super::try_clone::copied;
+use crate::fallible::try_copied;
 #[cfg(any(feature = "compile", test))]
 use hashbrown::HashMap;
 use std_alloc::vec::Vec;
@@ -29,9 +29,9 @@ impl StackMaps {
     #[cfg(feature = "compile")]
     pub(super) fn try_clone(&self) -> crate::Result<Self> {
         Ok(Self {
-            return_offsets: copied(&self.return_offsets)?,
-            map_starts: copied(&self.map_starts)?,
-            words: copied(&self.words)?,
+            return_offsets: try_copied(&self.return_offsets)?,
+            map_starts: try_copied(&self.map_starts)?,
+            words: try_copied(&self.words)?,
         })
     }
 

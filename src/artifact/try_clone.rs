@@ -7,15 +7,8 @@ use super::module::{
 };
 use super::types::FuncType;
 use crate::error::Result;
-use crate::fallible::{try_boxed_slice, try_string, try_vec_with_capacity};
+use crate::fallible::{try_boxed_slice, try_copied, try_string, try_vec_with_capacity};
 use std_alloc::{boxed::Box, vec::Vec};
-
-/// The same items.
-pub(super) fn copied<T: Copy>(items: &[T]) -> Result<Vec<T>> {
-    let mut copy = try_vec_with_capacity(items.len())?;
-    copy.extend_from_slice(items);
-    Ok(copy)
-}
 
 /// What `clone` makes of each item.
 fn each<T>(items: &[T], clone: impl Fn(&T) -> Result<T>) -> Result<Vec<T>> {
@@ -45,10 +38,10 @@ impl Artifact {
         } = self.parts();
         Ok(Self::compiled(ArtifactParts {
             info: info.try_clone()?,
-            code: copied(code)?,
-            functions: copied(functions)?,
-            entry_shims: copied(entry_shims)?,
-            exit_stubs: copied(exit_stubs)?,
+            code: try_copied(code)?,
+            functions: try_copied(functions)?,
+            entry_shims: try_copied(entry_shims)?,
+            exit_stubs: try_copied(exit_stubs)?,
             stack_maps: stack_maps.try_clone()?,
             sites: sites.try_clone()?,
             raise_thunk: *raise_thunk,
@@ -82,10 +75,10 @@ impl ModuleInfo {
             imports: each(imports, |Import { module, name, kind }| {
                 Ok(Import { module: try_string(module)?, name: try_string(name)?, kind: *kind })
             })?,
-            funcs: copied(funcs)?,
-            tables: copied(tables)?,
+            funcs: try_copied(funcs)?,
+            tables: try_copied(tables)?,
             table_inits: each(table_inits, ConstExpr::try_clone)?,
-            memories: copied(memories)?,
+            memories: try_copied(memories)?,
             globals: each(globals, |Global { ty, init }| {
                 let init = init.as_ref().map(ConstExpr::try_clone).transpose()?;
                 Ok(Global { ty: *ty, init })
@@ -96,8 +89,8 @@ impl ModuleInfo {
             start: *start,
             elems: each(elems, ElemSegment::try_clone)?,
             data: each(data, DataSegment::try_clone)?,
-            escape_indices: copied(escape_indices)?,
-            escaping: copied(escaping)?,
+            escape_indices: try_copied(escape_indices)?,
+            escaping: try_copied(escaping)?,
             counts: *counts,
             name: name.as_deref().map(try_string).transpose()?,
             func_names: each(func_names, |(func, name)| {
@@ -115,7 +108,7 @@ impl ConstExpr {
 
 /// The same items.
 fn boxed<T: Copy>(items: &[T]) -> Result<Box<[T]>> {
-    Ok(try_boxed_slice(copied(items)?)?)
+    Ok(try_boxed_slice(try_copied(items)?)?)
 }
 
 impl ElemSegment {

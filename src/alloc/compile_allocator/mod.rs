@@ -8,12 +8,12 @@
 //! compilation may be preempted and moved to another processor.
 //!
 //! Invariants:
-//! C1: a compilation is listed from before its stack is entered until after it
-//! was left; ranges of stacks and regions that are listed do not overlap.
-//! C2: when a compilation has ended, nothing points into its region or stack.
-//! What it answers is allocated outside.
-//! C3: what a compilation's frames own lies in its region or on its stack, so
-//! that they can be abandoned at any allocation. They hold no lock over one.
+//! - **C1** A compilation is listed from before its stack is entered until after
+//!   it was left; ranges of stacks and regions that are listed do not overlap.
+//! - **C2** When a compilation has ended, nothing points into its region or stack.
+//!   What it answers is allocated outside.
+//! - **C3** What a compilation's frames own lies in its region or on its stack, so
+//!   that they can be abandoned at any allocation. They hold no lock over one.
 //!
 //! | file | owns |
 //! |---|---|
