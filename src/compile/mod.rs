@@ -36,6 +36,7 @@ mod op;
 mod pass;
 mod path_facts;
 mod poll;
+mod raise_calls;
 mod regions;
 mod settings;
 mod shim;
