@@ -38,6 +38,7 @@ mod path_facts;
 mod poll;
 mod raise_calls;
 mod regions;
+mod repeats;
 mod settings;
 mod shim;
 mod signature;
