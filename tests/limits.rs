@@ -222,6 +222,11 @@ fn the_longest_function() {
     }
 }
 
+/// Counts leading zeros so many times over: each makes a value.
+fn leading_zeros(times: usize) -> Vec<u8> {
+    [&[0x41, 0][..], &[0x67].repeat(times), &[0x1a]].concat()
+}
+
 /// What a module makes of itself, at the most that is allowed and one above.
 #[test]
 fn the_compiler_makes_what_it_may() {
@@ -232,7 +237,7 @@ fn the_compiler_makes_what_it_may() {
         config.max_function_operands(Some(most));
     };
     // A value each; and a jump each, with an operand that stays below.
-    let constants = |count| function(&[0], &[0x41, 0, 0x1a].repeat(count));
+    let counts = |count| function(&[0], &leading_zeros(count));
     let jumps = |count| {
         let block = [0x02, EMPTY, 0x0c, 0, 0x0b].repeat(count);
         function(&[0], &[&[0x41, 0][..], &block, &[0x1a]].concat())
@@ -240,7 +245,7 @@ fn the_compiler_makes_what_it_may() {
     type Knob = fn(&mut Config, u32);
     type Shape = fn(usize) -> Vec<u8>;
     for (limit, set, make) in [
-        (limits::FUNCTION_VALUES, values as Knob, constants as Shape),
+        (limits::FUNCTION_VALUES, values as Knob, counts as Shape),
         (limits::FUNCTION_OPERANDS, operands, jumps),
     ] {
         let compile = |most: u64, count| {
@@ -267,7 +272,7 @@ fn the_most_values_cannot_be_raised() {
     let mut config = Config::new();
     config.max_function_values(Some(u32::MAX));
     let most = limits::FUNCTION_VALUES.most;
-    let wasm = function(&[0], &[0x41, 0, 0x1a].repeat(most as usize));
+    let wasm = function(&[0], &leading_zeros(most as usize));
     match Module::new(&Engine::new(&config).unwrap(), wasm) {
         Err(Error::Limit(found)) => assert_eq!((found.requested, found.limit), (most + 1, most)),
         other => panic!("{other:?}"),

@@ -1,7 +1,9 @@
 //! Kernref and its peers side by side, in a single process.
 
+mod heap;
 mod measure;
 mod native;
+mod packages;
 mod report;
 mod rig;
 mod rows;
@@ -10,6 +12,9 @@ mod yardstick;
 use clap::Parser;
 use measure::{Effort, Row};
 use std::process::ExitCode;
+
+#[global_allocator]
+static ALLOCATOR: heap::Counting = heap::Counting;
 
 /// Native stack of the measuring thread: some rows nest calls deeply.
 const STACK_BYTES: usize = 64 << 20;
@@ -59,7 +64,10 @@ fn run(args: &Args) -> Result<(), String> {
     let mut outcomes = Vec::with_capacity(count);
     for (at, row) in rows.into_iter().enumerate() {
         eprintln!("[{}/{count}] {}", at + 1, row.name);
-        outcomes.push(measure::run(row, &effort));
+        match measure::run(row, &effort) {
+            Ok(outcome) => outcomes.push(outcome),
+            Err(why) => eprintln!("skipped: {why}"),
+        }
     }
     report::publish(&outcomes, args.quick)
 }

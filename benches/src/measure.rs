@@ -93,6 +93,9 @@ impl std::fmt::Display for Goal {
 /// whatever the row's unit is) one of them took.
 pub type Sample = Box<dyn FnMut(u64) -> f64>;
 
+/// Sets up the contenders of a row, or says why that cannot be done here.
+type Setup = Box<dyn FnOnce() -> Result<Vec<(Who, Sample)>, String>>;
+
 /// One line of the report.
 pub struct Row {
     /// Name, which filters match.
@@ -101,8 +104,8 @@ pub struct Row {
     pub unit: &'static str,
     /// The budget.
     pub goal: Option<Goal>,
-    /// Sets up the contenders; only called if the row is measured.
-    pub setup: Box<dyn FnOnce() -> Vec<(Who, Sample)>>,
+    /// Only called if the row is measured.
+    pub setup: Setup,
     /// Maximum operations per sample.
     pub max_ops: u64,
     /// Maximum samples per contender.
@@ -117,6 +120,15 @@ impl Row {
         name: impl Into<String>,
         goal: Option<Goal>,
         setup: impl FnOnce() -> Vec<(Who, Sample)> + 'static,
+    ) -> Self {
+        Self::try_new(name, goal, || Ok(setup()))
+    }
+
+    /// The same for one that needs what may not be here.
+    pub fn try_new(
+        name: impl Into<String>,
+        goal: Option<Goal>,
+        setup: impl FnOnce() -> Result<Vec<(Who, Sample)>, String> + 'static,
     ) -> Self {
         let (name, setup) = (name.into(), Box::new(setup));
         Self {
@@ -215,9 +227,9 @@ impl Effort {
     }
 }
 
-/// Measures a row.
-pub fn run(row: Row, effort: &Effort) -> Outcome {
-    let mut contenders = (row.setup)();
+/// Measures a row, or says why it cannot be measured here.
+pub fn run(row: Row, effort: &Effort) -> Result<Outcome, String> {
+    let mut contenders = (row.setup)()?;
     let ops: Vec<u64> = contenders
         .iter_mut()
         .map(|(_, sample)| if row.exact { 1 } else { calibrate(sample, effort, row.max_ops) })
@@ -231,7 +243,7 @@ pub fn run(row: Row, effort: &Effort) -> Outcome {
         }
     }
     let stats = contenders.iter().zip(samples).map(|((who, _), samples)| stat(*who, samples));
-    Outcome { name: row.name, unit: row.unit, goal: row.goal, stats: stats.collect() }
+    Ok(Outcome { name: row.name, unit: row.unit, goal: row.goal, stats: stats.collect() })
 }
 
 /// How many operations fill one sample's time, including the sample's set-up.

@@ -6,7 +6,7 @@
 //!
 //! | file | owns |
 //! |---|---|
-//! | `check.rs` | [`raise`]; [`RAISE_THUNK`], [`RAISE_CALL`], [`CHECK_TRAP`], [`redirect_check`] (feature `compile`) |
+//! | `check.rs` | [`raise`], [`RAISE_WORDS_AT`]; [`RAISE_THUNK`], [`RAISE_CALL`], [`CHECKS_PER_CALL`], [`CHECK_TRAP`], [`redirect_check`] (feature `compile`) |
 //! | `entry.rs` | [`enter`], [`unwind`]: into Wasm, and out of it on a trap |
 //! | `fault.rs` | [`resume_fault`], and what [`entry_facts`] asks, [`WHOLE_STORE_BYTES`] |
 //! | `frame.rs` | [`RETURN_ADDRESS_OFFSET`], [`FRAME_ALIGN`], [`strip_return_address`], [`stack_pointer`] |
@@ -80,7 +80,7 @@ pub use imp::raise;
 pub type RaiseWords = [usize; 2];
 
 /// Where [`RaiseWords`] lie in a raise thunk, in bytes from its start.
-pub const RAISE_WORDS_AT: usize = 16;
+pub use imp::RAISE_WORDS_AT;
 
 /// The raise thunk: code that every module with checks has once, and that its
 /// checks call when they fail. Position-independent; at [`RAISE_WORDS_AT`] it
@@ -92,6 +92,27 @@ pub use imp::RAISE_THUNK;
 /// direct call's.
 #[cfg(feature = "compile")]
 pub use imp::RAISE_CALL;
+
+/// Where [`RAISE_CALL`] arrives in the raise thunk, in bytes from its start; a call
+/// that checks share arrives at its first byte.
+#[cfg(feature = "compile")]
+pub use imp::RAISE_ENTRY;
+
+/// How many checks may share a call. All but the last of them enter a row of
+/// [`RAISE_STEP`]s before it, and what [`shared_call_frame`] gives follows it. A
+/// check `n` steps before the call is named by the call's return address less `n`.
+#[cfg(feature = "compile")]
+pub use imp::CHECKS_PER_CALL;
+
+/// An instruction of one byte that counts the checks between which it stands.
+#[cfg(feature = "compile")]
+pub use imp::RAISE_STEP;
+
+/// `shared_call_frame(frame_bytes) -> Option<u8>`: how the size of a frame, from
+/// the frame pointer to the stack pointer, is written behind a shared call.
+/// `None` if checks of such a function cannot share calls.
+#[cfg(feature = "compile")]
+pub use imp::shared_call_frame;
 
 /// Whether [`RAISE_CALL`] is written over a check's trap, and not behind the
 /// function.

@@ -2,6 +2,7 @@
 //! slots. All offsets come from [`crate::abi`].
 
 use super::regions::{constant, field, trusted};
+use super::repeats::Key;
 use super::signature::POINTER;
 use super::translator::Translator;
 use crate::abi::{GlobalIndex, MemoryIndex, TableIndex, VmContext, VmMemory, VmTable};
@@ -24,7 +25,9 @@ impl Translator<'_, '_> {
     /// Loads a field of a context that never changes.
     pub(super) fn load_constant(&mut self, ty: Type, base: Value, offset: i32) -> Value {
         let flags = constant(self.regions.context);
-        self.builder.ins().load(ty, flags, base, offset)
+        self.repeated(Key::Field(ty, base, offset), |builder| {
+            builder.ins().load(ty, flags, base, offset)
+        })
     }
 
     /// The store context.

@@ -20,7 +20,7 @@ const PER_BYTE: Made = Made { values: 16, operands: 48, references_over_calls: 6
 const PER_BODY: Made = Made { values: 64, operands: 64, references_over_calls: 64 };
 /// What a module gets, so that small ones can do anything.
 const PER_MODULE: Made =
-    Made { values: 1 << 14, operands: 1 << 16, references_over_calls: 1 << 16 };
+    Made { values: 1 << 14, operands: 1 << 19, references_over_calls: 1 << 16 };
 
 /// What a function has made.
 #[derive(Clone, Copy, Default)]

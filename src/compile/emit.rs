@@ -7,8 +7,9 @@
 //! buffer; no check ends in a trap of the processor.
 
 use super::code_key::CodeKey;
-use super::failed_checks::{self, FailedCheck, TrapKind};
+use super::failed_checks::{self, TrapKind};
 use super::map_check::MapCheck;
+use super::raise_calls::RaiseCalls;
 use super::sites::{SiteKind, Sites};
 use crate::abi::{FAULT_RETURN_OFFSET, Trap};
 use crate::arch;
@@ -44,8 +45,8 @@ pub(super) struct CodeBuffer {
     bytes: Vec<u8>,
     starts: HashMap<UserExternalName, u32>,
     fixups: Vec<Fixup>,
-    /// Where calls of the raise thunk end that checks make.
-    raise_calls: Vec<u32>,
+    /// Calls of the raise thunk that checks make.
+    raise_calls: RaiseCalls,
     maps: StackMapBuilder,
     sites: CodeSitesBuilder,
     /// The sites of the piece being appended.
@@ -110,6 +111,7 @@ impl CodeBuffer {
             let code_offset = return_offset;
             self.piece_sites.push(CodeSite { return_offset, code_offset, module_offset, trap });
         }
+        let mut checks = Vec::new();
         for trap in compiled.buffer.traps() {
             match failed_checks::kind_of(trap, &located, sites, self.may_fault)? {
                 TrapKind::Never | TrapKind::Access(None) => {}
@@ -122,46 +124,18 @@ impl CodeBuffer {
                         trap: Some(Trap::MemoryOutOfBounds),
                     });
                 }
-                TrapKind::Check(check) => self.redirect(start, &check)?,
+                TrapKind::Check(check) => checks.push(check),
             }
         }
+        let frame = compiled.buffer.frame_layout().map(|layout| layout.frame_to_fp_offset);
+        let (bytes, piece_sites) = (&mut self.bytes, &mut self.piece_sites);
+        self.raise_calls.place(bytes, start, frame, &checks, piece_sites)?;
         self.piece_sites.sort_unstable_by_key(|site| site.return_offset);
         for site in &self.piece_sites {
             if !self.sites.push(*site) {
                 return Err(Error::Bug("calls and checks are out of order"));
             }
         }
-        Ok(())
-    }
-
-    /// Lets a check in the piece at `start` call the raise thunk.
-    fn redirect(&mut self, start: usize, check: &FailedCheck<'_>) -> Result<()> {
-        const STRANGE: Error = Error::Bug("the code generator made a check of another form");
-        let trap = check.trap_at as usize;
-        let len = self.bytes.len();
-        let call = if arch::RAISE_CALL_IN_PLACE { trap } else { len - start };
-        let piece = self.bytes.get_mut(start..).ok_or(STRANGE)?;
-        let trap_bytes = piece.get(trap..trap + arch::CHECK_TRAP.len()).ok_or(STRANGE)?;
-        if trap_bytes != arch::CHECK_TRAP {
-            return Err(STRANGE);
-        }
-        let ranges = check.ranges.iter().map(|(_, range)| range.clone());
-        let ends = (trap as u32, call as u32);
-        if !arch::redirect_check(piece, ranges, ends, check.site.most_branches()) {
-            return Err(STRANGE);
-        }
-        match arch::RAISE_CALL_IN_PLACE {
-            true => piece[trap..trap + arch::RAISE_CALL.len()].copy_from_slice(arch::RAISE_CALL),
-            false => self.bytes.extend_from_slice(arch::RAISE_CALL),
-        }
-        let return_offset = (start + call + arch::RAISE_CALL.len()) as u32;
-        self.raise_calls.push(return_offset);
-        self.piece_sites.push(CodeSite {
-            return_offset,
-            code_offset: start as u32 + check.ranges[0].1.start,
-            module_offset: check.site.module_offset,
-            trap: Some(check.trap),
-        });
         Ok(())
     }
 
@@ -228,8 +202,8 @@ impl CodeBuffer {
             link(&mut self.bytes, fixup.end, target)?;
         }
         if let Some(thunk) = raise_thunk {
-            for end in &self.raise_calls {
-                link(&mut self.bytes, *end as usize, thunk)?;
+            for (end, entry) in self.raise_calls.iter() {
+                link(&mut self.bytes, end as usize, thunk + entry)?;
             }
         }
         CODE_BYTES.check(self.bytes.len() as u64)?;
@@ -244,7 +218,7 @@ impl CodeBuffer {
         let start = self.bytes.len().next_multiple_of(16);
         self.bytes.resize(start, 0);
         self.bytes.extend_from_slice(&arch::RAISE_THUNK);
-        self.starts.insert(CodeKey::Raise.into(), start as u32);
+        self.starts.insert(CodeKey::Raise.into(), start as u32 + arch::RAISE_ENTRY);
         start as u32
     }
 }

@@ -15,6 +15,7 @@
 //! may carry out in part before it faults.
 
 use super::path_facts::Check;
+use super::repeats::Key;
 use super::translator::Translator;
 use crate::abi::{GUARDED_REACH_BYTES, MemoryIndex, Trap};
 use crate::arch::WHOLE_STORE_BYTES;
@@ -128,7 +129,7 @@ impl Translator<'_, '_> {
                 index: index_64,
                 address,
                 comparison: None,
-                constant: None,
+                addition: None,
                 effects,
             };
             self.facts.set_check(key, check);
@@ -162,9 +163,9 @@ impl Translator<'_, '_> {
             },
             |check| check.address,
         );
-        if let Some((comparison, constant)) = made {
+        if let Some((comparison, addition)) = made {
             let effects = self.facts.effects;
-            let check = Check { reach, index: index_64, address, comparison, constant, effects };
+            let check = Check { reach, index: index_64, address, comparison, addition, effects };
             self.facts.set_check(key, check);
         }
         // Room for the offsets of a copy in place.
@@ -213,7 +214,7 @@ impl Translator<'_, '_> {
     }
 
     /// Traps unless `index + reach <= length`. Returns the comparison, unless
-    /// it must stay as it is, and the constant that it adds, if any.
+    /// it must stay as it is, and the addition before it, if any.
     fn check_end(
         &mut self,
         memory: MemoryIndex,
@@ -229,7 +230,8 @@ impl Translator<'_, '_> {
             // If widened, it would need the test for the carry.
             return (self.definition(outside).filter(|_| !is_64), None);
         }
-        let reach = self.builder.ins().iconst(types::I64, reach as i64);
+        let reach = self
+            .repeated(Key::Reach(reach), |builder| builder.ins().iconst(types::I64, reach as i64));
         let end = self.builder.ins().iadd(index, reach);
         if is_64 {
             let carried = self.builder.ins().icmp(IntCC::UnsignedLessThan, end, index);
@@ -237,7 +239,7 @@ impl Translator<'_, '_> {
         }
         let outside = self.builder.ins().icmp(IntCC::UnsignedGreaterThan, end, len);
         self.trap_if(outside, Trap::MemoryOutOfBounds);
-        (self.definition(outside), self.definition(reach))
+        (self.definition(outside), self.definition(end))
     }
 
     /// Widens an earlier check to cover a later access that reaches further.
@@ -246,12 +248,23 @@ impl Translator<'_, '_> {
             return false;
         }
         let Some(comparison) = check.comparison else { return false };
-        let func = &mut *self.builder.func;
         let imm = Imm64::new(reach as i64);
-        match check.constant {
-            Some(constant) => {
-                func.dfg.insts[constant] =
-                    InstructionData::UnaryImm { opcode: Opcode::Iconst, imm };
+        let func = &mut *self.builder.func;
+        match check.addition {
+            Some(addition) => {
+                let [_, constant] = *func.dfg.inst_args(addition) else { return false };
+                match func.dfg.value_def(constant).inst() {
+                    // No other check uses the constant.
+                    Some(inst) if self.repeats.take(Key::Reach(check.reach), constant) => {
+                        func.dfg.insts[inst] =
+                            InstructionData::UnaryImm { opcode: Opcode::Iconst, imm };
+                    }
+                    _ => {
+                        let mut cursor = FuncCursor::new(func).at_inst(addition);
+                        let constant = cursor.ins().iconst(types::I64, imm);
+                        func.dfg.inst_args_mut(addition)[1] = constant;
+                    }
+                }
             }
             None => {
                 let [index, len] = *func.dfg.inst_args(comparison) else { return false };
@@ -263,7 +276,7 @@ impl Translator<'_, '_> {
                     cond: IntCC::UnsignedGreaterThan,
                     args: [end, len],
                 };
-                check.constant = self.definition(reach);
+                check.addition = self.definition(end);
             }
         }
         self.facts.set_check(key, Check { reach, ..check });

@@ -19,8 +19,8 @@ pub(super) struct Check {
     pub(super) index: Value,
     /// The memory's base plus the index.
     pub(super) address: Value,
-    /// The constant that the check adds to the index, if it adds any.
-    pub(super) constant: Option<Inst>,
+    /// Where the check adds its reach to the index, if it does.
+    pub(super) addition: Option<Inst>,
     /// The comparison with the memory's length, if it may be changed.
     pub(super) comparison: Option<Inst>,
     /// [`PathFacts::effects`] when it was made.

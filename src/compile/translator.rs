@@ -12,11 +12,13 @@ use super::control_stack::ControlFrame;
 use super::locals::Locals;
 use super::path_facts::PathFacts;
 use super::regions::Regions;
+use super::repeats::{Key, Repeats};
 use super::settings::CompileSettings;
 use super::signature::{self, NEVER_REACHED, POINTER, VECTOR, builtin_signature, plain};
 use super::sites::{SiteKind, Sites};
 use crate::abi::{Builtin, FuncIndex, Trap, TypeIndex, VmOffsets};
 use crate::artifact::{ModuleInfo, ValType};
+use cranelift_codegen::ir::immediates::{Ieee32, Ieee64};
 use cranelift_codegen::ir::{
     Block, BlockArg, FuncRef, Inst, InstBuilder, MemFlagsData, SigRef, Signature, Type, Value,
     types,
@@ -60,6 +62,7 @@ pub(super) struct Translator<'f, 'm> {
     /// Fuel used since it was last written back.
     pub(super) pending_fuel: u32,
     pub(super) facts: PathFacts,
+    pub(super) repeats: Repeats,
     /// Types of indirect calls.
     pub(super) indirectly_called: Vec<TypeIndex>,
     internal_signatures: HashMap<TypeIndex, SigRef>,
@@ -91,6 +94,7 @@ impl<'f, 'm> Translator<'f, 'm> {
             operands_passed: 0,
             pending_fuel: 0,
             facts: PathFacts::new(assignments),
+            repeats: Repeats::default(),
             indirectly_called: Vec::new(),
             sites,
             internal_signatures: HashMap::new(),
@@ -106,6 +110,34 @@ impl<'f, 'm> Translator<'f, 'm> {
             operands: self.operands_passed,
             references_over_calls: self.references_over_calls,
         }
+    }
+
+    /// What `key` stands for: made by `make`, unless this block has made it already.
+    pub(super) fn repeated(
+        &mut self,
+        key: Key,
+        make: impl FnOnce(&mut FunctionBuilder<'f>) -> Value,
+    ) -> Value {
+        let block = self.builder.current_block();
+        if let Some(value) = self.repeats.find(key, block) {
+            return value;
+        }
+        let value = make(&mut self.builder);
+        self.repeats.note(key, block, value);
+        value
+    }
+
+    /// An integer constant.
+    pub(super) fn integer(&mut self, ty: Type, value: i64) -> Value {
+        self.repeated(Key::Constant(ty, value as u64), |builder| builder.ins().iconst(ty, value))
+    }
+
+    /// A constant of type f32, or, if `ty` is not that, f64.
+    pub(super) fn float(&mut self, ty: Type, bits: u64) -> Value {
+        self.repeated(Key::Constant(ty, bits), |builder| match ty {
+            types::F32 => builder.ins().f32const(Ieee32::with_bits(bits as u32)),
+            _ => builder.ins().f64const(Ieee64::with_bits(bits)),
+        })
     }
 
     /// Pushes a value that needs no stack map.

@@ -79,7 +79,7 @@ impl Pair {
         }
         for Compiled { bytes, values, heap, .. } in [once, twice] {
             let most = match values {
-                Some(values) => (4 << 20) + 1200 * bytes + 1600 * values,
+                Some(values) => (4 << 20) + 2000 * bytes + 1600 * values,
                 None => (8 << 20) + 400 * bytes,
             };
             if heap.peak > most {

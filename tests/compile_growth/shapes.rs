@@ -90,6 +90,11 @@ pub const SHAPES: &[Shape] = &[
         let table = [vec![0x41, 0, BR_TABLE], leb(n - 1), each(n, |_| vec![0])].concat();
         one(0, &times(20, &[vec![BLOCK, EMPTY], table, vec![END]].concat()))
     }),
+    shape("entries of branch tables, two targets in turn", 1000, |n| {
+        let entries = each(n, |k| vec![(k & 1) as u8]);
+        let table = [&LOADED[..], &[BR_TABLE], &leb(n - 1), &entries, &[0]].concat();
+        one(0, &times(20, &[&[BLOCK, EMPTY, BLOCK, EMPTY], &table[..], &[END, END]].concat()))
+    }),
     shape("a local and depths of a branch table", 3000, |n| {
         let table = [vec![0x41, 0, BR_TABLE], leb(n - 1), each(n, leb)].concat();
         let ends = times(n, &[vec![END], increment(0)].concat());
@@ -126,6 +131,13 @@ pub const SHAPES: &[Shape] = &[
         let branches = times(n, &[0x20, 0, BR_IF, 0]);
         let operands = each(n, |k| [get(0), constant(k), vec![ADD]].concat());
         one(1, &[operands, branches, times(n, &[DROP])].concat())
+    }),
+    shape("results that stay below calls", 350, |n| {
+        let calls = [times(n, &[CALL, 1]), times(n, &[DROP])].concat();
+        Module::new(&[[0x60, 0, 1, I32].to_vec()])
+            .function(0, (0, I32), &calls)
+            .function(1, (0, I32), &[0x41, 0])
+            .bytes()
     }),
     shape("operands below calls", 2000, |n| {
         let operands = each(n, |k| [get(0), constant(k), vec![ADD]].concat());
@@ -227,7 +239,7 @@ pub const SHAPES: &[Shape] = &[
         one(1, &[values, loads, times(n, &[DROP])].concat())
     }),
     // Seen to exhaust the heap of a kernel, or to take minutes.
-    shape("A2: conversions that may trap", 20_000, |n| {
+    shape("A2: conversions that may trap", 40_000, |n| {
         one(0, &times(n, &[0x43, 0, 0, 0, 0, 0xa8, DROP]))
     }),
     shape("A3: loads, a quarter as many locals", 4000, |n| loads(n, n / 4, &[])),

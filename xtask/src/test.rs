@@ -104,6 +104,10 @@ pub fn run(args: &Args) -> Result<ExitCode> {
             Ok(()) => tally.one("instructions of compiling", growth::instructions),
         }
         lints::clippy_of_the_rest(&mut tally);
+        tally.check("tests of the benchmarks", || {
+            let test = ["test", "--locked", "--release"];
+            counted(&mut cargo::command(&paths::root().join("benches"), &test))
+        });
         tally.one("benchmarks run", || {
             let run = ["run", "--locked", "--release", "--", "--quick"];
             cargo::run(&paths::root().join("benches"), &run)

@@ -28,7 +28,8 @@ pub fn publish(outcomes: &[Outcome], quick: bool) -> Result<(), String> {
     Ok(())
 }
 
-fn folder() -> PathBuf {
+/// Where results and what the benchmarks fetch are kept.
+pub fn folder() -> PathBuf {
     let target = std::env::var_os("CARGO_TARGET_DIR")
         .map_or_else(|| concat!(env!("CARGO_MANIFEST_DIR"), "/../target").into(), PathBuf::from);
     target.join("bench")

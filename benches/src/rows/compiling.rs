@@ -1,10 +1,13 @@
-//! Compiling: time on a single thread, and bytes of code. Wasmtime is built
+//! Compiling: time on a single thread, bytes of code, and heap. Wasmtime is built
 //! without parallel compilation and has no cache.
 
+use crate::heap;
 use crate::measure::{Goal, Row, Sample, Who, timed};
+use crate::packages::REAL_MODULES;
 use crate::rig::{kernref_engine, wasmtime_engine};
 use crate::yardstick;
 use kernref::__internals::{CompileSettings, count_instructions};
+use std::cell::OnceCell;
 use std::fmt::Write;
 use std::hint::black_box;
 use std::rc::Rc;
@@ -14,42 +17,102 @@ const LARGE: &[u8] = include_bytes!("../../../examples/guests/prebuilt/large.was
 
 const SMALL_MODULES: u32 = 200;
 
-/// One goal, and so one row, per peer; the last with guard pages.
-const GOALS: [(Who, f64, &[Who]); 3] = [
-    (Who::Kernref, 1.0, &[Who::W1]),
-    (Who::Kernref, 0.6, &[Who::W2]),
-    (Who::Guards, 1.0, &[Who::W1]),
+/// One of Kernref's modes beside one peer: a row for time and a row for code.
+struct Match {
+    us: Who,
+    peer: &'static [Who],
+    /// At most so many times as much as the peer.
+    time: f64,
+    code: Option<f64>,
+}
+
+const fn pair(us: Who, peer: &'static [Who], time: f64, code: Option<f64>) -> Match {
+    Match { us, peer, time, code }
+}
+
+const LARGE_MODULE: [Match; 3] = [
+    pair(Who::Kernref, &[Who::W1], 1.0, Some(1.1)),
+    pair(Who::Kernref, &[Who::W2], 0.6, Some(0.6)),
+    pair(Who::Guards, &[Who::W1], 0.75, Some(1.0)),
 ];
+const SMALL: [Match; 3] = [
+    pair(Who::Kernref, &[Who::W1], 1.0, Some(1.0)),
+    pair(Who::Kernref, &[Who::W2], 0.6, Some(0.6)),
+    pair(Who::Guards, &[Who::W1], 1.0, Some(1.0)),
+];
+const REAL: [Match; 2] =
+    [pair(Who::Kernref, &[Who::W1], 1.1, None), pair(Who::Guards, &[Who::W1], 1.0, None)];
 
 type Modules = Rc<[Vec<u8>]>;
 
+/// What is compiled.
+struct Subject {
+    name: &'static str,
+    /// Made, or fetched, when the first of its rows is measured.
+    modules: Rc<dyn Fn() -> Result<Modules, String>>,
+    max_samples: usize,
+    matches: &'static [Match],
+    /// The most bytes of heap for each byte of the modules.
+    heap: Option<f64>,
+}
+
+impl Subject {
+    fn new(
+        name: &'static str,
+        (matches, heap): (&'static [Match], Option<f64>),
+        max_samples: usize,
+        make: impl Fn() -> Result<Modules, String> + 'static,
+    ) -> Self {
+        let made = OnceCell::new();
+        let modules = Rc::new(move || made.get_or_init(&make).clone());
+        Self { name, modules, max_samples, matches, heap }
+    }
+
+    fn rows(&self) -> Vec<Row> {
+        let mut rows = Vec::new();
+        for Match { us, peer: of, time, code } in self.matches {
+            let (us, peer) = (*us, of[0]);
+            let how = if us == Who::Guards { ", guard pages" } else { "" };
+            let title =
+                |what: &str| format!("compile: {}, {what}{how}, to {}", self.name, peer.name());
+            let goal = |at_most| Goal { at_most, of };
+            let make = self.modules.clone();
+            let mut row = Row::try_new(title("time"), Some(goal(*time)), move || {
+                Ok(times(make()?, us, peer))
+            });
+            (row.unit, row.max_ops, row.max_samples) = ("ms", 1, self.max_samples);
+            rows.push(row);
+            let make = self.modules.clone();
+            let mut row =
+                Row::try_new(title("code"), code.map(goal), move || Ok(sizes(&make()?, us, peer)));
+            (row.unit, row.exact) = ("KiB", true);
+            rows.push(row);
+        }
+        let make = self.modules.clone();
+        let goal = self.heap.map(|at_most| Goal { at_most, of: &[] });
+        let title = format!("compile: {}, heap for each byte", self.name);
+        let mut row = Row::try_new(title, goal, move || Ok(heaps(&make()?)));
+        (row.unit, row.exact) = ("bytes", true);
+        rows.push(row);
+        rows
+    }
+}
+
 /// All rows.
 pub fn rows() -> Vec<Row> {
-    let mut rows = Vec::new();
-    for (name, modules, max_samples) in
-        [("2.4 MB", large_module as fn() -> Modules, 5), ("200 small modules", small_modules, 21)]
-    {
-        for (us, at_most, of) in GOALS {
-            let goal = || Some(Goal { at_most, of });
-            let to = of[0];
-            let how = if us == Who::Guards { ", guard pages" } else { "" };
-            let title = |what: &str| format!("compile: {name}, {what}{how}, to {}", to.name());
-            let mut time = Row::new(title("time"), goal(), move || times(modules(), us, to));
-            (time.unit, time.max_ops, time.max_samples) = ("ms", 1, max_samples);
-            let mut bytes = Row::new(title("code"), goal(), move || sizes(modules(), us, to));
-            (bytes.unit, bytes.exact) = ("KiB", true);
-            rows.extend([time, bytes]);
-        }
-    }
+    let mut subjects = vec![
+        Subject::new("2.4 MB", (&LARGE_MODULE, Some(60.0)), 5, || Ok(Rc::new([LARGE.to_vec()]))),
+        Subject::new("200 small modules", (&SMALL, None), 21, || Ok(small_modules())),
+    ];
+    subjects.extend(REAL_MODULES.map(|module| {
+        Subject::new(module.name, (&REAL, None), 5, move || Ok(Rc::new([module.bytes()?])))
+    }));
+    let mut rows: Vec<_> = subjects.iter().flat_map(Subject::rows).collect();
     let goal = Goal { at_most: 1.0, of: &[Who::CraneliftWasm] };
     let mut row = Row::new("translate: 2.4 MB", Some(goal), translations);
     (row.unit, row.max_ops, row.max_samples) = ("ms", 1, 11);
     rows.push(row);
     rows
-}
-
-fn large_module() -> Modules {
-    Rc::new([LARGE.to_vec()])
 }
 
 /// Modules such as kernel extensions might be: some functions, a table, a memory.
@@ -83,34 +146,45 @@ fn small_module(seed: u32) -> Vec<u8> {
     wat::parse_str(text).expect("the text is right")
 }
 
-/// Kernref in one of its modes, and one peer.
-fn times(modules: Modules, us: Who, peer: Who) -> Vec<(Who, Sample)> {
-    let ms = |ops, work: &mut dyn FnMut()| timed(ops, work) / 1e6;
-    let kernref = {
-        let (engine, modules) = (kernref_engine(us, 1 << 10), modules.clone());
-        move |ops| {
-            ms(ops, &mut || {
-                for module in modules.iter() {
-                    black_box(kernref::Module::new(&engine, module).expect("it compiles"));
-                }
-            })
-        }
-    };
-    let wasmtime = {
-        let engine = wasmtime_engine(peer);
-        move |ops| {
-            ms(ops, &mut || {
+/// Compiles all of them, one after another.
+fn compiler(modules: Modules, who: Who) -> Box<dyn FnMut()> {
+    match who {
+        Who::W1 | Who::W2 => {
+            let engine = wasmtime_engine(who);
+            Box::new(move || {
                 for module in modules.iter() {
                     black_box(wasmtime::Module::new(&engine, module).expect("it compiles"));
                 }
             })
         }
+        _ => {
+            let engine = kernref_engine(who, 1 << 10);
+            Box::new(move || {
+                for module in modules.iter() {
+                    black_box(kernref::Module::new(&engine, module).expect("it compiles"));
+                }
+            })
+        }
+    }
+}
+
+/// Kernref in one of its modes, and one peer.
+fn times(modules: Modules, us: Who, peer: Who) -> Vec<(Who, Sample)> {
+    let contender = |who| {
+        let mut compile = compiler(modules.clone(), who);
+        let sample: Sample = Box::new(move |ops| timed(ops, &mut compile) / 1e6);
+        (who, sample)
     };
-    vec![(us, Box::new(kernref)), (peer, Box::new(wasmtime))]
+    vec![contender(us), contender(peer)]
+}
+
+/// A sample that has been taken already.
+fn taken(who: Who, value: f64) -> (Who, Sample) {
+    (who, Box::new(move |_| value))
 }
 
 /// Machine code only: no stack maps or other tables.
-fn sizes(modules: Modules, us: Who, peer: Who) -> Vec<(Who, Sample)> {
+fn sizes(modules: &Modules, us: Who, peer: Who) -> Vec<(Who, Sample)> {
     let (kernref, wasmtime) = (kernref_engine(us, 1 << 10), wasmtime_engine(peer));
     let ours = modules
         .iter()
@@ -118,8 +192,20 @@ fn sizes(modules: Modules, us: Who, peer: Who) -> Vec<(Who, Sample)> {
     let theirs = modules
         .iter()
         .map(|module| wasmtime::Module::new(&wasmtime, module).expect("it compiles").text().len());
-    let kib = |bytes: usize| -> Sample { Box::new(move |_| bytes as f64 / 1024.0) };
-    vec![(us, kib(ours.sum())), (peer, kib(theirs.sum()))]
+    let kib = |bytes: usize| bytes as f64 / 1024.0;
+    vec![taken(us, kib(ours.sum())), taken(peer, kib(theirs.sum()))]
+}
+
+/// The heap at its fullest, divided by the size of the module; of several, of all
+/// of them. An engine's own is not counted, nor is memory from the system.
+fn heaps(modules: &Modules) -> Vec<(Who, Sample)> {
+    let bytes: usize = modules.iter().map(Vec::len).sum();
+    let heap = |who| {
+        let peak: u64 =
+            modules.iter().map(|module| heap::peak(compiler(Rc::new([module.clone()]), who))).sum();
+        taken(who, peak as f64 / bytes as f64)
+    };
+    [Who::Kernref, Who::Guards, Who::W1, Who::W2].map(heap).into()
 }
 
 /// Validation and translation, without code generation.

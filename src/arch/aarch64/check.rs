@@ -50,6 +50,27 @@ pub const RAISE_THUNK: [u8; 32] = [
     0, 0, 0, 0, 0, 0, 0, 0,
 ];
 
+/// See [`crate::arch::RAISE_WORDS_AT`].
+pub const RAISE_WORDS_AT: usize = 16;
+
+/// See [`crate::arch::RAISE_ENTRY`].
+#[cfg(feature = "compile")]
+pub const RAISE_ENTRY: u32 = 0;
+
+/// See [`crate::arch::RAISE_STEP`]: there are none.
+#[cfg(feature = "compile")]
+pub const RAISE_STEP: u8 = 0;
+
+/// See [`crate::arch::CHECKS_PER_CALL`]: a call is no longer than a trap.
+#[cfg(feature = "compile")]
+pub const CHECKS_PER_CALL: usize = 1;
+
+/// See [`crate::arch::shared_call_frame`].
+#[cfg(feature = "compile")]
+pub fn shared_call_frame(_frame_bytes: u32) -> Option<u8> {
+    None
+}
+
 /// See [`crate::arch::CHECK_TRAP`]: the code generator's `udf`.
 #[cfg(feature = "compile")]
 pub const CHECK_TRAP: &[u8] = &[0x1f, 0xc1, 0x00, 0x00];

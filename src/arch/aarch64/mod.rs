@@ -11,11 +11,12 @@ mod signal;
 mod stack_switch;
 mod sync;
 
-pub use check::raise;
 #[cfg(feature = "compile")]
 pub use check::{
-    CHECK_TRAP, RAISE_CALL, RAISE_CALL_IN_PLACE, RAISE_THUNK, link_call, redirect_check,
+    CHECK_TRAP, CHECKS_PER_CALL, RAISE_CALL, RAISE_CALL_IN_PLACE, RAISE_ENTRY, RAISE_STEP,
+    RAISE_THUNK, link_call, redirect_check, shared_call_frame,
 };
+pub use check::{RAISE_WORDS_AT, raise};
 pub use entry::{enter, unwind};
 #[cfg(feature = "compile")]
 pub use fault::WHOLE_STORE_BYTES;

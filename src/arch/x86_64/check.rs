@@ -4,6 +4,12 @@
 //! the function. The compiler directs the `jcc` to a call of the module's raise
 //! thunk instead, so that the `ud2` is never reached. The call's return address
 //! names the check.
+//!
+//! A call takes five bytes, so checks of a function share it: before it stands
+//! a row of `push`, and each check enters the row at another place. How many
+//! words were pushed is the distance between the stack pointer and the bottom of
+//! the frame, whose size is behind the call. The thunk takes as many bytes off
+//! the return address, which then names the check.
 
 use crate::abi::VmStoreContext;
 use core::arch::naked_asm;
@@ -40,17 +46,55 @@ pub unsafe extern "C" fn raise() -> ! {
     )
 }
 
-/// See [`crate::arch::RAISE_THUNK`]. `mov rax, [rip + 17]`; `jmp [rip + 3]`;
-/// three bytes of `int3`; two words.
+/// See [`crate::arch::RAISE_THUNK`]. Shared calls arrive at its first byte, others
+/// at [`RAISE_ENTRY`].
 #[cfg(feature = "compile")]
 #[rustfmt::skip]
-pub const RAISE_THUNK: [u8; 32] = [
-    0x48, 0x8b, 0x05, 17, 0, 0, 0,
-    0xff, 0x25, 3, 0, 0, 0,
-    0xcc, 0xcc, 0xcc,
+pub const RAISE_THUNK: [u8; RAISE_WORDS_AT + 16] = [
+    0x58,                               // pop rax
+    0x0f, 0xb6, 0x08,                   // movzx ecx, byte ptr [rax]
+    0xc1, 0xe1, FRAME_SHIFT,            // shl ecx, 4
+    0x48, 0x89, 0xea,                   // mov rdx, rbp
+    0x48, 0x29, 0xca,                   // sub rdx, rcx
+    0x48, 0x89, 0xd1,                   // mov rcx, rdx
+    0x48, 0x29, 0xe1,                   // sub rcx, rsp
+    0xc1, 0xe9, 3,                      // shr ecx, 3
+    0x48, 0x29, 0xc8,                   // sub rax, rcx
+    0x48, 0x89, 0xd4,                   // mov rsp, rdx
+    0x50,                               // push rax
+    0x48, 0x8b, 0x05, 20, 0, 0, 0,      // mov rax, [rip + 20]: the second word
+    0xff, 0x25, 6, 0, 0, 0,             // jmp [rip + 6]: the first word
+    0xcc, 0xcc, 0xcc, 0xcc, 0xcc, 0xcc, // int3
     0, 0, 0, 0, 0, 0, 0, 0,
     0, 0, 0, 0, 0, 0, 0, 0,
 ];
+
+/// See [`crate::arch::RAISE_WORDS_AT`].
+pub const RAISE_WORDS_AT: usize = 48;
+
+/// See [`crate::arch::RAISE_ENTRY`].
+#[cfg(feature = "compile")]
+pub const RAISE_ENTRY: u32 = 29;
+
+/// See [`crate::arch::RAISE_STEP`]: `push rax`.
+#[cfg(feature = "compile")]
+pub const RAISE_STEP: u8 = 0x50;
+
+/// See [`crate::arch::CHECKS_PER_CALL`]. The words that are pushed lie below the
+/// frame, where there is room for [`crate::abi::STACK_MARGIN_BYTES`].
+#[cfg(feature = "compile")]
+pub const CHECKS_PER_CALL: usize = 16;
+
+/// Frames are multiples of 16 bytes.
+#[cfg(feature = "compile")]
+const FRAME_SHIFT: u8 = 4;
+
+/// See [`crate::arch::shared_call_frame`].
+#[cfg(feature = "compile")]
+pub fn shared_call_frame(frame_bytes: u32) -> Option<u8> {
+    let units = frame_bytes >> FRAME_SHIFT;
+    u8::try_from(units).ok().filter(|_| units << FRAME_SHIFT == frame_bytes)
+}
 
 /// See [`crate::arch::CHECK_TRAP`]: `ud2`.
 #[cfg(feature = "compile")]
@@ -115,8 +159,14 @@ pub fn link_call(field: &mut [u8; 4], distance: i64) -> bool {
 
 #[cfg(all(test, feature = "compile"))]
 mod tests {
-    use super::{link_call, redirect_check};
+    use super::{link_call, redirect_check, shared_call_frame};
     use std::vec::Vec;
+
+    #[test]
+    fn frames_that_a_byte_can_tell_share_calls() {
+        assert_eq!([0, 16, 4080].map(shared_call_frame), [Some(0), Some(1), Some(255)]);
+        assert_eq!([8, 4096, u32::MAX].map(shared_call_frame), [None; 3]);
+    }
 
     /// `jcc` at the current end, to `target`.
     fn jcc(code: &mut Vec<u8>, condition: u8, target: usize) {

@@ -1,5 +1,6 @@
 //! Structured control: blocks, loops, conditionals, branches, return.
 
+use super::dispatch;
 use crate::abi::{Trap, TypeIndex};
 use crate::artifact::ValType;
 use crate::compile::assignments::LARGE_TABLE;
@@ -8,7 +9,7 @@ use crate::compile::declare::val_type;
 use crate::compile::op::done::Done;
 use crate::compile::translator::Translator;
 use crate::error::{Error, Result};
-use cranelift_codegen::ir::{Block, BlockCall, InstBuilder, JumpTableData};
+use cranelift_codegen::ir::{Block, InstBuilder};
 use hashbrown::HashMap;
 use std_alloc::vec::Vec;
 use wasmparser::{BlockType, BrTable, Operator};
@@ -214,11 +215,7 @@ fn branch_table(t: &mut Translator<'_, '_>, targets: &BrTable<'_>) -> Result<()>
         let (target, _) = branch_target(t, depth);
         blocks.push(relay(t, depth, target));
     }
-    let pool = &mut t.builder.func.dfg.value_lists;
-    let default = BlockCall::new(default, [], pool);
-    let blocks: Vec<_> = blocks.into_iter().map(|block| BlockCall::new(block, [], pool)).collect();
-    let table = t.builder.create_jump_table(JumpTableData::new(default, &blocks));
-    t.builder.ins().br_table(index, table);
+    dispatch::branch(&mut t.builder, index, &blocks, default);
     for (block, target) in order {
         t.builder.switch_to_block(block);
         t.builder.seal_block(block);

@@ -10,7 +10,6 @@ use crate::abi::Trap;
 use crate::compile::op::done::Done;
 use crate::compile::translator::Translator;
 use cranelift_codegen::ir::condcodes::FloatCC;
-use cranelift_codegen::ir::immediates::{Ieee32, Ieee64};
 use cranelift_codegen::ir::{InstBuilder, MemFlagsData, Type, types};
 use wasmparser::Operator;
 
@@ -76,18 +75,19 @@ fn truncate(t: &mut Translator<'_, '_>, from: Type, to: Type, signed: bool) {
     let unordered = t.builder.ins().fcmp(FloatCC::Unordered, a, a);
     t.trap_if(unordered, Trap::BadConversionToInteger);
     let (lower, lower_converts, upper) = bounds(from, to, signed);
-    let mut float = |value: f64| match from {
-        types::F32 => t.builder.ins().f32const(Ieee32::with_float(value as f32)),
-        _ => t.builder.ins().f64const(Ieee64::with_float(value)),
+    let bits = |value: f64| match from {
+        types::F32 => (value as f32).to_bits().into(),
+        _ => value.to_bits(),
     };
-    let (lower, upper) = (float(lower), float(upper));
+    let lower = t.float(from, bits(lower));
     let below = match lower_converts {
         true => t.builder.ins().fcmp(FloatCC::LessThan, a, lower),
         false => t.builder.ins().fcmp(FloatCC::LessThanOrEqual, a, lower),
     };
+    t.trap_if(below, Trap::IntegerOverflow);
+    let upper = t.float(from, bits(upper));
     let above = t.builder.ins().fcmp(FloatCC::GreaterThanOrEqual, a, upper);
-    let outside = t.builder.ins().bor(below, above);
-    t.trap_if(outside, Trap::IntegerOverflow);
+    t.trap_if(above, Trap::IntegerOverflow);
     t.push(a);
     saturate(t, to, signed);
 }

@@ -6,6 +6,7 @@ mod call;
 mod compare;
 pub(super) mod control;
 mod convert;
+mod dispatch;
 mod done;
 mod memory;
 mod numeric;

@@ -6,7 +6,6 @@ use crate::compile::op::done::Done;
 use crate::compile::regions::trusted;
 use crate::compile::signature::value_type;
 use crate::compile::translator::Translator;
-use cranelift_codegen::ir::immediates::{Ieee32, Ieee64};
 use cranelift_codegen::ir::{InstBuilder, types};
 use wasmparser::Operator;
 
@@ -26,19 +25,19 @@ pub(super) fn translate(t: &mut Translator<'_, '_>, op: &Operator<'_>) -> Done {
             t.push(value);
         }
         Operator::I32Const { value } => {
-            let value = t.builder.ins().iconst(types::I32, i64::from(value as u32));
+            let value = t.integer(types::I32, i64::from(value as u32));
             t.push(value);
         }
         Operator::I64Const { value } => {
-            let value = t.builder.ins().iconst(types::I64, value);
+            let value = t.integer(types::I64, value);
             t.push(value);
         }
         Operator::F32Const { value } => {
-            let value = t.builder.ins().f32const(Ieee32::with_bits(value.bits()));
+            let value = t.float(types::F32, value.bits().into());
             t.push(value);
         }
         Operator::F64Const { value } => {
-            let value = t.builder.ins().f64const(Ieee64::with_bits(value.bits()));
+            let value = t.float(types::F64, value.bits());
             t.push(value);
         }
         Operator::Drop => {

@@ -16,6 +16,7 @@ mod hostile;
 mod interrupt;
 mod limits;
 mod linking;
+mod many_checks;
 mod memory;
 mod needs;
 mod nesting;
@@ -212,6 +213,9 @@ cases! {
         a_refused_instance_leaves_nothing,
         constant_expressions_with_arithmetic,
         many_instances_and_modules_of_one_store,
+    }
+    many_checks {
+        each_of_many_checks_is_named,
     }
     memory {
         the_host_reads_and_writes,
