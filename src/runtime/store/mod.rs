@@ -159,7 +159,7 @@ impl<T: 'static> Store<T> {
         self.as_context_mut().set_epoch_deadline(ticks);
     }
 
-    /// Sets the fuel that is left, one unit per operator of Wasm.
+    /// Sets the fuel that is left; [`crate::Config::consume_fuel`] says what costs how much.
     /// A new store has none.
     ///
     /// # Errors

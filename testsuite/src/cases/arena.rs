@@ -1,14 +1,14 @@
 //! Small or full arenas, and quotas: a call either gives the right result or is
 //! refused, and nothing leaks.
 
-use crate::support::{Census, Maybe, Setup, instance, linked, module, number};
+use crate::support::{Census, Maybe, Setup, instance, linked, module, number, tools};
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 use alloc::{format, vec};
 use core::mem::MaybeUninit;
 use kernref::{
-    Caller, Config, Engine, Error, ExternRef, Global, GlobalType, Linker, Misuse, RefType, Rooted,
-    Store, Table, TableType, Trap, Val, ValType,
+    Caller, Config, Engine, Error, Extern, ExternRef, Global, GlobalType, Linker, Misuse, RefType,
+    Rooted, Store, Table, TableType, Trap, Val, ValType,
 };
 
 type Five = (Maybe, Maybe, Maybe, Maybe, Maybe);
@@ -112,6 +112,41 @@ pub fn five_in_and_four_out(setup: Setup) {
             }
         });
     }
+}
+
+pub fn the_host_makes_room_for_globals(setup: Setup) {
+    // Wasm has let go of what fills the arena, but nobody has collected yet.
+    setup.each_config(slots(4), |engine| {
+        let mut linker = tools(engine);
+        let store_two = |mut caller: Caller<'_, Census>| -> kernref::Result<()> {
+            let global = caller.get_export("g").and_then(Extern::into_global).unwrap();
+            let object = caller.data().object(7);
+            global.set(&mut caller, object.into())?;
+            let ty = GlobalType { content: ValType::EXTERNREF, mutable: false };
+            let object = caller.data().object(8);
+            let made = Global::new(&mut caller, ty, object.into())?;
+            assert!(made.get(&caller)?.extern_ref().flatten().is_some_and(|o| number(o) == 8));
+            Ok(())
+        };
+        linker.func_wrap("h", "store", store_two).unwrap();
+        let (mut store, instance) = linked(
+            &linker,
+            Census::default(),
+            r#"(module
+                (import "h" "make" (func $make (param i32) (result externref)))
+                (import "h" "store" (func $store))
+                (global (export "g") (mut externref) (ref.null extern))
+                (func (export "run")
+                    (drop (call $make (i32.const 1))) (drop (call $make (i32.const 2)))
+                    (drop (call $make (i32.const 3))) (drop (call $make (i32.const 4)))
+                    (call $store)))"#,
+        );
+        let run = instance.get_typed_func::<(), ()>(&mut store, "run").unwrap();
+        run.call(&mut store, ()).unwrap();
+        assert_eq!(store.data().alive(), 2);
+        run.call(&mut store, ()).unwrap();
+        assert_eq!(store.data().alive(), 3);
+    });
 }
 
 pub fn the_same_untyped(setup: Setup) {

@@ -2,6 +2,7 @@
 
 mod arena;
 mod bounds;
+mod bulk;
 mod calls;
 mod checks;
 mod collecting;
@@ -53,6 +54,7 @@ cases! {
         nulls_take_no_room,
         nulls_of_typed_calls_take_no_room_either,
         a_full_arena_refuses_the_host_too,
+        the_host_makes_room_for_globals,
         what_the_host_could_not_store_is_released,
         a_refused_table_releases_its_initial_value,
         room_comes_back,
@@ -66,6 +68,13 @@ cases! {
         copies_that_overlap,
         segments_at_the_edge,
         growth_is_seen_at_once,
+    }
+    bulk {
+        every_kind_of_operator_costs_what_it_should,
+        the_epoch_is_checked_after_each_piece,
+        what_was_done_before_an_interruption_stays_done,
+        what_a_table_is_filled_with_is_kept_meanwhile,
+        active_segments_are_work_too,
     }
     calls {
         scalars_cross_unchanged,
