@@ -120,6 +120,9 @@ pub enum Misuse {
     InvalidConfig(&'static str),
     /// The entity is shared and cannot be changed now.
     Busy,
+    /// A host function let its store be used on another stack: by another thread,
+    /// for instance. Wasm runs on one stack at a time.
+    OtherStack,
     /// The engine leaves bounds to the hardware, and the guard of the memory
     /// that the source gave is too small.
     GuardTooSmall {
@@ -285,6 +288,7 @@ impl core::fmt::Display for Misuse {
             }
             Misuse::InvalidConfig(what) => return write!(f, "invalid configuration: {what}"),
             Misuse::Busy => "entity is in use",
+            Misuse::OtherStack => "store is used on another stack than the one it runs on",
             Misuse::GuardTooSmall { needed, given } => {
                 return write!(
                     f,

@@ -17,7 +17,7 @@ use crate::artifact::{CodeSite, CodeSites, CodeSitesBuilder, StackMapBuilder, St
 use crate::error::{Error, Result};
 use cranelift_codegen::CompiledCode;
 use cranelift_codegen::binemit::Reloc;
-use cranelift_codegen::ir::{ExternalName, Function, UserExternalName};
+use cranelift_codegen::ir::{ExternalName, Function, SourceLoc, TrapCode, UserExternalName};
 use cranelift_codegen::{FinalizedMachReloc, FinalizedRelocTarget};
 use hashbrown::HashMap;
 use std_alloc::vec::Vec;
@@ -51,7 +51,6 @@ pub(super) struct CodeBuffer {
     /// The sites of the piece being appended.
     piece_sites: Vec<CodeSite>,
     check: Option<MapCheck>,
-    pieces: u32,
     may_fault: bool,
 }
 
@@ -60,11 +59,6 @@ impl CodeBuffer {
     /// accesses to memories `may_fault`, such code is refused.
     pub(super) fn new(verify: bool, may_fault: bool) -> Self {
         Self { check: verify.then(MapCheck::default), may_fault, ..Self::default() }
-    }
-
-    /// Number of pieces so far.
-    pub(super) fn pieces(&self) -> u32 {
-        self.pieces
     }
 
     /// Appends a compiled piece and returns the range it occupies.
@@ -82,7 +76,6 @@ impl CodeBuffer {
         self.bytes.resize(start, 0);
         self.bytes.extend_from_slice(code);
         self.starts.insert(key.into(), start as u32);
-        self.pieces += 1;
         for reloc in compiled.buffer.relocs() {
             self.fixups.push(fixup(start, function, reloc)?);
         }
@@ -111,6 +104,16 @@ impl CodeBuffer {
             self.piece_sites.push(CodeSite { return_offset, code_offset, module_offset, trap });
         }
         for trap in compiled.buffer.traps() {
+            if trap.code == TrapCode::STACK_OVERFLOW {
+                // The code generator's own, before it makes the frame.
+                let branch = arch::first_branch_to(compiled.buffer.data(), trap.offset);
+                let branch = branch.ok_or(Error::Bug("a check of the stack without a branch"))?;
+                let ranges = &[(SourceLoc::default(), branch)];
+                let (site, trap_at) = (sites.frame_check(), trap.offset);
+                let trap = Trap::StackOverflow;
+                self.redirect(start, &FailedCheck { site, trap, ranges, trap_at })?;
+                continue;
+            }
             match failed_checks::kind_of(trap, &located, sites, self.may_fault)? {
                 TrapKind::Never | TrapKind::Access(None) => {}
                 TrapKind::Access(Some(site)) => {

@@ -12,7 +12,7 @@ use super::regions::{field, trusted};
 use super::signature::{POINTER, value_type};
 use super::sites::Sites;
 use super::translator::{ModuleEnv, Translator};
-use crate::abi::{BYTES_PER_FUEL_LOG2, Builtin, FuncIndex, Trap, TypeIndex, VmStoreContext};
+use crate::abi::{BYTES_PER_FUEL_LOG2, Builtin, FuncIndex, TypeIndex, VmStoreContext};
 use crate::artifact::ValType;
 use crate::error::{Error, Result};
 use cranelift_codegen::ir::condcodes::IntCC;
@@ -50,6 +50,7 @@ pub(super) fn translate<'b>(
 
     let assignments = Assignments::of(body, env.info, env.settings);
     let locals = Locals::of(&assignments, budget, env.settings);
+    sites.enter(body.range().start);
     let mut t = Translator::new(builder, sites, env, context, assignments);
     t.locals = locals;
     let ty = env.info.funcs[func.index()];
@@ -76,10 +77,8 @@ pub(super) fn translate<'b>(
         t.builder.ins().return_(&results);
     }
     t.builder.switch_to_block(entry);
-    if t.makes_calls {
-        t.facts.position = body.range().start;
-        stack_check(&mut t);
-    }
+    t.facts.position = body.range().start;
+    t.stack_check()?;
     t.builder.ins().jump(start, &[]);
     t.builder.seal_block(start);
     let made = t.made();
@@ -142,17 +141,6 @@ fn declare_locals(t: &mut Translator<'_, '_>, body: &FunctionBody<'_>) -> Result
         }
     }
     Ok(())
-}
-
-/// Traps unless the stack pointer is above the store's limit. The frame is
-/// already in place here; frames larger than the margin below the limit are
-/// checked by a wrapper before they are made.
-fn stack_check(t: &mut Translator<'_, '_>) {
-    let store = t.store_context();
-    let limit = t.load_context(POINTER, store, field!(VmStoreContext, stack_limit));
-    let pointer = t.builder.ins().get_stack_pointer(POINTER);
-    let exhausted = t.builder.ins().icmp(IntCC::UnsignedLessThan, pointer, limit);
-    t.trap_if(exhausted, Trap::StackOverflow);
 }
 
 impl Translator<'_, '_> {

@@ -98,8 +98,9 @@ impl Config {
     }
 
     /// Native stack that Wasm code may use below the frame of the outermost
-    /// call into it. 128 KiB by default. Host functions that Wasm calls need
-    /// room below that.
+    /// call into it. 128 KiB by default; safe code must not promise more than the
+    /// stack has. Below that, compiled code uses at most 4 KiB more; recording a trap
+    /// there takes about as much again, and host functions need room of their own.
     pub fn max_wasm_stack(&mut self, bytes: usize) -> &mut Self {
         self.max_wasm_stack_bytes = bytes;
         self

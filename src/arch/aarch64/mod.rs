@@ -12,7 +12,8 @@ mod sync;
 pub use check::raise;
 #[cfg(feature = "compile")]
 pub use check::{
-    CHECK_TRAP, RAISE_CALL, RAISE_CALL_IN_PLACE, RAISE_THUNK, link_call, redirect_check,
+    CHECK_TRAP, RAISE_CALL, RAISE_CALL_IN_PLACE, RAISE_THUNK, first_branch_to, link_call,
+    redirect_check,
 };
 pub use entry::{enter, unwind};
 #[cfg(feature = "compile")]

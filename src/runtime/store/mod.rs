@@ -180,7 +180,12 @@ impl<T: 'static> Store<T> {
     /// bytes below the outermost call; `None` restores
     /// [`crate::Config::max_wasm_stack`]. Takes effect with the next
     /// outermost call.
-    pub fn set_stack_limit(&mut self, address: Option<usize>) {
+    ///
+    /// # Safety
+    /// As long as calls are made with this limit: the memory from the stack pointer
+    /// at each outermost call down to `address`, and as much below it as host
+    /// functions need, 8 KiB at least, is the stack's and unused.
+    pub unsafe fn set_stack_limit(&mut self, address: Option<usize>) {
         self.as_context_mut().opaque_mut().fixed_stack_limit = address.unwrap_or(0);
     }
 

@@ -156,7 +156,8 @@ fn control(store: &mut Store<Data>) -> Result<()> {
     // SAFETY: there is no code at that address, so nothing else is accessed.
     black_box(unsafe { store.engine().handle_fault(&mut FaultRegisters::default(), 0) });
     store.set_fuel(black_box(1))?;
-    store.set_stack_limit(black_box(None));
+    // SAFETY: back to what the configuration says.
+    unsafe { store.set_stack_limit(black_box(None)) };
     store.set_auto_drain(black_box(false));
     store.gc()?;
     store.gc_step(black_box(10))?;

@@ -21,6 +21,8 @@ mod memory;
 mod needs;
 mod nesting;
 mod numerics;
+#[expect(unsafe_code, reason = "paints the stack")]
+mod painted;
 mod references;
 mod rooting;
 mod sharing;
@@ -28,6 +30,7 @@ mod sizes;
 mod stack;
 mod stepping;
 mod tables;
+#[expect(unsafe_code, reason = "sets stack limits")]
 mod traps;
 
 pub use equivalence::GcOps;
@@ -241,6 +244,10 @@ cases! {
         floats_cross_unchanged,
         integer_operators,
         integers_that_change_width,
+    }
+    painted {
+        every_frame_however_it_is_entered,
+        shims_of_large_types,
     }
     references {
         an_argument_that_is_not_kept_is_released_at_return,
