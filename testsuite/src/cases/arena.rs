@@ -149,6 +149,55 @@ pub fn the_host_makes_room_for_globals(setup: Setup) {
     });
 }
 
+pub fn collections_that_free_too_little_do_not_repeat(setup: Setup) {
+    // Frames hold all but a few slots; below them, references come and go.
+    const FRAMES: u32 = 1000;
+    const ROUNDS: u32 = 3000;
+    let setup = Setup { zeal: false, ..setup };
+    for (free, is_enough) in [(2, false), (200, true)] {
+        let config = |config: &mut Config| {
+            config
+                .reference_slots(FRAMES + free)
+                .gc_threshold(Some(FRAMES + free))
+                .max_wasm_stack(200 << 10);
+        };
+        setup.each_config(config, |engine| {
+            let text = format!(
+                r#"(module
+                    (import "h" "make" (func $make (param i32) (result externref)))
+                    (import "h" "use" (func $use (param externref)))
+                    (func $down (export "down") (param i32)
+                        (local $mine externref) (local $n i32)
+                        (if (local.get 0)
+                            (then
+                                (local.set $mine (call $make (i32.const 1)))
+                                (call $down (i32.sub (local.get 0) (i32.const 1)))
+                                (call $use (local.get $mine)))
+                            (else (loop $l
+                                (drop (call $make (i32.const 2)))
+                                (br_if $l (i32.lt_u
+                                    (local.tee $n (i32.add (local.get $n) (i32.const 1)))
+                                    (i32.const {ROUNDS}))))))))"#
+            );
+            let (mut store, instance) = linked(&tools(engine), Census::default(), &text);
+            let down = instance.get_typed_func::<u32, ()>(&mut store, "down").unwrap();
+            for _ in 0..3 {
+                let before = store.gc_stats();
+                let outcome = down.call(&mut store, FRAMES);
+                let walked = store.gc_stats().frames_walked - before.frames_walked;
+                let collections = store.gc_stats().collections - before.collections;
+                assert_eq!(outcome.is_ok(), is_enough, "{free} free: {outcome:?}");
+                assert!(outcome.is_ok() || is_full(&outcome));
+                let most = if is_enough { ROUNDS / free + 2 } else { 2 };
+                assert!(collections <= most.into(), "{free} free: {collections} collections");
+                // At most so many frames for each reference that was made.
+                assert!(walked <= 256 * u64::from(FRAMES + ROUNDS), "{free} free: {walked} frames");
+                assert_eq!(store.data().alive(), 0);
+            }
+        });
+    }
+}
+
 pub fn the_same_untyped(setup: Setup) {
     for count in [1, 2, 3, 5, 8, 9] {
         setup.each_config(slots(count), |engine| {

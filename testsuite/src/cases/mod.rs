@@ -58,6 +58,7 @@ cases! {
         nulls_of_typed_calls_take_no_room_either,
         a_full_arena_refuses_the_host_too,
         the_host_makes_room_for_globals,
+        collections_that_free_too_little_do_not_repeat,
         what_the_host_could_not_store_is_released,
         a_refused_table_releases_its_initial_value,
         room_comes_back,
@@ -141,6 +142,7 @@ cases! {
         programs_from_bytes,
     }
     errors {
+        names_of_guests_are_escaped,
         malformed_and_invalid_modules,
         switched_off_features_are_named,
         configurations_are_checked,

@@ -214,7 +214,7 @@ fn enter(engine: &Engine, name: &str, text: &str, stride: usize) {
         // SAFETY: the suite's stacks have that much, and what is painted below.
         unsafe { store.set_stack_limit(Some(limit)) };
         let (mut overflowed, mut worst) = (0, 0);
-        for steps in (0..WASM / 16).step_by(stride) {
+        for steps in (0..WASM / 16 + 100).step_by(stride) {
             let outcome = &mut overflowed;
             let call = || *outcome += usize::from(!ended(down.call(&mut store, steps as u32)));
             worst = worst.max(touched(limit, call));
