@@ -51,9 +51,10 @@ unsafe impl MemorySource for Source {
         MmapMemorySource.reserve(minimum, maximum)
     }
 
-    fn commit(&self, memory: &mut LinearMemory, bytes: usize) -> Result<()> {
+    unsafe fn commit(&self, memory: &mut LinearMemory, bytes: usize) -> Result<()> {
         assert!(bytes <= self.panics_above.load(Ordering::Relaxed), "source");
-        MmapMemorySource.commit(memory, bytes)
+        // SAFETY: passed on to the caller.
+        unsafe { MmapMemorySource.commit(memory, bytes) }
     }
 
     unsafe fn release(&self, memory: LinearMemory) {

@@ -74,7 +74,8 @@ impl MemoryData {
     /// As for [`Self::new`].
     pub(crate) fn commit(&mut self, engine: &Engine, bytes: usize) -> Result<()> {
         if bytes > self.linear.committed_bytes {
-            engine.memory_source().commit(&mut self.linear, bytes)?;
+            // SAFETY: it came from the engine's source, and only that changes it.
+            unsafe { engine.memory_source().commit(&mut self.linear, bytes)? };
             if self.is_guarded(engine) && self.linear.committed_bytes != bytes {
                 return Err(COMMITS_TOO_MUCH.into());
             }

@@ -24,7 +24,7 @@ unsafe impl CodeMemory for Code {
         let base = NonNull::new(black_box(core::ptr::null_mut()));
         Ok(CodeRegion { base: base.ok_or(Error::OutOfMemory { bytes: len_bytes })?, len_bytes })
     }
-    fn publish(&self, region: &CodeRegion) -> Result<()> {
+    unsafe fn publish(&self, region: &CodeRegion) -> Result<()> {
         black_box(region);
         Ok(())
     }
