@@ -48,6 +48,9 @@ fn pay(store: &StoreOpaque, units: u64) -> Result<()> {
     if *fuel < 0 { Err(Trap::OutOfFuel.into()) } else { Ok(()) }
 }
 
+/// Does a piece of work: from one number on, so many.
+pub(crate) type Step<'a> = dyn FnMut(&mut StoreOpaque, u64, u64) -> Result<()> + 'a;
+
 /// Does `len` units of work, at most `piece` at a time if the engine has epochs:
 /// `step` does those from one number on, so many of them.
 ///
@@ -61,7 +64,7 @@ pub(crate) unsafe fn in_pieces(
     store: StorePtr,
     len: u64,
     piece: u64,
-    mut step: impl FnMut(&mut StoreOpaque, u64, u64) -> Result<()>,
+    step: &mut Step<'_>,
 ) -> Result<()> {
     // SAFETY: by this function's contract; the reference ends with the expression (V3).
     let piece = match unsafe { store.get() }.engine.config().epoch_interruption {

@@ -64,7 +64,7 @@ pub(super) unsafe extern "C" fn copy_pieces(
     // SAFETY: by this function's contract; memories neither move nor shrink (V3, V5).
     unsafe {
         trapping(context, |store, _| {
-            in_pieces(store, len, BULK_PIECE_BYTES, |_, at, count| {
+            in_pieces(store, len, BULK_PIECE_BYTES, &mut |_, at, count| {
                 // From the end if the target lies after the source: they may overlap.
                 let at = if dst <= src { at } else { len - at - count } as usize;
                 core::ptr::copy(from.add(at), to.add(at), count as usize);
@@ -87,7 +87,7 @@ pub(super) unsafe extern "C" fn fill_pieces(
     // SAFETY: by this function's contract; memories neither move nor shrink (V3, V5).
     unsafe {
         trapping(context, |store, _| {
-            in_pieces(store, len, BULK_PIECE_BYTES, |_, at, count| {
+            in_pieces(store, len, BULK_PIECE_BYTES, &mut |_, at, count| {
                 to.add(at as usize).write_bytes(value as u8, count as usize);
                 Ok(())
             })?;
@@ -111,7 +111,7 @@ pub(super) unsafe extern "C" fn memory_init(
         trapping(context, |store, instance| {
             segments::check_memory_init(store.get(), instance, memory, segment, part)?;
             pay_for_bytes(store.get(), part.len)?;
-            in_pieces(store, part.len, BULK_PIECE_BYTES, |store, at, count| {
+            in_pieces(store, part.len, BULK_PIECE_BYTES, &mut |store, at, count| {
                 segments::memory_init(store, instance, memory, segment, part.piece(at, count))
             })?;
             Ok(0)
@@ -148,7 +148,7 @@ pub(super) unsafe extern "C" fn memory_grow(
             // A source that refuses ends the loop, but is no trap.
             let mut refused = false;
             let piece = if growth.in_pieces { PIECE_GROWTH_BYTES } else { u64::MAX };
-            in_pieces(store, more as u64, piece, |store, at, count| {
+            in_pieces(store, more as u64, piece, &mut |store, at, count| {
                 if growth.in_pieces && !refused {
                     let bytes = growth.old_bytes + (at + count) as usize;
                     refused = memory_ops::commit(store, index, bytes).is_err();
@@ -228,7 +228,7 @@ unsafe fn fill(store: StorePtr, table: u32, start: u64, value: RawElement, len: 
             serial: 0,
         };
         let _link = FrameLink::new(store, store.vm(), &raw mut frame);
-        in_pieces(store, len, PIECE_ELEMENTS, |store, at, count| {
+        in_pieces(store, len, PIECE_ELEMENTS, &mut |store, at, count| {
             table_ops::fill(store, table, start + at, value, count)
         })
     }
@@ -249,7 +249,7 @@ pub(super) unsafe extern "C" fn table_copy(
             let from = store_table(store.get(), instance, src_table)?;
             table_ops::check_copy(store.get(), (to, dst), (from, src), len)?;
             pay_for_elements(store.get(), len)?;
-            in_pieces(store, len, PIECE_ELEMENTS, |store, at, count| {
+            in_pieces(store, len, PIECE_ELEMENTS, &mut |store, at, count| {
                 // From the end if the target lies after the source: they may overlap.
                 let at = if dst <= src { at } else { len - at - count };
                 table_ops::copy(store, (to, dst + at), (from, src + at), count)
@@ -274,7 +274,7 @@ pub(super) unsafe extern "C" fn table_init(
         trapping(context, |store, instance| {
             segments::check_table_init(store.get(), instance, table, segment, part)?;
             pay_for_elements(store.get(), part.len)?;
-            in_pieces(store, part.len, PIECE_ELEMENTS, |store, at, count| {
+            in_pieces(store, part.len, PIECE_ELEMENTS, &mut |store, at, count| {
                 segments::table_init(store, instance, table, segment, part.piece(at, count))
             })?;
             Ok(0)

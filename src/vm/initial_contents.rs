@@ -5,7 +5,7 @@
 //! instance whose contents were not all written stays, because its functions may
 //! sit in shared tables.
 
-use super::bulk::{PIECE_ELEMENTS, check_epoch, pay_for_bytes, pay_for_elements};
+use super::bulk::{PIECE_ELEMENTS, Step, check_epoch, pay_for_bytes, pay_for_elements};
 use super::const_expr;
 use super::segments::{self, Part};
 use super::store::{StoreOpaque, StorePtr};
@@ -50,12 +50,7 @@ impl Work {
     ///
     /// # Safety
     /// As for [`write`].
-    unsafe fn run(
-        &mut self,
-        len: u64,
-        each: u64,
-        mut step: impl FnMut(&mut StoreOpaque, u64, u64) -> Result<()>,
-    ) -> Result<()> {
+    unsafe fn run(&mut self, len: u64, each: u64, step: &mut Step<'_>) -> Result<()> {
         let mut done = 0;
         while done < len {
             let count = (PIECE / each).min(len - done);
@@ -102,7 +97,7 @@ unsafe fn table_values(work: &mut Work, index: u32, module: &Module) -> Result<(
         // What an immutable global holds is alive as long as the store.
         // SAFETY: passed on to the caller.
         unsafe {
-            work.run(ty.minimum, ELEMENT, |store, at, count| {
+            work.run(ty.minimum, ELEMENT, &mut |store, at, count| {
                 table_ops::fill(store, table, at, element, count)
             })?;
         }
@@ -131,7 +126,7 @@ unsafe fn element_segments(work: &mut Work, index: u32, module: &Module) -> Resu
                 };
                 // SAFETY: passed on to the caller.
                 unsafe {
-                    work.run(part.len, ELEMENT, |store, at, count| {
+                    work.run(part.len, ELEMENT, &mut |store, at, count| {
                         segments::table_init(store, index, *table, elem, part.piece(at, count))
                     })?;
                 }
@@ -161,7 +156,7 @@ unsafe fn data_segments(work: &mut Work, index: u32, module: &Module) -> Result<
         };
         // SAFETY: passed on to the caller.
         unsafe {
-            work.run(part.len, 1, |store, at, count| {
+            work.run(part.len, 1, &mut |store, at, count| {
                 segments::memory_init(store, index, *memory, data, part.piece(at, count))
             })?;
         }

@@ -124,6 +124,7 @@ pub(crate) fn check_table_init(
 /// checked, when it began. Expressions are evaluated here rather than kept: they
 /// name immutable globals only, which hold (and count) their references for as
 /// long as the store lives.
+#[inline(never)]
 pub(crate) fn table_init(
     store: &mut StoreOpaque,
     index: u32,

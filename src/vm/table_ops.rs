@@ -101,6 +101,7 @@ pub(crate) fn extend(store: &mut StoreOpaque, index: u32, delta: u64) -> Result<
 }
 
 /// `table.fill`.
+#[inline(never)]
 pub(crate) fn fill(
     store: &mut StoreOpaque,
     table: u32,
@@ -114,6 +115,7 @@ pub(crate) fn fill(
 }
 
 /// `table.copy`.
+#[inline(never)]
 pub(crate) fn copy(
     store: &mut StoreOpaque,
     (dst_table, dst): (u32, u64),
