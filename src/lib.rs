@@ -46,7 +46,8 @@ pub use engine::{
     StoreLimitsBuilder,
 };
 pub use error::{
-    Error, FlavorMismatch, FlavorValue, LimitError, LinkError, LinkReason, Misuse, Result,
+    Error, FlavorMismatch, FlavorValue, LimitError, LinkError, LinkReason, Misuse, Printable,
+    Result,
 };
 pub use gc::{ExternRef, GcStats, StepProgress};
 pub use runtime::{

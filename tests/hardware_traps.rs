@@ -3,11 +3,15 @@
 #![cfg(all(feature = "compile", feature = "std", target_os = "linux"))]
 
 use kernref::fault::FaultRegisters;
-use kernref::{Config, Engine, Instance, Module, Store, Trap, TypedFunc};
+use kernref::{
+    Config, Engine, Instance, Memory, MemoryType, Module, RefType, Store, Table, TableType, Trap,
+    TypedFunc, Val,
+};
 use std::os::unix::process::ExitStatusExt;
 use std::process::{Command, ExitStatus};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::time::{Duration, Instant};
 
 const MODULE: &str = r#"(module
     (memory (export "m") 2)
@@ -52,6 +56,52 @@ impl Guest {
         assert_eq!(error.as_trap(), Some(Trap::MemoryOutOfBounds));
         assert_eq!(self.load.call(&mut self.store, 0).unwrap(), 0);
     }
+}
+
+/// Modules that call each other in turn, so that each frame is looked up, and the
+/// modules of other guests.
+#[test]
+fn the_time_of_a_fault_does_not_grow_with_other_guests() {
+    let engine = Engine::new(Config::new().hardware_traps(true).max_wasm_stack(256 << 10)).unwrap();
+    let compile = |text: &str| Module::new(&engine, wat::parse_str(text).unwrap()).unwrap();
+    let mut store = Store::new(&engine, ()).unwrap();
+    let ty = TableType { element: RefType::FUNCREF, minimum: 6, maximum: None, table64: false };
+    let table = Table::new(&mut store, ty, Val::FuncRef(None)).unwrap();
+    let ty = MemoryType { minimum: 1, maximum: Some(1), memory64: false };
+    let memory = Memory::new(&mut store, ty).unwrap();
+    let mut first = None;
+    for at in (0..6).rev() {
+        let text = format!(
+            r#"(module (import "" "t" (table 6 funcref)) (import "" "m" (memory 1 1))
+                (type $f (func (param i32)))
+                (func (export "f") (param i32)
+                    (if (i32.eqz (local.get 0)) (then (drop (i32.load (i32.const 65533)))))
+                    (call_indirect (type $f) (i32.sub (local.get 0) (i32.const 1)) (i32.const {}))))"#,
+            (at + 1) % 6
+        );
+        let instance =
+            Instance::new(&mut store, &compile(&text), &[table.into(), memory.into()]).unwrap();
+        let func = instance.get_func(&mut store, "f").unwrap();
+        table.set(&mut store, at, Val::FuncRef(Some(func))).unwrap();
+        first = Some(func.typed::<i32, ()>(&store).unwrap());
+    }
+    let first = first.unwrap();
+    let mut best = || {
+        let once = |_| {
+            let started = Instant::now();
+            let error = first.call(&mut store, 1000).unwrap_err();
+            let took = started.elapsed();
+            assert_eq!(error.as_trap(), Some(Trap::MemoryOutOfBounds));
+            took
+        };
+        (0..20).map(once).min().unwrap()
+    };
+    let alone = best();
+    let others: Vec<_> =
+        (0..2000).map(|at| compile(&format!("(module (func (export \"f{at}\")))"))).collect();
+    let among_others = best();
+    println!("{alone:?} alone, {among_others:?} among {} others", others.len());
+    assert!(among_others < 5 * alone + Duration::from_micros(200));
 }
 
 #[test]

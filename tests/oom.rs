@@ -72,9 +72,10 @@ unsafe impl<S: MemorySource> MemorySource for Unreliable<S> {
         HELD.set(HELD.get() + 1);
         Ok(memory)
     }
-    fn commit(&self, memory: &mut LinearMemory, new_committed_bytes: usize) -> Result<()> {
+    unsafe fn commit(&self, memory: &mut LinearMemory, new_committed_bytes: usize) -> Result<()> {
         due(COMMIT, new_committed_bytes)?;
-        self.0.commit(memory, new_committed_bytes)
+        // SAFETY: passed on.
+        unsafe { self.0.commit(memory, new_committed_bytes) }
     }
     unsafe fn release(&self, memory: LinearMemory) {
         HELD.set(HELD.get() - 1);
@@ -104,9 +105,10 @@ unsafe impl<S: CodeMemory> CodeMemory for Unreliable<S> {
         HELD.set(HELD.get() + 1);
         Ok(region)
     }
-    fn publish(&self, region: &CodeRegion) -> Result<()> {
+    unsafe fn publish(&self, region: &CodeRegion) -> Result<()> {
         due(PUBLISH, region.len_bytes)?;
-        self.0.publish(region)
+        // SAFETY: passed on.
+        unsafe { self.0.publish(region) }
     }
     unsafe fn release(&self, region: CodeRegion) {
         HELD.set(HELD.get() - 1);

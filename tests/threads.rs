@@ -3,8 +3,8 @@
 #![cfg(all(feature = "compile", feature = "std"))]
 
 use kernref::{
-    AsContextMut, Caller, Config, DeferralPolicy, Engine, ExternRef, Linker, Misuse, Module,
-    Result, Rooted, Store,
+    AsContextMut, Caller, Config, DeferralPolicy, Engine, Error, Extern, ExternRef, Linker, Misuse,
+    Module, Result, Rooted, Store, Trap,
 };
 use std::num::NonZeroU32;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -176,4 +176,53 @@ fn four_stores_on_four_threads_share_objects() {
             assert!(released > 50, "only {released} objects");
         }
     }
+}
+
+/// A store lent to another thread from within a host function: the stack limit is
+/// that of the stack on which the store already runs.
+#[test]
+fn a_store_runs_on_one_stack_at_a_time() {
+    fn here() -> usize {
+        let local = 0_u8;
+        (&raw const local).addr()
+    }
+    let engine = Engine::new(&Config::new()).unwrap();
+    let mut linker = Linker::<usize>::new(&engine);
+    linker
+        .func_wrap("h", "enter", |mut caller: Caller<'_, usize>| {
+            let recurse = caller.get_export("recurse").and_then(Extern::into_func).unwrap();
+            let outer = here();
+            let mut context = caller.as_context_mut();
+            let (inner, outcome) = std::thread::scope(|scope| {
+                let call = || (here(), recurse.call(&mut context, &[], &mut []));
+                scope.spawn(call).join().unwrap()
+            });
+            let error = outcome.unwrap_err();
+            match inner > outer {
+                true => assert!(matches!(error, Error::Misuse(Misuse::OtherStack)), "{error}"),
+                false => assert_eq!(error.as_trap(), Some(Trap::StackOverflow)),
+            }
+            *caller.data_mut() += usize::from(inner > outer);
+        })
+        .unwrap();
+    let text = r#"(module (import "h" "enter" (func $enter))
+        (func $r (export "recurse") (call $r)) (func (export "run") (call $enter)))"#;
+    let module = Module::new(&engine, wat::parse_str(text).unwrap()).unwrap();
+    let mut store = Store::new(&engine, 0).unwrap();
+    let instance = linker.instantiate(&mut store, &module).unwrap();
+    let run = instance.get_typed_func::<(), ()>(&mut store, "run").unwrap();
+    // The first thread's stack lies higher as a rule; the inner one gets it.
+    for _ in 0..10 {
+        let (go, wait) = std::sync::mpsc::channel::<()>();
+        let first = std::thread::spawn(move || wait.recv().unwrap());
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                go.send(()).unwrap();
+                first.join().unwrap();
+                run.call(&mut store, ()).unwrap();
+            });
+        });
+    }
+    println!("{} of 10 inner stacks were higher", store.data());
+    run.call(&mut store, ()).unwrap();
 }

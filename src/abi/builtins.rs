@@ -70,7 +70,7 @@ macro_rules! builtins {
 
 builtins! {
     /// `memory.grow`: the old size in pages, or −1.
-    MemoryGrow, memory_grow, (memory: I32, delta: I64), false;
+    MemoryGrow, memory_grow, (memory: I32, delta: I64), true;
     /// Copies bytes between addresses that have been checked; they may overlap.
     CopyBytes, copy_bytes, (dst: I64, src: I64, len: I64), false;
     /// Fills bytes at an address that has been checked.
@@ -80,7 +80,7 @@ builtins! {
     /// `data.drop`.
     DataDrop, data_drop, (segment: I32), false;
     /// `table.grow`: the old size, or −1. `init` is a slot number or a funcref address.
-    TableGrow, table_grow, (table: I32, delta: I64, init: I64), false;
+    TableGrow, table_grow, (table: I32, delta: I64, init: I64), true;
     /// `table.fill`. `value` is a slot number or a funcref address.
     TableFill, table_fill, (table: I32, dst: I64, value: I64, len: I64), true;
     /// `table.copy`.
@@ -100,4 +100,8 @@ builtins! {
     FuelExhausted, fuel_exhausted, (), true;
     /// Zeal: a safepoint at which the store may want to collect.
     ZealSafepoint, zeal_safepoint, (), true;
+    /// As [`Builtin::CopyBytes`], in pieces, with a check of the epoch after each.
+    CopyPieces, copy_pieces, (dst: I64, src: I64, len: I64), true;
+    /// As [`Builtin::FillBytes`], in pieces, with a check of the epoch after each.
+    FillPieces, fill_pieces, (dst: I64, value: I32, len: I64), true;
 }

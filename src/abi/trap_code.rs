@@ -57,8 +57,9 @@ traps! {
     OutOfFuel = 12 => "all fuel consumed by WebAssembly",
     /// A null reference where none is allowed.
     NullReference = 13 => "null reference",
-    /// The store's reference arena is full and a collection freed nothing.
-    ReferenceArenaFull = 14 => "reference arena exhausted",
+    /// The store's reference arena is too small for what is alive: a collection made
+    /// no room, or the last one made too little to be worth another so soon.
+    ReferenceArenaFull = 14 => "reference arena exhausted: too small for what is alive",
     /// Memory for a table, or for host bookkeeping, is not available.
     OutOfMemory = 15 => "out of memory",
     /// The stack walk found a frame it could not account for; nothing was released.

@@ -34,7 +34,8 @@ impl PublishedCode {
         }
         // SAFETY: the region is writable, long enough, and ours alone.
         unsafe { core::ptr::copy_nonoverlapping(code.as_ptr(), base, code.len()) };
-        published.source.publish(region)?;
+        // SAFETY: the region came from this source, and its code is complete.
+        unsafe { published.source.publish(region)? };
         // SAFETY: the code is in place and mapped.
         unsafe { crate::arch::synchronize_code(base.cast_const(), code.len()) };
         published.base = base.expose_provenance();

@@ -4,7 +4,16 @@
 use crate::error::{Error, Result};
 use core::ptr::NonNull;
 
-/// A linear memory's space as a [`MemorySource`] gave it.
+/// A linear memory's space as a [`MemorySource`] gave it. Only a description:
+/// whoever passes one to a source vouches that it is of that source, which safe
+/// code cannot:
+///
+/// ```compile_fail,E0133
+/// # use kernref::alloc::{LinearMemory, MemorySource};
+/// fn forged(source: &dyn MemorySource, mut someone_elses: LinearMemory) {
+///     source.commit(&mut someone_elses, 1 << 16).unwrap();
+/// }
+/// ```
 #[derive(Debug)]
 pub struct LinearMemory {
     /// First byte, aligned to 16 at least. Never moves.
@@ -67,7 +76,10 @@ pub unsafe trait MemorySource: Send + Sync {
     ///
     /// # Errors
     /// [`crate::Error::OutOfMemory`]; the memory is then as before.
-    fn commit(&self, memory: &mut LinearMemory, new_committed_bytes: usize) -> Result<()>;
+    ///
+    /// # Safety
+    /// `memory` came from this source, which alone has changed it since.
+    unsafe fn commit(&self, memory: &mut LinearMemory, new_committed_bytes: usize) -> Result<()>;
 
     /// Takes the space back.
     ///
@@ -113,7 +125,15 @@ pub unsafe trait MemorySource: Send + Sync {
     }
 }
 
-/// Room for machine code.
+/// Room for machine code. Only a description: whoever passes one to a
+/// [`CodeMemory`] vouches that it is of that, which safe code cannot:
+///
+/// ```compile_fail,E0133
+/// # use kernref::alloc::{CodeMemory, CodeRegion};
+/// fn forged(memory: &dyn CodeMemory, someone_elses: CodeRegion) {
+///     memory.publish(&someone_elses).unwrap();
+/// }
+/// ```
 #[derive(Debug)]
 pub struct CodeRegion {
     /// First byte, aligned to 4096.
@@ -142,7 +162,10 @@ pub unsafe trait CodeMemory: Send + Sync {
     /// # Errors
     /// Whatever prevents the change of protection; the caller then releases the
     /// region.
-    fn publish(&self, region: &CodeRegion) -> Result<()>;
+    ///
+    /// # Safety
+    /// `region` came from this source as it is, and nobody writes to it any more.
+    unsafe fn publish(&self, region: &CodeRegion) -> Result<()>;
 
     /// Takes the region back, published or not.
     ///

@@ -46,7 +46,7 @@ unsafe impl MemorySource for HeapMemorySource {
         Ok(LinearMemory { base, capacity_bytes, committed_bytes: minimum_bytes, guarded_bytes: 0 })
     }
 
-    fn commit(&self, memory: &mut LinearMemory, new_committed_bytes: usize) -> Result<()> {
+    unsafe fn commit(&self, memory: &mut LinearMemory, new_committed_bytes: usize) -> Result<()> {
         if new_committed_bytes > memory.capacity_bytes {
             return Err(Error::OutOfMemory { bytes: new_committed_bytes });
         }
@@ -88,10 +88,10 @@ mod tests {
         let source = HeapMemorySource::new(1 << 16);
         let mut memory = source.reserve(1 << 16, 4 << 16).unwrap();
         assert_eq!((memory.capacity_bytes, memory.committed_bytes), (2 << 16, 1 << 16));
-        source.commit(&mut memory, 2 << 16).unwrap();
-        assert!(source.commit(&mut memory, 3 << 16).is_err());
-        // SAFETY: the block is committed, and released once.
+        // SAFETY: the block is of this source, committed, and released once.
         unsafe {
+            source.commit(&mut memory, 2 << 16).unwrap();
+            assert!(source.commit(&mut memory, 3 << 16).is_err());
             assert_eq!(memory.base.as_ptr().add((2 << 16) - 1).read(), 0);
             source.release(memory);
         }

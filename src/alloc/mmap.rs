@@ -94,7 +94,8 @@ unsafe impl MemorySource for MmapMemorySource {
         let guarded_bytes = reservation(bytes);
         let base = map(guarded_bytes, libc::PROT_NONE)?;
         let mut memory = LinearMemory { base, capacity_bytes, committed_bytes: 0, guarded_bytes };
-        if let Err(error) = self.commit(&mut memory, minimum_bytes) {
+        // SAFETY: mapped above.
+        if let Err(error) = unsafe { self.commit(&mut memory, minimum_bytes) } {
             // SAFETY: mapped above, not handed out.
             unsafe { self.release(memory) };
             return Err(error);
@@ -102,7 +103,7 @@ unsafe impl MemorySource for MmapMemorySource {
         Ok(memory)
     }
 
-    fn commit(&self, memory: &mut LinearMemory, new_committed_bytes: usize) -> Result<()> {
+    unsafe fn commit(&self, memory: &mut LinearMemory, new_committed_bytes: usize) -> Result<()> {
         if new_committed_bytes > memory.capacity_bytes {
             return Err(Error::OutOfMemory { bytes: new_committed_bytes });
         }
@@ -168,7 +169,7 @@ unsafe impl CodeMemory for MmapCodeMemory {
         Ok(CodeRegion { base, len_bytes })
     }
 
-    fn publish(&self, region: &CodeRegion) -> Result<()> {
+    unsafe fn publish(&self, region: &CodeRegion) -> Result<()> {
         // SAFETY: `allocate` mapped this region.
         unsafe { protect(region.base, region.len_bytes, libc::PROT_READ | libc::PROT_EXEC) }
     }
@@ -187,9 +188,9 @@ mod tests {
     fn commits_zeroed_pages_where_reserved() {
         let source = MmapMemorySource;
         let mut memory = source.reserve(0, 1 << 32).unwrap();
-        source.commit(&mut memory, 1 << 16).unwrap();
-        // SAFETY: committed; released once.
+        // SAFETY: of this source; released once.
         unsafe {
+            source.commit(&mut memory, 1 << 16).unwrap();
             assert_eq!(memory.base.as_ptr().add(65535).read(), 0);
             source.release(memory);
         }

@@ -249,7 +249,8 @@ impl<S: MemorySource> PoolingMemorySource<S> {
         let wanted = Wanted { capacity_bytes, committed_bytes: minimum_bytes, guarded_bytes };
         let mut memory = self.state.lock().take(&wanted)?;
         let ready = if memory.committed_bytes < minimum_bytes {
-            self.source.commit(&mut memory, minimum_bytes)
+            // SAFETY: it came from the source, which alone has changed it (P1).
+            unsafe { self.source.commit(&mut memory, minimum_bytes) }
         } else if memory.committed_bytes > minimum_bytes {
             // SAFETY: it came from the source and nobody uses it (P1).
             unsafe {
@@ -306,12 +307,14 @@ unsafe impl<S: MemorySource> MemorySource for PoolingMemorySource<S> {
         }
     }
 
-    fn commit(&self, memory: &mut LinearMemory, new_committed_bytes: usize) -> Result<()> {
+    unsafe fn commit(&self, memory: &mut LinearMemory, new_committed_bytes: usize) -> Result<()> {
         if new_committed_bytes > memory.capacity_bytes {
             // Nothing that is kept would help.
-            return self.source.commit(memory, new_committed_bytes);
+            // SAFETY: passed on to the caller.
+            return unsafe { self.source.commit(memory, new_committed_bytes) };
         }
-        self.or_cleared(|| self.source.commit(memory, new_committed_bytes))
+        // SAFETY: passed on to the caller.
+        self.or_cleared(|| unsafe { self.source.commit(memory, new_committed_bytes) })
     }
 
     unsafe fn release(&self, mut memory: LinearMemory) {

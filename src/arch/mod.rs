@@ -6,7 +6,7 @@
 //!
 //! | file | owns |
 //! |---|---|
-//! | `check.rs` | [`raise`], [`RAISE_WORDS_AT`]; [`RAISE_THUNK`], [`RAISE_CALL`], [`CHECKS_PER_CALL`], [`CHECK_TRAP`], [`redirect_check`] (feature `compile`) |
+//! | `check.rs` | [`raise`], [`RAISE_WORDS_AT`]; [`RAISE_THUNK`], [`RAISE_CALL`], [`CHECKS_PER_CALL`], [`CHECK_TRAP`], [`redirect_check`], [`first_branch_to`] (feature `compile`) |
 //! | `entry.rs` | [`enter`], [`unwind`]: into Wasm, and out of it on a trap |
 //! | `fault.rs` | [`resume_fault`], and what [`entry_facts`] asks, [`WHOLE_STORE_BYTES`] |
 //! | `frame.rs` | [`RETURN_ADDRESS_OFFSET`], [`FRAME_ALIGN`], [`strip_return_address`], [`stack_pointer`] |
@@ -130,6 +130,12 @@ pub use imp::CHECK_TRAP;
 /// expected.
 #[cfg(feature = "compile")]
 pub use imp::redirect_check;
+
+/// `first_branch_to(code, trap) -> Option<Range>`: where a function's prologue
+/// branches to its `trap` when the stack has no room for the frame. No number that
+/// a guest chose comes before that branch, except for the size of the frame.
+#[cfg(feature = "compile")]
+pub use imp::first_branch_to;
 
 /// `link_call(field, distance) -> bool`: completes a direct call whose last four
 /// bytes are `field`, so that it calls what lies `distance` bytes behind these.

@@ -1,16 +1,19 @@
 //! `memory.copy` and `memory.fill`. Short ranges of known length are copied in
 //! place. The rest goes through stubs, at most one per module for each pair of
 //! memories: they check bounds and call the runtime only to move the bytes,
-//! which neither traps nor looks at the store.
+//! which neither traps nor looks at the store. With fuel, they take what the
+//! length costs first; with epochs, long ranges go piece by piece, and the epoch
+//! is checked after each piece and afterwards.
 
 use super::code_key::{Bulk, CodeKey};
 use super::memory_access::Address;
 use super::regions::field;
 use super::signature::{POINTER, builtin_signature, plain};
 use super::translator::Translator;
-use crate::abi::{Builtin, MemoryIndex, VmStoreContext};
+use crate::abi::{BULK_PIECE_BYTES, BYTES_PER_FUEL_LOG2, Builtin, MemoryIndex, VmStoreContext};
 use crate::arch::WHOLE_STORE_BYTES;
 use crate::artifact::ModuleInfo;
+use cranelift_codegen::ir::condcodes::IntCC;
 use cranelift_codegen::ir::{InstBuilder, Signature, Type, Value, types};
 use cranelift_codegen::isa::CallConv;
 use std_alloc::vec::Vec;
@@ -47,6 +50,9 @@ pub(super) fn translate(t: &mut Translator<'_, '_>, bulk: Bulk) {
     match t.constant(len) {
         Some(constant @ 1..) if constant as u64 <= IN_PLACE_BYTES => {
             in_place(t, bulk, to, what, constant as u32);
+            if t.env.settings.consume_fuel {
+                t.pending_fuel += constant as u32 >> BYTES_PER_FUEL_LOG2;
+            }
         }
         _ => {
             t.note_call();
@@ -114,15 +120,39 @@ fn in_place(t: &mut Translator<'_, '_>, bulk: Bulk, to: Value, what: Value, len:
 pub(super) fn body(t: &mut Translator<'_, '_>, bulk: Bulk) {
     let (to, what, len) = t.pop3();
     let len = t.widen_index(len);
-    let (builtin, args) = match bulk {
+    let (at_once, in_pieces, args) = match bulk {
         Bulk::Copy(memory, from) => {
             let to = t.checked_range(memory, to, len);
-            (Builtin::CopyBytes, [to, t.checked_range(from, what, len), len])
+            let args = [to, t.checked_range(from, what, len), len];
+            (Builtin::CopyBytes, Builtin::CopyPieces, args)
         }
-        Bulk::Fill(memory) => (Builtin::FillBytes, [t.checked_range(memory, to, len), what, len]),
+        Bulk::Fill(memory) => {
+            let args = [t.checked_range(memory, to, len), what, len];
+            (Builtin::FillBytes, Builtin::FillPieces, args)
+        }
     };
-    // Bypasses the builtin's own stub: nothing looks at the stack during this
-    // call.
+    t.pay_for_bytes(len);
+    if !t.env.settings.epoch_interruption {
+        call_directly(t, at_once, args);
+        return;
+    }
+    let (short, long, done) =
+        (t.builder.create_block(), t.builder.create_block(), t.builder.create_block());
+    let is_long =
+        t.builder.ins().icmp_imm_u(IntCC::UnsignedGreaterThan, len, BULK_PIECE_BYTES as i64);
+    t.builder.ins().brif(is_long, long, &[], short, &[]);
+    t.builder.switch_to_block(long);
+    t.call_builtin(in_pieces, &args);
+    t.builder.ins().jump(done, &[]);
+    t.builder.switch_to_block(short);
+    call_directly(t, at_once, args);
+    t.epoch_check();
+    t.builder.ins().jump(done, &[]);
+    t.builder.switch_to_block(done);
+}
+
+/// Bypasses the builtin's own stub: nothing looks at the stack during this call.
+fn call_directly(t: &mut Translator<'_, '_>, builtin: Builtin, args: [Value; 3]) {
     let store = t.store_context();
     let table = t.load_constant(POINTER, store, field!(VmStoreContext, builtins));
     let target = t.load_constant(POINTER, table, builtin.offset() as i32);

@@ -16,9 +16,6 @@ pub(super) enum CodeKey {
     EntryShim(TypeIndex),
     /// How a host function of this type is called.
     ExitStub(TypeIndex),
-    /// The body behind a wrapper that checks for its large frame, named by its
-    /// position among everything emitted.
-    LargeFrameBody(u32),
     /// The stub that copies or fills ranges of memory.
     Bulk(Bulk),
     /// What raises a trap: [`crate::arch::RAISE_THUNK`].
@@ -41,7 +38,6 @@ impl From<CodeKey> for UserExternalName {
             CodeKey::Builtin(builtin) => (1, builtin as u32),
             CodeKey::EntryShim(ty) => (2, ty.0),
             CodeKey::ExitStub(ty) => (3, ty.0),
-            CodeKey::LargeFrameBody(index) => (4, index),
             CodeKey::Bulk(Bulk::Copy(to, from)) => (5, to.0 << 16 | from.0),
             CodeKey::Bulk(Bulk::Fill(memory)) => (6, memory.0),
             CodeKey::Raise => (7, 0),
@@ -59,7 +55,6 @@ impl CodeKey {
             1 => Builtin::ALL.get(index as usize).copied().map(Self::Builtin),
             2 => Some(Self::EntryShim(TypeIndex(index))),
             3 => Some(Self::ExitStub(TypeIndex(index))),
-            4 => Some(Self::LargeFrameBody(index)),
             5 => {
                 let (to, from) = (MemoryIndex(index >> 16), MemoryIndex(index & 0xffff));
                 Some(Self::Bulk(Bulk::Copy(to, from)))

@@ -7,7 +7,7 @@
 //! buffer; no check ends in a trap of the processor.
 
 use super::code_key::CodeKey;
-use super::failed_checks::{self, TrapKind};
+use super::failed_checks::{self, FailedCheck, TrapKind};
 use super::map_check::MapCheck;
 use super::raise_calls::RaiseCalls;
 use super::sites::{SiteKind, Sites};
@@ -16,9 +16,10 @@ use crate::arch;
 use crate::artifact::limits::CODE_BYTES;
 use crate::artifact::{CodeSite, CodeSites, CodeSitesBuilder, StackMapBuilder, StackMaps};
 use crate::error::{Error, Result};
+use core::ops::Range;
 use cranelift_codegen::CompiledCode;
 use cranelift_codegen::binemit::Reloc;
-use cranelift_codegen::ir::{ExternalName, Function, UserExternalName};
+use cranelift_codegen::ir::{ExternalName, Function, SourceLoc, TrapCode, UserExternalName};
 use cranelift_codegen::{FinalizedMachReloc, FinalizedRelocTarget};
 use hashbrown::HashMap;
 use std_alloc::vec::Vec;
@@ -52,7 +53,6 @@ pub(super) struct CodeBuffer {
     /// The sites of the piece being appended.
     piece_sites: Vec<CodeSite>,
     check: Option<MapCheck>,
-    pieces: u32,
     may_fault: bool,
 }
 
@@ -61,11 +61,6 @@ impl CodeBuffer {
     /// accesses to memories `may_fault`, such code is refused.
     pub(super) fn new(verify: bool, may_fault: bool) -> Self {
         Self { check: verify.then(MapCheck::default), may_fault, ..Self::default() }
-    }
-
-    /// Number of pieces so far.
-    pub(super) fn pieces(&self) -> u32 {
-        self.pieces
     }
 
     /// Appends a compiled piece and returns the range it occupies.
@@ -83,7 +78,6 @@ impl CodeBuffer {
         self.bytes.resize(start, 0);
         self.bytes.extend_from_slice(code);
         self.starts.insert(key.into(), start as u32);
-        self.pieces += 1;
         for reloc in compiled.buffer.relocs() {
             self.fixups.push(fixup(start, function, reloc)?);
         }
@@ -111,8 +105,20 @@ impl CodeBuffer {
             let code_offset = return_offset;
             self.piece_sites.push(CodeSite { return_offset, code_offset, module_offset, trap });
         }
-        let mut checks = Vec::new();
+        let before_frame = frame_checks(compiled)?;
+        let mut checks: Vec<_> = before_frame
+            .iter()
+            .map(|(trap_at, branch)| FailedCheck {
+                site: sites.frame_check(),
+                trap: Trap::StackOverflow,
+                ranges: core::slice::from_ref(branch),
+                trap_at: *trap_at,
+            })
+            .collect();
         for trap in compiled.buffer.traps() {
+            if trap.code == TrapCode::STACK_OVERFLOW {
+                continue;
+            }
             match failed_checks::kind_of(trap, &located, sites, self.may_fault)? {
                 TrapKind::Never | TrapKind::Access(None) => {}
                 TrapKind::Access(Some(site)) => {
@@ -129,7 +135,8 @@ impl CodeBuffer {
         }
         let frame = compiled.buffer.frame_layout().map(|layout| layout.frame_to_fp_offset);
         let (bytes, piece_sites) = (&mut self.bytes, &mut self.piece_sites);
-        self.raise_calls.place(bytes, start, frame, &checks, piece_sites)?;
+        let checks = (before_frame.len(), &*checks);
+        self.raise_calls.place(bytes, start, frame, checks, piece_sites)?;
         self.piece_sites.sort_unstable_by_key(|site| site.return_offset);
         for site in &self.piece_sites {
             if !self.sites.push(*site) {
@@ -221,6 +228,22 @@ impl CodeBuffer {
         self.starts.insert(CodeKey::Raise.into(), start as u32 + arch::RAISE_ENTRY);
         start as u32
     }
+}
+
+/// Where the trap of a check before the frame is, and its branch.
+type FrameCheck = (u32, (SourceLoc, Range<u32>));
+
+/// The code generator's own checks of the stack, before it makes the frame.
+fn frame_checks(compiled: &CompiledCode) -> Result<Vec<FrameCheck>> {
+    let traps = compiled.buffer.traps().iter().map(|trap| (trap.code, trap.offset));
+    traps
+        .filter(|(code, _)| *code == TrapCode::STACK_OVERFLOW)
+        .map(|(_, trap_at)| {
+            let branch = arch::first_branch_to(compiled.buffer.data(), trap_at)
+                .ok_or(Error::Bug("a check of the stack without a branch"))?;
+            Ok((trap_at, (SourceLoc::default(), branch)))
+        })
+        .collect()
 }
 
 fn fixup(start: usize, function: &Function, reloc: &FinalizedMachReloc) -> Result<Fixup> {

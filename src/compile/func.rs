@@ -12,7 +12,7 @@ use super::regions::{field, trusted};
 use super::signature::{POINTER, value_type};
 use super::sites::Sites;
 use super::translator::{ModuleEnv, Translator};
-use crate::abi::{Builtin, FuncIndex, Trap, TypeIndex, VmStoreContext};
+use crate::abi::{BYTES_PER_FUEL_LOG2, Builtin, FuncIndex, TypeIndex, VmStoreContext};
 use crate::artifact::ValType;
 use crate::error::{Error, Result};
 use cranelift_codegen::ir::condcodes::IntCC;
@@ -50,6 +50,7 @@ pub(super) fn translate<'b>(
 
     let assignments = Assignments::of(body, env.info, env.settings);
     let locals = Locals::of(&assignments, budget, env.settings);
+    sites.enter(body.range().start);
     let mut t = Translator::new(builder, sites, env, context, assignments);
     t.locals = locals;
     let ty = env.info.funcs[func.index()];
@@ -76,10 +77,8 @@ pub(super) fn translate<'b>(
         t.builder.ins().return_(&results);
     }
     t.builder.switch_to_block(entry);
-    if t.makes_calls {
-        t.facts.position = body.range().start;
-        stack_check(&mut t);
-    }
+    t.facts.position = body.range().start;
+    t.stack_check()?;
     t.builder.ins().jump(start, &[]);
     t.builder.seal_block(start);
     let made = t.made();
@@ -144,21 +143,21 @@ fn declare_locals(t: &mut Translator<'_, '_>, body: &FunctionBody<'_>) -> Result
     Ok(())
 }
 
-/// Traps unless the stack pointer is above the store's limit. The frame is
-/// already in place here; frames larger than the margin below the limit are
-/// checked by a wrapper before they are made.
-fn stack_check(t: &mut Translator<'_, '_>) {
-    let store = t.store_context();
-    let limit = t.load_context(POINTER, store, field!(VmStoreContext, stack_limit));
-    let pointer = t.builder.ins().get_stack_pointer(POINTER);
-    let exhausted = t.builder.ins().icmp(IntCC::UnsignedLessThan, pointer, limit);
-    t.trap_if(exhausted, Trap::StackOverflow);
-}
-
 impl Translator<'_, '_> {
     /// At the function's start and at loop heads: zeal, epoch and fuel.
     pub(super) fn interruption_check(&mut self) {
         self.zeal_safepoint();
+        self.epoch_check();
+        if self.env.settings.consume_fuel {
+            self.write_back_fuel();
+            let store = self.store_context();
+            let fuel = self.load_context(types::I64, store, field!(VmStoreContext, fuel));
+            self.fuel_check(fuel);
+        }
+    }
+
+    /// Calls the runtime if the epoch's deadline has passed.
+    pub(super) fn epoch_check(&mut self) {
         if self.env.settings.epoch_interruption {
             let store = self.store_context();
             let counter = self.load_constant(POINTER, store, field!(VmStoreContext, epoch_counter));
@@ -171,13 +170,27 @@ impl Translator<'_, '_> {
                 self.builder.ins().icmp(IntCC::UnsignedGreaterThanOrEqual, epoch, deadline);
             self.call_if(reached, Builtin::EpochReached);
         }
-        if self.env.settings.consume_fuel {
-            self.write_back_fuel();
-            let store = self.store_context();
-            let fuel = self.load_context(types::I64, store, field!(VmStoreContext, fuel));
-            let exhausted = self.builder.ins().icmp_imm_s(IntCC::SignedLessThan, fuel, 0);
-            self.call_if(exhausted, Builtin::FuelExhausted);
+    }
+
+    /// Traps if `fuel` is below zero.
+    fn fuel_check(&mut self, fuel: Value) {
+        let exhausted = self.builder.ins().icmp_imm_s(IntCC::SignedLessThan, fuel, 0);
+        self.call_if(exhausted, Builtin::FuelExhausted);
+    }
+
+    /// Takes the fuel for bulk work on `bytes` bytes, or traps before any of it
+    /// is done.
+    pub(super) fn pay_for_bytes(&mut self, bytes: Value) {
+        if !self.env.settings.consume_fuel {
+            return;
         }
+        let units = self.builder.ins().ushr_imm_u(bytes, i64::from(BYTES_PER_FUEL_LOG2));
+        let store = self.store_context();
+        let flags = trusted(self.regions.context);
+        let fuel = self.load_context(types::I64, store, field!(VmStoreContext, fuel));
+        let fuel = self.builder.ins().isub(fuel, units);
+        self.builder.ins().store(flags, fuel, store, field!(VmStoreContext, fuel));
+        self.fuel_check(fuel);
     }
 
     /// Calls a builtin on a cold path when `condition` is non-zero.
@@ -212,7 +225,16 @@ impl Translator<'_, '_> {
             | O::Call { .. }
             | O::CallIndirect { .. }
             | O::ReturnCall { .. }
-            | O::ReturnCallIndirect { .. } => {
+            | O::ReturnCallIndirect { .. }
+            // These take more fuel themselves, or call the embedder.
+            | O::MemoryCopy { .. }
+            | O::MemoryFill { .. }
+            | O::MemoryInit { .. }
+            | O::MemoryGrow { .. }
+            | O::TableCopy { .. }
+            | O::TableFill { .. }
+            | O::TableInit { .. }
+            | O::TableGrow { .. } => {
                 self.pending_fuel += 1;
                 self.write_back_fuel();
             }

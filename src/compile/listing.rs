@@ -57,13 +57,7 @@ impl Watch for Listing {
                 text = text.replace(&format!("colocated {written}"), &format!("colocated {said}"));
             }
         }
-        let mut name = title(key);
-        // A piece with the same name as the one before it is its large-frame
-        // wrapper.
-        if self.pieces.last().is_some_and(|before| before.name == name) {
-            name.insert_str(0, "wrapper of ");
-        }
-        self.pieces.push(Piece { name, ir: text, machine_code: String::new() });
+        self.pieces.push(Piece { name: title(key), ir: text, machine_code: String::new() });
     }
 
     fn compiled(&mut self, code: &CompiledCode) {
@@ -79,7 +73,6 @@ fn title(key: CodeKey) -> String {
         CodeKey::Builtin(builtin) => format!("stub of {}", builtin.name()),
         CodeKey::EntryShim(ty) => format!("entry shim of type {}", ty.0),
         CodeKey::ExitStub(ty) => format!("exit stub of type {}", ty.0),
-        CodeKey::LargeFrameBody(piece) => format!("body behind the wrapper at {piece}"),
         CodeKey::Bulk(Bulk::Copy(to, from)) => format!("stub of memory.copy {} {}", to.0, from.0),
         CodeKey::Bulk(Bulk::Fill(memory)) => format!("stub of memory.fill {}", memory.0),
         CodeKey::Raise => "raise thunk".to_string(),

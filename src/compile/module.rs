@@ -8,11 +8,12 @@ use super::listing::{Listing, Piece, Unwatched, Watch};
 use super::poll::{CompilePhase, CompileProgress, Poll};
 use super::settings::CompileSettings;
 use super::signature::builtin_signature;
+use super::stack_limit;
 use super::translator::ModuleEnv;
 use super::validate::{self, Contents};
 use super::workbench::Workbench;
 use super::{func, shim, signature};
-use crate::abi::{FuncIndex, STACK_MARGIN_BYTES, TypeIndex, VmOffsets};
+use crate::abi::{FuncIndex, TypeIndex, VmOffsets};
 use crate::artifact::{
     Artifact, ArtifactParts, CodeFlavor, FuncType, FunctionCode, ImportKind, ModuleInfo, NO_ESCAPE,
     ShimCode,
@@ -123,12 +124,12 @@ impl<'a, 'p, W: Watch> Compiler<'a, 'p, W> {
     }
 
     /// Translates the bodies one after another, and calls `then` after each
-    /// with its place in the module and the types that it calls indirectly.
+    /// with what is to be said about each.
     fn bodies(
         &mut self,
         info: &ModuleInfo,
         bodies: &[FunctionBody<'_>],
-        mut then: impl FnMut(&mut Self, FuncIndex, u64, Translated) -> Result<()>,
+        mut then: impl FnMut(&mut Self, FuncIndex, Translated) -> Result<()>,
     ) -> Result<()> {
         let offsets = offsets(info)?;
         let env = ModuleEnv { info, offsets: &offsets, settings: self.settings };
@@ -143,7 +144,7 @@ impl<'a, 'p, W: Watch> Compiler<'a, 'p, W> {
                 translated = self.translate(env, func, (body, allowed))?;
             }
             budget.end(translated.made);
-            then(self, func, range.start, translated)?;
+            then(self, func, translated)?;
         }
         Ok(())
     }
@@ -167,7 +168,7 @@ impl<'a, 'p, W: Watch> Compiler<'a, 'p, W> {
         of: fn(&Function) -> u64,
     ) -> Result<u64> {
         let mut count = 0;
-        self.bodies(info, bodies, |compiler, _, _, _| {
+        self.bodies(info, bodies, |compiler, _, _| {
             count += of(compiler.bench.ir());
             Ok(())
         })?;
@@ -177,11 +178,11 @@ impl<'a, 'p, W: Watch> Compiler<'a, 'p, W> {
     fn module(mut self, info: ModuleInfo, bodies: &[FunctionBody<'_>]) -> Result<Artifact> {
         let mut functions = Vec::with_capacity(bodies.len());
         let mut called_types = std_alloc::vec![false; info.types.len()];
-        self.bodies(&info, bodies, |compiler, func, at, translated| {
+        self.bodies(&info, bodies, |compiler, func, translated| {
             for ty in translated.indirectly_called {
                 called_types[ty.index()] = true;
             }
-            let (start, end) = compiler.finish_checked(CodeKey::Function(func), at)?;
+            let (start, end) = compiler.finish(CodeKey::Function(func), 0)?;
             functions.push(FunctionCode { start, end });
             Ok(())
         })?;
@@ -209,9 +210,17 @@ impl<'a, 'p, W: Watch> Compiler<'a, 'p, W> {
         }))
     }
 
-    /// Compiles and appends what is on the bench.
-    fn finish(&mut self, key: CodeKey) -> Result<(u32, u32)> {
+    /// Compiles and appends a function or shim. If it turns out to have a large
+    /// frame, it is compiled once more, with a check before the frame is made;
+    /// the parameter with this number is its context.
+    fn finish(&mut self, key: CodeKey, context_param: usize) -> Result<(u32, u32)> {
         self.machine_code(key)?;
+        if stack_limit::lacks_check(self.bench.ir(), self.bench.compiled()?) {
+            stack_limit::check_before_frame(self.bench.ir_mut(), context_param)?;
+            self.poll.longer_work()?;
+            self.bench.compile()?;
+            self.watch.compiled(self.bench.compiled()?);
+        }
         self.append(key)
     }
 
@@ -230,28 +239,6 @@ impl<'a, 'p, W: Watch> Compiler<'a, 'p, W> {
         self.code.append(key, self.bench.ir(), self.bench.compiled()?, self.bench.sites())
     }
 
-    /// The same for code with the internal convention: behind a wrapper if its
-    /// frame could reach too far below the stack limit.
-    fn finish_checked(&mut self, key: CodeKey, module_offset: u64) -> Result<(u32, u32)> {
-        self.machine_code(key)?;
-        let layout = self.bench.compiled()?.buffer.frame_layout();
-        let frame_bytes = layout.map_or(u32::MAX, |layout| layout.frame_to_fp_offset);
-        if frame_bytes <= STACK_MARGIN_BYTES {
-            return self.append(key);
-        }
-        if frame_bytes > i32::MAX as u32 {
-            return Err(Error::Bug("a frame of unknown size"));
-        }
-        let body = CodeKey::LargeFrameBody(self.code.pieces());
-        let signature = self.bench.ir().signature.clone();
-        let (start, _) = self.append(body)?;
-        self.bench.function(key, signature, |builder, sites| {
-            shim::large_frame_wrapper((builder, sites), frame_bytes, body, module_offset)
-        });
-        let (_, end) = self.finish(key)?;
-        Ok((start, end))
-    }
-
     fn entry_shims(&mut self, info: &ModuleInfo) -> Result<Vec<ShimCode>> {
         let mut wanted = std_alloc::vec![false; info.types.len()];
         for (index, ty) in info.funcs.iter().enumerate() {
@@ -265,7 +252,7 @@ impl<'a, 'p, W: Watch> Compiler<'a, 'p, W> {
             compiler.bench.function(key, shim::entry_shim_signature(), |builder, _| {
                 shim::entry_shim(builder, ty)
             });
-            compiler.finish(key)?;
+            compiler.finish(key, shim::ENTRY_SHIM_CONTEXT)?;
             Ok(key)
         })
     }
@@ -276,7 +263,7 @@ impl<'a, 'p, W: Watch> Compiler<'a, 'p, W> {
             compiler
                 .bench
                 .function(key, signature::internal(ty), |builder, _| shim::exit_stub(builder, ty));
-            compiler.finish_checked(key, 0)?;
+            compiler.finish(key, 0)?;
             Ok(key)
         })
     }
@@ -324,7 +311,11 @@ impl<'a, 'p, W: Watch> Compiler<'a, 'p, W> {
             }
             _ => return Err(Error::Bug("a stub of another kind")),
         }
-        self.finish(key)?;
+        self.machine_code(key)?;
+        if !stack_limit::is_small_stub(self.bench.compiled()?) {
+            return Err(Error::Bug("a stub with a large frame"));
+        }
+        self.append(key)?;
         Ok(())
     }
 }

@@ -34,14 +34,14 @@ impl RaiseCalls {
     }
 
     /// Directs the checks of the piece at `start`, the last in `code`, to calls of
-    /// the raise thunk, and adds their sites. The stack pointer is `frame_bytes`
-    /// below the frame pointer.
+    /// the raise thunk, and adds their sites. At all but the first `before_frame` of
+    /// them, the stack pointer is `frame_bytes` below the frame pointer.
     pub(super) fn place(
         &mut self,
         code: &mut Vec<u8>,
         start: usize,
         frame_bytes: Option<u32>,
-        checks: &[FailedCheck<'_>],
+        (before_frame, checks): (usize, &[FailedCheck<'_>]),
         sites: &mut Vec<CodeSite>,
     ) -> Result<()> {
         for check in checks {
@@ -64,7 +64,8 @@ impl RaiseCalls {
         cut_traps(code, start, checks);
         let frame = frame_bytes.and_then(arch::shared_call_frame);
         let most = if frame.is_some() { arch::CHECKS_PER_CALL } else { 1 };
-        for sharing in checks.chunks(most) {
+        let (before_frame, checks) = checks.split_at(before_frame);
+        for sharing in before_frame.chunks(1).chain(checks.chunks(most)) {
             let steps = sharing.len() - 1;
             let first = code.len();
             let end = first + steps + arch::RAISE_CALL.len();

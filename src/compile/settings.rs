@@ -1,8 +1,8 @@
 //! The options of a compilation, and the Cranelift target they map to.
 //!
-//! Invariant: frame pointers are always on, unwind tables and stack probes
-//! always off; the walker relies on the first; a kernel has no support for the
-//! others.
+//! Invariant: frame pointers are always on, and unwind tables always off; the
+//! walker relies on the first; a kernel has no support for the others. Frames of
+//! more than a page touch each page in turn, so that none steps over a guard page.
 
 use super::features::WasmFeatures;
 use crate::abi::DeferralPolicy;
@@ -102,7 +102,9 @@ pub(super) fn isa(settings: &CompileSettings, processor: u64, way: Way) -> Resul
         ("enable_verifier", if settings.verify { "true" } else { "false" }),
         ("preserve_frame_pointers", "true"),
         ("unwind_info", "false"),
-        ("enable_probestack", "false"),
+        ("enable_probestack", "true"),
+        ("probestack_strategy", "inline"),
+        ("probestack_size_log2", "12"),
         ("enable_multi_ret_implicit_sret", "true"),
         ("enable_alias_analysis", "true"),
         ("is_pic", "false"),

@@ -1,16 +1,14 @@
 //! Code between the conventions: entry shims (host → Wasm), exit stubs
-//! (Wasm → host function), builtin stubs (Wasm → runtime), and wrappers that
-//! check for a large frame before it is made.
+//! (Wasm → host function), builtin stubs (Wasm → runtime).
 //!
 //! Exit and builtin stubs record where Wasm was left, which is what the stack
 //! walk starts from; neither keeps references in its own frame. Arguments of a
 //! host call are roots through the host frame that the runtime links.
 
-use super::code_key::CodeKey;
 use super::regions::{Regions, constant, field, trusted};
 use super::signature::{NEVER_REACHED, POINTER, builtin_signature, internal, plain, value_type};
-use super::sites::Sites;
-use crate::abi::{Builtin, Trap, ValRaw, VmContext, VmHostContext, VmStoreContext};
+use super::stack_limit;
+use crate::abi::{Builtin, ValRaw, VmContext, VmHostContext, VmStoreContext};
 use crate::artifact::{FuncType, ValType};
 use cranelift_codegen::ir::condcodes::IntCC;
 use cranelift_codegen::ir::{
@@ -36,6 +34,14 @@ impl<'f> Shim<'f> {
         builder.seal_block(block);
         let params = builder.block_params(block).to_vec();
         Self { builder, regions, params }
+    }
+
+    /// Checks the stack before the frame is made, if that may be large.
+    fn check_before_frame(&mut self, ty: &FuncType, context_param: usize) {
+        if stack_limit::is_large_shim(ty.params().len() + ty.results().len()) {
+            // If that fails, it fails again when the frame has turned out to be large.
+            let _ = stack_limit::check_before_frame(self.builder.func, context_param);
+        }
     }
 
     fn load_cell(&mut self, ty: ValType, cells: Value, index: usize) -> Value {
@@ -88,6 +94,9 @@ impl<'f> Shim<'f> {
     }
 }
 
+/// Which parameter of an entry shim is the context.
+pub(super) const ENTRY_SHIM_CONTEXT: usize = 1;
+
 /// Signature of an entry shim: code, context, argument cells.
 pub(super) fn entry_shim_signature() -> Signature {
     plain(CallConv::SystemV, &[POINTER; 3], &[])
@@ -96,6 +105,7 @@ pub(super) fn entry_shim_signature() -> Signature {
 /// Loads the arguments from their cells, calls, stores the results.
 pub(super) fn entry_shim<'b>(builder: FunctionBuilder<'b>, ty: &FuncType) -> FunctionBuilder<'b> {
     let mut shim = Shim::new(builder);
+    shim.check_before_frame(ty, ENTRY_SHIM_CONTEXT);
     let (code, callee_context, cells) = (shim.params[0], shim.params[1], shim.params[2]);
     let mut args = std_alloc::vec![callee_context];
     for (index, ty) in ty.params().iter().enumerate() {
@@ -115,6 +125,8 @@ pub(super) fn entry_shim<'b>(builder: FunctionBuilder<'b>, ty: &FuncType) -> Fun
 /// results or leaves for the landing pad.
 pub(super) fn exit_stub<'b>(builder: FunctionBuilder<'b>, ty: &FuncType) -> FunctionBuilder<'b> {
     let mut shim = Shim::new(builder);
+    // A host function's context has its store where an instance's has it.
+    shim.check_before_frame(ty, 0);
     let host = shim.params[0];
     let store = shim.record_exit(host);
     // The store is kept behind the cells.
@@ -164,30 +176,5 @@ pub(super) fn builtin_stub(builder: FunctionBuilder<'_>, builtin: Builtin) -> Fu
         shim.unwind_if(failed, (slot, 0), status);
     }
     shim.builder.ins().return_(&[result]);
-    shim.builder
-}
-
-/// Checks that a frame of `frame_bytes` fits above the stack limit, then goes
-/// on to `body`, which has the same (internal) signature.
-pub(super) fn large_frame_wrapper<'b>(
-    (builder, sites): (FunctionBuilder<'b>, &mut Sites),
-    frame_bytes: u32,
-    body: CodeKey,
-    module_offset: u64,
-) -> FunctionBuilder<'b> {
-    let signature = builder.func.signature.clone();
-    let mut shim = Shim::new(builder);
-    let vm = shim.params[0];
-    let (read, change) = (constant(shim.regions.context), trusted(shim.regions.context));
-    let store = shim.builder.ins().load(POINTER, read, vm, field!(VmContext, store));
-    let limit =
-        shim.builder.ins().load(POINTER, change, store, field!(VmStoreContext, stack_limit));
-    let lowest = shim.builder.ins().iadd_imm_u(limit, i64::from(frame_bytes));
-    let pointer = shim.builder.ins().get_stack_pointer(POINTER);
-    let exhausted = shim.builder.ins().icmp(IntCC::UnsignedLessThan, pointer, lowest);
-    sites.check(&mut shim.builder, exhausted, Trap::StackOverflow, module_offset);
-    let body = body.import(&mut shim.builder, signature);
-    let args = shim.params.clone();
-    shim.builder.ins().return_call(body, &args);
     shim.builder
 }

@@ -44,6 +44,8 @@ pub(super) struct Sites {
     sites: Vec<Site>,
     /// The number that new instructions get.
     current: SourceLoc,
+    /// The function in the module.
+    entry_offset: u32,
 }
 
 impl Sites {
@@ -51,6 +53,18 @@ impl Sites {
     pub(super) fn clear(&mut self) {
         self.sites.clear();
         self.current = SourceLoc::default();
+        self.entry_offset = 0;
+    }
+
+    /// The function is this in the module.
+    pub(super) fn enter(&mut self, module_offset: u64) {
+        self.entry_offset = module_offset as u32;
+    }
+
+    /// The check of the stack that the code generator makes before the frame.
+    pub(super) fn frame_check(&self) -> Site {
+        let kind = SiteKind::Raise(Trap::StackOverflow);
+        Site { kind, compares_floats: false, module_offset: self.entry_offset }
     }
 
     /// The site with the number that the code generator says.

@@ -51,6 +51,8 @@ pub(super) struct Translator<'f, 'm> {
     /// Whether the body makes calls other than to raise traps, and so needs a
     /// stack check.
     pub(super) makes_calls: bool,
+    /// Whether it makes tail calls with many arguments.
+    pub(super) has_wide_tail_call: bool,
     /// How many locals need stack maps, and how many values that need them have
     /// been operands.
     pub(super) reference_locals: u64,
@@ -88,6 +90,7 @@ impl<'f, 'm> Translator<'f, 'm> {
             locals: Locals::default(),
             reachable: true,
             makes_calls: false,
+            has_wide_tail_call: false,
             reference_locals: 0,
             reference_operands: 0,
             references_over_calls: 0,

@@ -106,6 +106,11 @@ impl<'s> Workbench<'s> {
         &self.context.func
     }
 
+    /// The same, to be changed before it is compiled again.
+    pub(super) fn ir_mut(&mut self) -> &mut Function {
+        &mut self.context.func
+    }
+
     /// Its checks and calls.
     pub(super) fn sites(&self) -> &Sites {
         &self.sites

@@ -1,85 +1,80 @@
 //! [`CodeRanges`]: where code lies that may fault on an access to a linear
-//! memory, for a reader that never waits.
+//! memory, for a reader that never waits and takes logarithmic time.
 //!
-//! Invariants: nodes are added in front and never taken out, only emptied and
-//! reused; they are freed with the list. Writers take turns. A reader skips a
-//! node that is being written, even by the code that the reader interrupted:
-//! such a node never describes running code.
+//! The list exists twice. Readers use the current one; a writer changes the
+//! other, makes that current, waits until nobody reads the first any more, and
+//! changes it in the same way (Ramalhete and Correia, "Left-Right").
+//!
+//! Invariants: writers take turns. Outside of their turns both lists are alike,
+//! sorted, and without overlaps. A list that a writer changes has no reader:
+//! readers that came before it ceased to be current have left. A reader never
+//! waits, not even for a writer that it has interrupted.
 
 use crate::alloc;
 use crate::arch::{self, EntryFacts};
 use crate::error::Result;
+use core::cell::UnsafeCell;
 use core::ops::Range;
-use core::ptr::NonNull;
-use core::sync::atomic::{AtomicPtr, AtomicUsize, Ordering, fence};
+use core::sync::atomic::{AtomicUsize, Ordering};
 use spin::mutex::SpinMutex;
-use std_alloc::boxed::Box;
+use std_alloc::vec::Vec;
 
 /// The ranges, and how to recognise the entry into them.
 pub(crate) struct CodeRanges {
-    head: AtomicPtr<Node>,
+    lists: [UnsafeCell<Vec<CodeRange>>; 2],
+    /// The list that readers use.
+    current: AtomicUsize,
+    /// The counter that readers who arrive use.
+    counter: AtomicUsize,
+    readers: [AtomicUsize; 2],
     writer: SpinMutex<()>,
     entry_return: AtomicUsize,
     record_below_fp: AtomicUsize,
 }
 
+// SAFETY: the lists are shared by readers, and changed by one writer while nobody
+// reads them, by this file's invariants.
+unsafe impl Sync for CodeRanges {}
+
 /// A range and its owner.
-#[derive(Clone)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct CodeRange {
     pub(crate) code: Range<usize>,
     /// `Engine::id`.
     pub(crate) owner: usize,
 }
 
-struct Node {
-    /// The node added before; never changes.
-    next: *mut Node,
-    /// Odd while the rest is being written.
-    sequence: AtomicUsize,
-    start: AtomicUsize,
-    /// 0: the node is free.
-    end: AtomicUsize,
-    owner: AtomicUsize,
+/// Reads the list while it lives.
+pub(crate) struct Reader<'r> {
+    ranges: &'r CodeRanges,
+    counter: usize,
+    list: usize,
 }
 
-/// Where a list keeps a range.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Place(NonNull<Node>);
-
-// SAFETY: a node consists of atomic numbers and a pointer that never changes;
-// only the list follows the place.
-unsafe impl Send for Place {}
-// SAFETY: as above.
-unsafe impl Sync for Place {}
-
-impl Node {
-    fn read(&self) -> Option<CodeRange> {
-        let before = self.sequence.load(Ordering::Acquire);
-        let start = self.start.load(Ordering::Relaxed);
-        let end = self.end.load(Ordering::Relaxed);
-        let owner = self.owner.load(Ordering::Relaxed);
-        fence(Ordering::Acquire);
-        let after = self.sequence.load(Ordering::Relaxed);
-        (before == after && before.is_multiple_of(2))
-            .then_some(CodeRange { code: start..end, owner })
+impl Reader<'_> {
+    /// The range that contains `address`.
+    pub(crate) fn find(&self, address: usize) -> Option<CodeRange> {
+        // SAFETY: this reader is counted, so nobody changes the list.
+        let list = unsafe { &*self.ranges.lists[self.list].get() };
+        let after = list.partition_point(|range| range.code.start <= address);
+        let range = list.get(after.checked_sub(1)?)?;
+        range.code.contains(&address).then(|| range.clone())
     }
+}
 
-    /// Called only by the writer whose turn it is.
-    fn write(&self, range: CodeRange) {
-        let sequence = self.sequence.load(Ordering::Relaxed);
-        self.sequence.store(sequence.wrapping_add(1), Ordering::Relaxed);
-        fence(Ordering::Release);
-        self.start.store(range.code.start, Ordering::Relaxed);
-        self.end.store(range.code.end, Ordering::Relaxed);
-        self.owner.store(range.owner, Ordering::Relaxed);
-        self.sequence.store(sequence.wrapping_add(2), Ordering::Release);
+impl Drop for Reader<'_> {
+    fn drop(&mut self) {
+        self.ranges.readers[self.counter].fetch_sub(1, Ordering::SeqCst);
     }
 }
 
 impl CodeRanges {
     pub(crate) const fn new() -> Self {
         Self {
-            head: AtomicPtr::new(core::ptr::null_mut()),
+            lists: [const { UnsafeCell::new(Vec::new()) }; 2],
+            current: AtomicUsize::new(0),
+            counter: AtomicUsize::new(0),
+            readers: [const { AtomicUsize::new(0) }; 2],
             writer: SpinMutex::new(()),
             entry_return: AtomicUsize::new(0),
             record_below_fp: AtomicUsize::new(0),
@@ -101,65 +96,94 @@ impl CodeRanges {
         }
     }
 
-    fn nodes(&self) -> impl Iterator<Item = &Node> {
-        let mut next = self.head.load(Ordering::Acquire);
-        core::iter::from_fn(move || {
-            // SAFETY: a node was complete when it entered the list, and lives
-            // as long as the list.
-            let node = unsafe { next.as_ref() }?;
-            next = node.next;
-            Some(node)
-        })
+    /// Begins to read. Never waits.
+    pub(crate) fn read(&self) -> Reader<'_> {
+        let counter = self.counter.load(Ordering::SeqCst) & 1;
+        self.readers[counter].fetch_add(1, Ordering::SeqCst);
+        // Only now: a writer that has made the other list current waits for whoever
+        // is counted and may have seen this one.
+        let list = self.current.load(Ordering::SeqCst) & 1;
+        Reader { ranges: self, counter, list }
     }
 
-    /// The range that contains `address`.
-    pub(crate) fn find(&self, address: usize) -> Option<CodeRange> {
-        self.nodes().filter_map(Node::read).find(|range| range.code.contains(&address))
-    }
-
-    /// Adds a range.
+    /// Adds a range. It overlaps none of those that are there.
     ///
     /// # Errors
     /// [`crate::Error::OutOfMemory`].
-    pub(crate) fn insert(&self, range: CodeRange) -> Result<Place> {
+    pub(crate) fn insert(&self, range: CodeRange) -> Result<()> {
         let _turn = self.writer.lock();
-        let free = self.nodes().find(|node| node.end.load(Ordering::Relaxed) == 0);
-        if let Some(node) = free {
-            node.write(range);
-            return Ok(Place(NonNull::from(node)));
+        let (old, new) = self.lists_of_writer();
+        // SAFETY: this is the writer; `new` has no reader, and `old` is only read.
+        let (old, spare) = unsafe {
+            let len = (*new).len();
+            if len == (*new).capacity() {
+                move_to(&mut *new, alloc::try_vec_with_capacity(2 * len + 4)?);
+            }
+            let is_full = len == (*old).capacity();
+            (old, is_full.then(|| alloc::try_vec_with_capacity(2 * len + 4)).transpose()?)
+        };
+        let add = |list: &mut Vec<CodeRange>| {
+            let at = list.partition_point(|known| known.code.start < range.code.start);
+            list.insert(at, range.clone());
+        };
+        // SAFETY: as above; then nobody reads `old` any more.
+        unsafe {
+            add(&mut *new);
+            self.make_current(new);
+            if let Some(spare) = spare {
+                move_to(&mut *old, spare);
+            }
+            add(&mut *old);
         }
-        let node = alloc::try_box(Node {
-            next: self.head.load(Ordering::Relaxed),
-            sequence: AtomicUsize::new(0),
-            start: AtomicUsize::new(range.code.start),
-            end: AtomicUsize::new(range.code.end),
-            owner: AtomicUsize::new(range.owner),
-        })?;
-        let node = NonNull::from(Box::leak(node));
-        self.head.store(node.as_ptr(), Ordering::Release);
-        Ok(Place(node))
+        Ok(())
     }
 
     /// Takes a range out.
-    ///
-    /// # Safety
-    /// [`Self::insert`] of this list returned the place, and nobody has removed
-    /// it since.
-    pub(crate) unsafe fn remove(&self, place: Place) {
+    pub(crate) fn remove(&self, range: &CodeRange) {
         let _turn = self.writer.lock();
-        // SAFETY: a node of this list, which lives as long as the list.
-        unsafe { place.0.as_ref() }.write(CodeRange { code: 0..0, owner: 0 });
+        let (old, new) = self.lists_of_writer();
+        let take_out = |list: &mut Vec<CodeRange>| {
+            let at = list.partition_point(|known| known.code.start < range.code.start);
+            if list.get(at) == Some(range) {
+                list.remove(at);
+            }
+        };
+        // SAFETY: this is the writer; `new` has no reader, and then `old` has none.
+        unsafe {
+            take_out(&mut *new);
+            self.make_current(new);
+            take_out(&mut *old);
+        }
+    }
+
+    /// The current list and the other, for the writer whose turn it is.
+    fn lists_of_writer(&self) -> (*mut Vec<CodeRange>, *mut Vec<CodeRange>) {
+        let current = self.current.load(Ordering::SeqCst) & 1;
+        (self.lists[current].get(), self.lists[1 - current].get())
+    }
+
+    /// Has readers use `list`, and waits until none uses the other.
+    fn make_current(&self, list: *mut Vec<CodeRange>) {
+        let index = usize::from(self.lists[1].get() == list);
+        self.current.store(index, Ordering::SeqCst);
+        let counter = self.counter.load(Ordering::SeqCst) & 1;
+        // Whoever still has the other counter may have seen either list.
+        self.wait_for(1 - counter);
+        self.counter.store(1 - counter, Ordering::SeqCst);
+        self.wait_for(counter);
+    }
+
+    fn wait_for(&self, counter: usize) {
+        while self.readers[counter].load(Ordering::SeqCst) != 0 {
+            core::hint::spin_loop();
+        }
     }
 }
 
-impl Drop for CodeRanges {
-    fn drop(&mut self) {
-        let mut next = *self.head.get_mut();
-        while let Some(node) = NonNull::new(next) {
-            // SAFETY: leaked by `insert`; nobody else has the list any more.
-            next = unsafe { Box::from_raw(node.as_ptr()) }.next;
-        }
-    }
+/// Moves a list to memory that has room for it.
+fn move_to(list: &mut Vec<CodeRange>, mut spare: Vec<CodeRange>) {
+    spare.append(list);
+    *list = spare;
 }
 
 #[cfg(test)]
@@ -170,57 +194,74 @@ mod tests {
         CodeRange { code: start..start + 16, owner }
     }
 
-    #[test]
-    fn nodes_are_used_again() {
-        let ranges = CodeRanges::new();
-        let first = ranges.insert(range(16, 1)).unwrap();
-        let second = ranges.insert(range(64, 2)).unwrap();
-        assert_eq!(ranges.find(31).unwrap().owner, 1);
-        assert!(ranges.find(32).is_none() && ranges.find(0).is_none());
-        // SAFETY: its place.
-        unsafe { ranges.remove(first) };
-        assert!(ranges.find(16).is_none());
-        assert_eq!(ranges.insert(range(128, 3)).unwrap(), first);
-        assert_eq!(ranges.find(143).unwrap().owner, 3);
-        assert_eq!(ranges.find(64).unwrap().owner, 2);
-        // SAFETY: its place.
-        unsafe { ranges.remove(second) };
-        assert_eq!(ranges.nodes().count(), 2);
+    fn owner_of(ranges: &CodeRanges, address: usize) -> Option<usize> {
+        ranges.read().find(address).map(|range| range.owner)
     }
 
     #[test]
-    fn a_node_that_is_being_written_is_skipped() {
+    fn ranges_come_and_go_in_any_order() {
         let ranges = CodeRanges::new();
-        let node = ranges.insert(range(16, 1)).unwrap();
-        // SAFETY: a node of the list.
-        let sequence = &unsafe { node.0.as_ref() }.sequence;
-        sequence.store(1, Ordering::Relaxed);
-        assert!(ranges.find(16).is_none());
-        sequence.store(2, Ordering::Relaxed);
-        assert!(ranges.find(16).is_some());
+        for at in [5, 1, 9, 3, 7, 2, 8] {
+            ranges.insert(range(at * 16, at)).unwrap();
+        }
+        for (address, owner) in
+            [(0, None), (31, Some(1)), (16, Some(1)), (64, None), (159, Some(9))]
+        {
+            assert_eq!(owner_of(&ranges, address), owner, "{address}");
+        }
+        assert_eq!(owner_of(&ranges, 160), None);
+        // One of the same place, but of another owner.
+        ranges.remove(&range(48, 9));
+        assert_eq!(owner_of(&ranges, 48), Some(3));
+        for at in [9, 3, 5] {
+            ranges.remove(&range(at * 16, at));
+            assert_eq!(owner_of(&ranges, at * 16), None);
+        }
+        ranges.insert(range(48, 4)).unwrap();
+        assert_eq!(owner_of(&ranges, 63), Some(4));
+        assert_eq!(owner_of(&ranges, 16), Some(1));
     }
 
     #[test]
-    fn readers_never_see_halves_of_two_ranges() {
+    fn a_reader_keeps_its_list_and_stops_no_other() {
         let ranges = CodeRanges::new();
-        let node = ranges.insert(range(16, 16)).unwrap();
+        ranges.insert(range(16, 1)).unwrap();
+        std::thread::scope(|scope| {
+            let reader = ranges.read();
+            let writer = scope.spawn(|| ranges.insert(range(64, 2)).unwrap());
+            // The writer waits for the first reader, and new ones do not.
+            while owner_of(&ranges, 64).is_none() {
+                std::thread::yield_now();
+            }
+            assert!(!writer.is_finished());
+            assert_eq!(reader.find(16).map(|range| range.owner), Some(1));
+            assert_eq!(reader.find(64), None);
+            drop(reader);
+        });
+        assert_eq!(owner_of(&ranges, 64), Some(2));
+    }
+
+    #[test]
+    fn readers_find_what_is_always_there() {
+        let ranges = CodeRanges::new();
+        for at in (0..64).step_by(2) {
+            ranges.insert(range(at * 16, at)).unwrap();
+        }
+        let done = core::sync::atomic::AtomicBool::new(false);
         std::thread::scope(|scope| {
             scope.spawn(|| {
-                for at in 1..20_000 {
-                    // SAFETY: a node of the list; only this thread writes.
-                    let node = unsafe { ranges.head.load(Ordering::Acquire).as_ref() }.unwrap();
-                    node.write(range(at * 16, at * 16));
+                for round in 0..500 {
+                    let at = (round * 7 % 32) * 2 + 1;
+                    ranges.insert(range(at * 16, at)).unwrap();
+                    ranges.remove(&range(at * 16, at));
                 }
+                done.store(true, Ordering::Relaxed);
             });
-            for _ in 0..20_000 {
-                // SAFETY: a node of the list.
-                let node = unsafe { ranges.head.load(Ordering::Acquire).as_ref() }.unwrap();
-                if let Some(range) = node.read() {
-                    assert_eq!((range.code.start, range.code.len()), (range.owner, 16));
+            while !done.load(Ordering::Relaxed) {
+                for at in (0..64).step_by(2) {
+                    assert_eq!(owner_of(&ranges, at * 16 + 3), Some(at));
                 }
             }
         });
-        // SAFETY: its place.
-        unsafe { ranges.remove(node) };
     }
 }

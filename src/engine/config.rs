@@ -102,21 +102,28 @@ impl Config {
     }
 
     /// Native stack that Wasm code may use below the frame of the outermost
-    /// call into it. 128 KiB by default. Host functions that Wasm calls need
-    /// room below that.
+    /// call into it. 128 KiB by default; safe code must not promise more than the
+    /// stack has. Below that, compiled code uses at most 4 KiB more; recording a trap
+    /// there takes about as much again, and host functions need room of their own.
     pub fn max_wasm_stack(&mut self, bytes: usize) -> &mut Self {
         self.max_wasm_stack_bytes = bytes;
         self
     }
 
     /// Compiles checks of the engine's epoch into loops and function entries.
-    /// Off by default.
+    /// Bulk work (filling, copying and growing memories and tables, writing
+    /// segments, also at instantiation) is done in pieces of at most 256 KiB or
+    /// 16 384 elements, and the epoch is checked after each; memories grow in
+    /// pieces of 4 MiB, with hardware traps in one. What was written before an
+    /// interruption stays written. Off by default.
     pub fn epoch_interruption(&mut self, enable: bool) -> &mut Self {
         self.epoch_interruption = enable;
         self
     }
 
-    /// Compiles the counting of fuel into all code. Off by default.
+    /// Compiles the counting of fuel into all code: one unit per operator. Bulk
+    /// work costs one more for every 64 bytes or 8 elements, taken before anything
+    /// is written; so does writing active segments at instantiation. Off by default.
     pub fn consume_fuel(&mut self, enable: bool) -> &mut Self {
         self.consume_fuel = enable;
         self

@@ -57,6 +57,8 @@ unsafe fn faulting_store(
     registers: &FaultRegisters,
     address: usize,
 ) -> Option<*mut VmStoreContext> {
+    let entry = ranges.entry();
+    let ranges = ranges.read();
     let range = ranges.find(registers.pc)?;
     if owner.is_some_and(|owner| owner != range.owner) {
         return None;
@@ -65,7 +67,6 @@ unsafe fn faulting_store(
     // Where the latest frames were found: modules call each other in turn.
     let mut recent = [range.code, 0..0, 0..0, 0..0];
     let mut oldest = 1;
-    let entry = ranges.entry();
     if registers.fp < registers.sp {
         return None;
     }

@@ -117,11 +117,11 @@ impl Engine {
     ///
     /// `address` is the address that was accessed: CR2 or FAR.
     ///
-    /// Takes no lock and allocates nothing; may be called on any processor at
-    /// any time, whatever the others do and whatever it interrupts. Takes time
-    /// proportional to the number of frames of the activation; where they
-    /// belong to more than a few modules in turn, each also takes time
-    /// proportional to the number of loaded modules.
+    /// Takes no lock, never waits and allocates nothing; may be called on any
+    /// processor at any time, whatever the others do and whatever it interrupts.
+    /// Takes time proportional to the number of frames of the activation, and to
+    /// the logarithm of the number of loaded modules. Who loads or drops a module
+    /// meanwhile waits for it.
     ///
     /// # Safety
     /// The registers are those of code that was interrupted on this processor

@@ -4,7 +4,7 @@
 //! Invariant: it keeps its engine alive, and so the list of ranges that it is
 //! in.
 
-use super::code_ranges::{CodeRange, Place};
+use super::code_ranges::CodeRange;
 use super::handle::Engine;
 use crate::error::Result;
 use core::ops::Range;
@@ -12,7 +12,7 @@ use core::ops::Range;
 /// Published code, known to the fault handler while this lives.
 pub(crate) struct KnownCode {
     engine: Engine,
-    place: Place,
+    range: CodeRange,
 }
 
 impl Engine {
@@ -24,15 +24,14 @@ impl Engine {
         if !self.config().hardware_traps {
             return Ok(None);
         }
-        let place = self.code_ranges().insert(CodeRange { code, owner: self.id() })?;
-        Ok(Some(KnownCode { engine: self.clone(), place }))
+        let range = CodeRange { code, owner: self.id() };
+        self.code_ranges().insert(range.clone())?;
+        Ok(Some(KnownCode { engine: self.clone(), range }))
     }
 }
 
 impl Drop for KnownCode {
     fn drop(&mut self) {
-        // SAFETY: put into the list of this engine by `make_known`; taken out
-        // once, here.
-        unsafe { self.engine.code_ranges().remove(self.place) };
+        self.engine.code_ranges().remove(&self.range);
     }
 }

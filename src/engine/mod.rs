@@ -46,7 +46,6 @@ mod host_faults;
 pub(crate) mod index_table;
 #[cfg(feature = "compile")]
 mod interrupt;
-#[expect(unsafe_code, reason = "takes ranges out of that list")]
 mod known_code;
 mod limiter;
 pub(crate) mod limits;

@@ -95,6 +95,7 @@ impl RefHeap {
 
     fn empty_table(&mut self) {
         self.sweep = Sweep::Idle;
+        self.debt = 0;
         for slot in self.table.entries_mut() {
             let Some(header) = self.arena.live_mut(*slot) else { continue };
             header.flags &= !(SlotFlags::IN_TABLE | SlotFlags::MARK).bits();
@@ -173,6 +174,7 @@ impl RefHeap {
 
     fn finish_collection(&mut self) {
         self.sweep = Sweep::Idle;
+        self.debt = 0;
         self.totals.collections += 1;
         // Twice the survivors, so that collecting does not become quadratic.
         let adapted = self.table.len().saturating_mul(2).saturating_add(1);

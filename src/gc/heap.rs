@@ -37,7 +37,15 @@ pub struct RefHeap {
     pub(super) config: HeapConfig,
     quota: u32,
     safepoints: u32,
+    /// How many requests are refused before a collection is tried again, because
+    /// the last one cost too much for the room that it made.
+    pub(super) debt: u64,
 }
+
+/// The most work of collecting, in frames and table entries, that a reference may
+/// cost when there is no room for it. A collection that makes less room than that
+/// is paid for by requests that are refused.
+const WORK_PER_REFERENCE: u64 = 256;
 
 // SAFETY: the region and context are the heap's (G5), and the objects it owns
 // are `Send + Sync`.
@@ -94,6 +102,7 @@ impl RefHeap {
             config,
             quota,
             safepoints: 0,
+            debt: 0,
         };
         heap.table.set_threshold(heap.base_threshold());
         Ok(heap)
@@ -130,11 +139,12 @@ impl RefHeap {
         additional: u32,
         maps: &L,
     ) -> Result<()> {
-        if additional > self.room()
-            || !self.table.stays_below_threshold(additional)
-            || self.zeal_is_due()
+        let lacks_room = additional > self.room();
+        let may_collect = !lacks_room || self.debt == 0 || self.config.zeal.is_some();
+        if may_collect
+            && (lacks_room || !self.table.stays_below_threshold(additional) || self.zeal_is_due())
         {
-            self.collect(maps)?;
+            self.collect_for_room(lacks_room, maps)?;
         }
         let room = self.room();
         if additional > room {
@@ -144,6 +154,7 @@ impl RefHeap {
         if additional <= self.room() {
             return Ok(());
         }
+        self.debt = self.debt.saturating_sub(1);
         if self.arena.used().saturating_add(additional) > self.quota
             && self.quota < self.arena.capacity()
         {
@@ -154,6 +165,23 @@ impl RefHeap {
             }));
         }
         Err(Trap::ReferenceArenaFull.into())
+    }
+
+    /// Collects, and notes what that cost for the room that it made.
+    fn collect_for_room<L: StackMapLookup + ?Sized>(
+        &mut self,
+        lacks_room: bool,
+        maps: &L,
+    ) -> Result<()> {
+        let (frames, entries) = (self.totals.frames_walked, self.table.len());
+        self.collect(maps)?;
+        if lacks_room {
+            let frames = self.totals.frames_walked.saturating_sub(frames);
+            let work = frames.saturating_add(entries.into());
+            let made = u64::from(self.room()) + u64::from(self.queue.len());
+            self.debt = (work / WORK_PER_REFERENCE).saturating_sub(made);
+        }
+        Ok(())
     }
 
     /// References that can be interned right now.

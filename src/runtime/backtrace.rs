@@ -3,6 +3,7 @@
 
 use crate::engine::Module;
 use crate::engine::limits::BACKTRACE_FRAMES;
+use crate::error::Printable;
 use crate::vm::store::StoreOpaque;
 
 /// The Wasm frames that were on the stack when Wasm last trapped.
@@ -91,9 +92,12 @@ impl<'s> FrameInfo<'s> {
 
 impl core::fmt::Display for FrameInfo<'_> {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        f.write_str(self.module_name().unwrap_or("<unnamed>"))?;
+        match self.module_name() {
+            Some(name) => write!(f, "{}", Printable(name))?,
+            None => f.write_str("<unnamed>")?,
+        }
         match self.func_name() {
-            Some(name) => write!(f, "!{name}")?,
+            Some(name) => write!(f, "!{}", Printable(name))?,
             None => write!(f, "!<wasm function {}>", self.func_index)?,
         }
         match self.module_offset {

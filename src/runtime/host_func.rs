@@ -11,13 +11,14 @@ use super::host_item::HostItem;
 use super::into_func::IntoFunc;
 use super::store::{AsContextMut, StoreContextMut};
 use super::value::Val;
-use crate::abi::{HostFrame, STATUS_OK, ValRaw, VmHostContext, VmStoreContext};
+use crate::abi::{HostFrame, STATUS_OK, ValRaw, VmHostContext};
 use crate::alloc;
 use crate::artifact::{FuncType, ValType};
 use crate::engine::Engine;
 use crate::error::Result;
 use crate::vm::catch::catch;
 use crate::vm::host_def::{Closure, HostCall, HostContext};
+use crate::vm::host_frame::FrameLink;
 use crate::vm::store::{StoreOpaque, StorePtr};
 use std_alloc::vec::Vec;
 
@@ -79,40 +80,6 @@ pub(super) fn wrapped_item<T: 'static, Params, Results>(
     let parts = func.into_parts()?;
     // SAFETY: the trait guarantees what the constructor requires.
     unsafe { HostItem::new(engine, &parts.ty, parts.call, parts.closure) }
-}
-
-/// Links a host frame while it lives.
-struct FrameLink {
-    vm: *mut VmStoreContext,
-    previous: *mut HostFrame,
-}
-
-impl FrameLink {
-    /// Gives the frame its serial number and links it.
-    ///
-    /// # Safety
-    /// `vm` is the context of `store`, to which no reference is in use. The
-    /// frame and its values stay where they are until the link is dropped.
-    #[inline(always)]
-    unsafe fn new(store: StorePtr, vm: *mut VmStoreContext, frame: *mut HostFrame) -> Self {
-        // SAFETY: by this function's contract.
-        unsafe {
-            let serial = &mut store.get().serial;
-            *serial += 1;
-            (*frame).serial = *serial;
-            let previous = (*vm).host_frames;
-            (*frame).previous = previous;
-            (*vm).host_frames = frame;
-            Self { vm, previous }
-        }
-    }
-}
-
-impl Drop for FrameLink {
-    fn drop(&mut self) {
-        // SAFETY: the context outlives every call on its store (V1).
-        unsafe { (*self.vm).host_frames = self.previous };
-    }
 }
 
 /// A frame for the parameters in `cells`, not linked yet.

@@ -1,7 +1,8 @@
 //! The only way into generated code, and back out of it.
 //!
 //! Invariants: no reference to the store is held while generated code runs.
-//! The stack limit is set by the outermost entry and kept by nested ones. A
+//! The stack limit is set by the outermost entry and kept by nested ones, which
+//! are refused on another stack than that. A
 //! failed activation yields exactly one error.
 
 use super::host_def;
@@ -10,7 +11,7 @@ use crate::abi::{STACK_MARGIN_BYTES, STATUS_OK, Trap, ValRaw, VmFuncRef};
 use crate::alloc;
 use crate::arch;
 use crate::engine::limits::INLINE_CELLS;
-use crate::error::{Error, Result};
+use crate::error::{Error, Misuse, Result};
 use core::mem::MaybeUninit;
 use core::ptr::NonNull;
 use std_alloc::vec::Vec;
@@ -71,7 +72,7 @@ pub(crate) unsafe fn invoke(
     // SAFETY: as above.
     let is_outermost = unsafe { (*vm).activation.is_null() };
     // SAFETY: as above; the reference ends with the block (V3).
-    let has_room = unsafe {
+    unsafe {
         let stack_pointer = arch::stack_pointer();
         let store = store.get();
         if is_outermost {
@@ -81,11 +82,14 @@ pub(crate) unsafe fn invoke(
             };
         } else {
             store.trap_passes = false;
+            // The limit is that of the stack on which the store already runs.
+            if stack_pointer > (*vm).activation.addr() {
+                return Err(Misuse::OtherStack.into());
+            }
         }
-        stack_pointer.saturating_sub((*vm).stack_limit) > STACK_MARGIN_BYTES as usize
-    };
-    if !has_room {
-        return Err(Trap::StackOverflow.into());
+        if stack_pointer.saturating_sub((*vm).stack_limit) <= STACK_MARGIN_BYTES as usize {
+            return Err(Trap::StackOverflow.into());
+        }
     }
     // SAFETY: code, context and shim belong to one function (V5), the cells fit
     // its type by this function's contract, and it belongs to the store (V6),

@@ -1,7 +1,7 @@
 //! Makes an instance from resolved imports: first makes everything, and only
 //! then writes to what others can see.
 //!
-//! Invariant: until the active segments run, a failure leaves the store as it
+//! Invariant: until the initial contents are written, a failure leaves the store as it
 //! was. From then on the instance stays, because its functions may sit in
 //! shared tables (specification: "Instantiation", step 16 and after).
 
@@ -10,20 +10,19 @@ use super::const_expr;
 use super::context::ContextBox;
 use super::global;
 use super::host_def::{HostContext, HostDef};
+use super::initial_contents;
 use super::instance::InstanceData;
 use super::memory;
 use super::memory_ops;
 use super::raw_box::VmPlace;
-use super::segments;
 use super::store::{StoreOpaque, StorePtr};
 use super::table;
 use super::table_ops;
 use crate::abi::{
-    DataIndex, ElemIndex, FuncIndex, GlobalIndex, MemoryIndex, TableIndex, ValRaw, VmFuncRef,
-    VmFunctionImport, VmGlobal,
+    FuncIndex, GlobalIndex, MemoryIndex, TableIndex, ValRaw, VmFuncRef, VmFunctionImport, VmGlobal,
 };
 use crate::alloc;
-use crate::artifact::{ConstExpr, ConstOp, DataMode, ElemMode, NO_ESCAPE};
+use crate::artifact::NO_ESCAPE;
 use crate::engine::Module;
 use crate::engine::bits::Bits;
 use crate::engine::limits;
@@ -60,14 +59,13 @@ pub(crate) unsafe fn instantiate(
     module: &Module,
     imports: &[VmImport],
 ) -> Result<u32> {
-    // SAFETY: the reference ends before generated code runs (V3).
+    // SAFETY: each reference ends before embedder code or generated code runs (V3).
     let (index, start) = unsafe {
-        let store = store.get();
-        let index = create(store, module, imports)?;
-        let outcome = run_active_segments(store, index, module);
-        store.call_returned();
+        let index = create(store.get(), module, imports)?;
+        let outcome = initial_contents::write(store, index, module);
+        store.get().call_returned();
         outcome?;
-        (index, start_func(store, index, module)?)
+        (index, start_func(store.get(), index, module)?)
     };
     if let Some(start) = start {
         let mut no_cells = call::Cells::new(0)?;
@@ -106,7 +104,7 @@ impl Mark {
     }
 
     /// Undoes what was made for an instance that failed.
-    fn undo(self, store: &mut StoreOpaque, instance: &InstanceData) {
+    fn undo(&self, store: &mut StoreOpaque, instance: &InstanceData) {
         let info = instance.module.info();
         let imported = info.counts.imported_globals;
         for (at, global) in info.globals.iter().enumerate().skip(imported as usize) {
@@ -133,7 +131,7 @@ impl Mark {
     }
 }
 
-/// Everything before the active segments.
+/// Everything before the initial contents.
 fn create(store: &mut StoreOpaque, module: &Module, imports: &[VmImport]) -> Result<u32> {
     let is_host_func = |import: &&VmImport| matches!(import, VmImport::HostFunc(_));
     let host_imports = imports.iter().filter(is_host_func).count();
@@ -151,7 +149,7 @@ fn create(store: &mut StoreOpaque, module: &Module, imports: &[VmImport]) -> Res
         .map_err(|_| Error::OutOfMemory { bytes: size_of::<InstanceData>() })?;
     let info = module.info();
     let (vm, type_ids) = (store.vm().as_ptr(), module.type_ids().as_ptr());
-    let mut instance = InstanceData {
+    let instance = InstanceData {
         context: ContextBox::new(
             module.offsets(),
             host_imports as u32,
@@ -165,12 +163,31 @@ fn create(store: &mut StoreOpaque, module: &Module, imports: &[VmImport]) -> Res
         first_memory: store.memories.len() as u32,
         dropped: Bits::new(info.elems.len() + info.data.len())?,
     };
-    let mark = Mark::of(store);
-    match build(store, &mut instance, imports) {
-        Ok(()) => StoreOpaque::push(&mut store.instances, instance),
-        Err(error) => {
-            mark.undo(store, &instance);
-            Err(error)
+    let mut unfinished = Unfinished { mark: Mark::of(store), store, instance: Some(instance) };
+    unfinished.build(imports)?;
+    let instance = unfinished.instance.take().ok_or(GONE)?;
+    StoreOpaque::push(&mut unfinished.store.instances, instance)
+}
+
+/// An instance that is being made. What was made for it is undone when this is
+/// dropped before the instance was taken out: after an error, or when embedder
+/// code has panicked.
+struct Unfinished<'s> {
+    store: &'s mut StoreOpaque,
+    mark: Mark,
+    instance: Option<InstanceData>,
+}
+
+impl Unfinished<'_> {
+    fn build(&mut self, imports: &[VmImport]) -> Result<()> {
+        build(self.store, self.instance.as_mut().ok_or(GONE)?, imports)
+    }
+}
+
+impl Drop for Unfinished<'_> {
+    fn drop(&mut self) {
+        if let Some(instance) = self.instance.take() {
+            self.mark.undo(self.store, &instance);
         }
     }
 }
@@ -225,17 +242,6 @@ fn build(store: &mut StoreOpaque, instance: &mut InstanceData, imports: &[VmImpo
         let place = instance.view().global(GlobalIndex(at as u32))?;
         // SAFETY: in the context of this instance, which is of the store (V6).
         unsafe { global::write(&mut store.heap, place, global.ty.content, value) };
-    }
-    for (defined, init) in info.table_inits.iter().enumerate() {
-        if let [ConstOp::RefNull(_)] = *init.ops {
-            continue;
-        }
-        let table = TableIndex(info.counts.imported_tables + defined as u32);
-        let value = const_expr::eval(init, &module, instance.view())?;
-        let ty =
-            info.tables.get(table.index()).ok_or(Error::Bug("initial value without a table"))?;
-        let element = ty.element.element_from_cell(value);
-        table_ops::fill(store, instance.table(table)?, 0, element, ty.minimum)?;
     }
     Ok(())
 }
@@ -329,48 +335,6 @@ fn fill_func_refs(instance: &InstanceData, module: &Module) -> Result<()> {
         };
         // SAFETY: a place inside the context (V5).
         unsafe { view.func_ref(escape_index as u32)?.write(func_ref) };
-    }
-    Ok(())
-}
-
-/// Where an active segment goes; `is_64` tells the width of its offset.
-fn segment_start(
-    store: &StoreOpaque,
-    index: u32,
-    module: &Module,
-    offset: &ConstExpr,
-    is_64: bool,
-) -> Result<u64> {
-    let instance = store.instances.get(index as usize).ok_or(GONE)?;
-    Ok(const_expr::eval(offset, module, instance.view())?.index(is_64))
-}
-
-/// Copies the active segments to where they belong, in the order that the
-/// specification gives, and drops them and the declared ones.
-fn run_active_segments(store: &mut StoreOpaque, index: u32, module: &Module) -> Result<()> {
-    for (at, segment) in module.info().elems.iter().enumerate() {
-        let elem = ElemIndex(at as u32);
-        match &segment.mode {
-            ElemMode::Passive => continue,
-            ElemMode::Declared => {}
-            ElemMode::Active { table, offset } => {
-                let is_64 = module.info().tables.get(table.index()).is_some_and(|ty| ty.table64);
-                let start = segment_start(store, index, module, offset, is_64)?;
-                let len = segment.items.len() as u64;
-                segments::table_init(store, index, *table, elem, start, 0, len)?;
-            }
-        }
-        segments::elem_drop(store, index, elem);
-    }
-    for (at, segment) in module.info().data.iter().enumerate() {
-        let data = DataIndex(at as u32);
-        if let DataMode::Active { memory, offset } = &segment.mode {
-            let is_64 = module.info().memories.get(memory.index()).is_some_and(|ty| ty.memory64);
-            let start = segment_start(store, index, module, offset, is_64)?;
-            let len = segment.bytes.len() as u64;
-            segments::memory_init(store, index, *memory, data, start, 0, len)?;
-            segments::data_drop(store, index, data);
-        }
     }
     Ok(())
 }

@@ -61,15 +61,31 @@ impl MemoryData {
     /// # Errors
     /// As for [`Self::new`]; the memory is as it was.
     pub(crate) fn grow(&mut self, engine: &Engine, new_bytes: usize) -> Result<()> {
-        if new_bytes > self.linear.committed_bytes {
-            engine.memory_source().commit(&mut self.linear, new_bytes)?;
-            let is_guarded = engine.config().hardware_traps && !self.ty.memory64;
-            if is_guarded && self.linear.committed_bytes != new_bytes {
+        self.commit(engine, new_bytes)?;
+        self.vm.set(VmMemory { base: self.linear.base.as_ptr(), len: new_bytes });
+        Ok(())
+    }
+
+    /// Has at least `bytes` committed, within [`Self::capacity_bytes`], without
+    /// making the memory longer. Unless it is guarded, that can be done before it
+    /// grows.
+    ///
+    /// # Errors
+    /// As for [`Self::new`].
+    pub(crate) fn commit(&mut self, engine: &Engine, bytes: usize) -> Result<()> {
+        if bytes > self.linear.committed_bytes {
+            // SAFETY: it came from the engine's source, and only that changes it.
+            unsafe { engine.memory_source().commit(&mut self.linear, bytes)? };
+            if self.is_guarded(engine) && self.linear.committed_bytes != bytes {
                 return Err(COMMITS_TOO_MUCH.into());
             }
         }
-        self.vm.set(VmMemory { base: self.linear.base.as_ptr(), len: new_bytes });
         Ok(())
+    }
+
+    /// Whether accesses beyond what is committed are left to the guard.
+    pub(crate) fn is_guarded(&self, engine: &Engine) -> bool {
+        engine.config().hardware_traps && !self.ty.memory64
     }
 
     pub(crate) fn vm(&self) -> NonNull<VmMemory> {

@@ -48,13 +48,30 @@ fn refused_by_limiter(bytes: usize, has_bytes: usize) -> Error {
 
 /// `memory.grow`: the old size in pages, or why it cannot grow.
 pub(crate) fn grow(store: &mut StoreOpaque, index: u32, delta_pages: u64) -> Result<u64> {
+    let growth = check_growth(store, index, delta_pages)?;
+    set_len(store, index, growth.new_bytes)?;
+    Ok(growth.old_pages)
+}
+
+/// How a memory will grow.
+pub(crate) struct Growth {
+    pub(crate) old_pages: u64,
+    pub(crate) old_bytes: usize,
+    pub(crate) new_bytes: usize,
+    /// Whether the source may be asked to commit less than all at once.
+    pub(crate) in_pieces: bool,
+}
+
+/// Whether a memory may grow: how, or why not.
+pub(crate) fn check_growth(store: &mut StoreOpaque, index: u32, delta: u64) -> Result<Growth> {
     let memory = store.memories.get(index as usize).ok_or(Misuse::WrongStore)?;
-    let old_pages = memory.pages();
-    if delta_pages == 0 {
-        return Ok(old_pages);
+    let (old_pages, old_bytes) = (memory.pages(), memory.len_bytes());
+    let in_pieces = !memory.is_guarded(&store.engine);
+    if delta == 0 {
+        return Ok(Growth { old_pages, old_bytes, new_bytes: old_bytes, in_pieces });
     }
-    let (old_bytes, maximum) = (memory.len_bytes(), memory.ty().maximum);
-    let new_pages = old_pages.saturating_add(delta_pages);
+    let maximum = memory.ty().maximum;
+    let new_pages = old_pages.saturating_add(delta);
     // This is all the address space that was reserved.
     let capacity_pages = memory.capacity_bytes() as u64 / WASM_PAGE_BYTES;
     let limit = page_limit(memory.ty());
@@ -64,8 +81,23 @@ pub(crate) fn grow(store: &mut StoreOpaque, index: u32, delta_pages: u64) -> Res
     if !store.limiter_allows(|limiter| limiter.memory_growing(old_bytes, new_bytes, declared)) {
         return Err(refused_by_limiter(new_bytes, old_bytes));
     }
+    Ok(Growth { old_pages, old_bytes, new_bytes, in_pieces })
+}
+
+/// Lets the source commit so many bytes, which was checked to be allowed. The
+/// memory does not grow yet.
+pub(crate) fn commit(store: &mut StoreOpaque, index: u32, bytes: usize) -> Result<()> {
     let StoreOpaque { memories, engine, .. } = store;
-    let memory = memories.get_mut(index as usize).ok_or(Misuse::WrongStore)?;
-    memory.grow(engine, new_bytes)?;
-    Ok(old_pages)
+    memories.get_mut(index as usize).ok_or(Misuse::WrongStore)?.commit(engine, bytes)
+}
+
+/// Makes a memory so long, which was checked to be allowed.
+pub(crate) fn set_len(store: &mut StoreOpaque, index: u32, bytes: usize) -> Result<()> {
+    let StoreOpaque { memories, engine, .. } = store;
+    memories.get_mut(index as usize).ok_or(Misuse::WrongStore)?.grow(engine, bytes)
+}
+
+/// How long a memory is, if there is one.
+pub(crate) fn len_bytes(store: &StoreOpaque, index: u32) -> Option<usize> {
+    store.memories.get(index as usize).map(MemoryData::len_bytes)
 }

@@ -32,14 +32,20 @@
 //! | `counted_places` | how many places can hold references |
 //! | `memory_ops`, `table_ops`, `rooting` | operations on a store's entities |
 //! | `const_expr`, `segments` | constant expressions; the instructions on segments |
-//! | `instantiate` | making an instance of resolved imports |
+//! | `bulk` | what bulk work costs, and where it can be interrupted |
+//! | `host_frame` | values of a host call that are roots |
+//! | `instantiate`, `initial_contents` | making an instance of resolved imports |
 //! | `call`, `catch` | into generated code and back; panics on the way |
-//! | `builtins` | what generated code and the fault handler call |
+//! | `builtins`, `bulk_builtins` | what generated code and the fault handler call |
 
 #[expect(unsafe_code, reason = "walks the stack")]
 pub(crate) mod backtrace;
 #[expect(unsafe_code, reason = "is called by generated code")]
 mod builtins;
+#[expect(unsafe_code, reason = "reaches the store between pieces")]
+pub(crate) mod bulk;
+#[expect(unsafe_code, reason = "is called by generated code")]
+mod bulk_builtins;
 #[expect(unsafe_code, reason = "enters generated code")]
 pub(crate) mod call;
 #[cfg_attr(feature = "std", expect(unsafe_code, reason = "reaches the store after a panic"))]
@@ -59,6 +65,10 @@ mod failure;
 pub(crate) mod global;
 #[expect(unsafe_code, reason = "contexts of host functions")]
 pub(crate) mod host_def;
+#[expect(unsafe_code, reason = "links frames by address")]
+pub(crate) mod host_frame;
+#[expect(unsafe_code, reason = "reaches the store between pieces")]
+mod initial_contents;
 pub(crate) mod instance;
 #[expect(unsafe_code, reason = "fills contexts in")]
 pub(crate) mod instantiate;

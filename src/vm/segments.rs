@@ -8,6 +8,7 @@ use super::const_expr;
 use super::context::ContextView;
 use super::instance::InstanceData;
 use super::store::StoreOpaque;
+use super::table::table_at;
 use super::table_ops;
 use crate::abi::{DataIndex, ElemIndex, MemoryIndex, TableIndex, Trap, VmMemory};
 use crate::artifact::ElemItems;
@@ -35,22 +36,52 @@ fn segment_range<V>(items: &[V], start: u64, len: u64, trap: Trap) -> Result<&[V
     items.get(start as usize..end as usize).ok_or(trap.into())
 }
 
-pub(crate) fn memory_init(
+/// Operands of an instruction that copies part of a segment.
+#[derive(Clone, Copy)]
+pub(crate) struct Part {
+    pub(crate) dst: u64,
+    pub(crate) src: u64,
+    pub(crate) len: u64,
+}
+
+impl Part {
+    /// `len` of it, from the one with this number on.
+    pub(crate) fn piece(self, at: u64, len: u64) -> Self {
+        Self { dst: self.dst.saturating_add(at), src: self.src.saturating_add(at), len }
+    }
+}
+
+/// Whether the operands of `memory.init` are in bounds.
+pub(crate) fn check_memory_init(
     store: &StoreOpaque,
     index: u32,
     memory: MemoryIndex,
     segment: DataIndex,
-    dst: u64,
-    src: u64,
-    len: u64,
+    part: Part,
 ) -> Result<()> {
     let instance = instance(store, index)?;
     let info = instance.module.info();
     let data = info.data.get(segment.index()).ok_or(Error::Bug("unknown data segment"))?;
     let is_dropped = instance.dropped.contains(info.elems.len() + segment.index());
     let bytes: &[u8] = if is_dropped { &[] } else { &data.bytes };
-    let source = segment_range(bytes, src, len, Trap::MemoryOutOfBounds)?;
-    let target = memory_range(instance.view().memory(memory)?, dst, len)?;
+    segment_range(bytes, part.src, part.len, Trap::MemoryOutOfBounds)?;
+    memory_range(instance.view().memory(memory)?, part.dst, part.len).map(|_| ())
+}
+
+/// `memory.init`, or a piece of it. That the segment was not dropped has been
+/// checked, when it began.
+pub(crate) fn memory_init(
+    store: &StoreOpaque,
+    index: u32,
+    memory: MemoryIndex,
+    segment: DataIndex,
+    part: Part,
+) -> Result<()> {
+    let instance = instance(store, index)?;
+    let info = instance.module.info();
+    let data = info.data.get(segment.index()).ok_or(Error::Bug("unknown data segment"))?;
+    let source = segment_range(&data.bytes, part.src, part.len, Trap::MemoryOutOfBounds)?;
+    let target = memory_range(instance.view().memory(memory)?, part.dst, part.len)?;
     // SAFETY: in bounds of the memory, which is no part of the segment.
     unsafe { target.copy_from_nonoverlapping(source.as_ptr(), source.len()) };
     Ok(())
@@ -70,17 +101,36 @@ pub(crate) fn elem_drop(store: &mut StoreOpaque, index: u32, segment: ElemIndex)
     }
 }
 
-/// `table.init`. Expressions are evaluated here rather than kept: they name
-/// immutable globals only, which hold (and count) their references for as long
-/// as the store lives.
+/// Whether the operands of `table.init` are in bounds.
+pub(crate) fn check_table_init(
+    store: &StoreOpaque,
+    index: u32,
+    table: TableIndex,
+    segment: ElemIndex,
+    part: Part,
+) -> Result<()> {
+    let instance = instance(store, index)?;
+    let info = instance.module.info();
+    let elem = info.elem(segment).ok_or(Error::Bug("unknown element segment"))?;
+    let len = if instance.dropped.contains(segment.index()) { 0 } else { elem.items.len() as u64 };
+    match part.src.checked_add(part.len) {
+        Some(end) if end <= len => {}
+        _ => return Err(Trap::TableOutOfBounds.into()),
+    }
+    table_at(&store.tables, instance.table(table)?)?.check_range(part.dst, part.len)
+}
+
+/// `table.init`, or a piece of it. That the segment was not dropped has been
+/// checked, when it began. Expressions are evaluated here rather than kept: they
+/// name immutable globals only, which hold (and count) their references for as
+/// long as the store lives.
+#[inline(never)]
 pub(crate) fn table_init(
     store: &mut StoreOpaque,
     index: u32,
     table: TableIndex,
     segment: ElemIndex,
-    dst: u64,
-    src: u64,
-    len: u64,
+    Part { dst, src, len }: Part,
 ) -> Result<()> {
     let instance = instance(store, index)?;
     // A clone, so that the store can be changed while its parts are used.
@@ -88,13 +138,11 @@ pub(crate) fn table_init(
     // SAFETY: laid out by this module (V5), and in its place while the store lives (V1).
     let view = unsafe { ContextView::new(instance.context.as_non_null(), module.offsets()) };
     let table = instance.table(table)?;
-    let is_dropped = instance.dropped.contains(segment.index());
     let elem = module.info().elem(segment).ok_or(Error::Bug("unknown element segment"))?;
     let trap = Trap::TableOutOfBounds;
     match &elem.items {
         ElemItems::Funcs(funcs) => {
-            let funcs = segment_range(if is_dropped { &[] } else { funcs }, src, len, trap)?;
-            let mut funcs = funcs.iter();
+            let mut funcs = segment_range(funcs, src, len, trap)?.iter();
             table_ops::init(store, table, dst, len, |_| {
                 let func = funcs.next().ok_or(trap)?;
                 let func_ref = const_expr::func_ref(*func, &module, view)?;
@@ -102,8 +150,7 @@ pub(crate) fn table_init(
             })
         }
         ElemItems::Exprs(exprs) => {
-            let exprs = segment_range(if is_dropped { &[] } else { exprs }, src, len, trap)?;
-            let mut exprs = exprs.iter();
+            let mut exprs = segment_range(exprs, src, len, trap)?.iter();
             table_ops::init(store, table, dst, len, |_| {
                 let value = const_expr::eval(exprs.next().ok_or(trap)?, &module, view)?;
                 Ok(elem.element.element_from_cell(value))

@@ -128,7 +128,6 @@ pub(crate) type PanicPayload = std_alloc::boxed::Box<dyn core::any::Any + Send>;
 pub struct StoreOpaque {
     // Fields that are touched on the way into and out of Wasm come first.
     pub(crate) id: StoreId,
-    vm: RawBox<VmBlock>,
     pub(crate) auto_drain: bool,
     /// Set while a trap of a nested activation passes through a host function:
     /// the backtrace is kept then.
@@ -139,10 +138,11 @@ pub struct StoreOpaque {
     /// Serial number of the newest host frame or root.
     pub(crate) serial: u64,
     pub(crate) roots: Roots,
-    // Fields are dropped in order: the heap before its region, and after them
-    // nothing that could still point to a slot.
+    // Fields are dropped in order: the heap before its region and the context that
+    // it uses (G5), and after them nothing that could still point to a slot.
     pub(crate) heap: RefHeap,
     _region: Region,
+    vm: RawBox<VmBlock>,
     pub(crate) code: CodeMap,
     pub(crate) instances: Vec<InstanceData>,
     pub(crate) memories: Vec<MemoryData>,

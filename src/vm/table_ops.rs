@@ -59,6 +59,16 @@ pub(crate) fn grow(
     delta: u64,
     init: RawElement,
 ) -> Result<u64> {
+    let old = check_growth(store, index, delta)?;
+    extend(store, index, delta)?;
+    if init != 0 {
+        fill(store, index, old, init, delta)?;
+    }
+    Ok(old)
+}
+
+/// Whether a table may have `delta` more elements: the old size, or why not.
+pub(crate) fn check_growth(store: &mut StoreOpaque, index: u32, delta: u64) -> Result<u64> {
     let table = store.tables.get(index as usize).ok_or(Misuse::WrongStore)?;
     let (old, ty) = (table.len(), *table.ty());
     let new = old.saturating_add(delta);
@@ -72,20 +82,26 @@ pub(crate) fn grow(
         let what = "elements of a table (the store's limiter keeps it at what it has)";
         return Err(Error::Limit(LimitError { what, requested: new, limit: old }));
     }
-    let table = store.tables.get_mut(index as usize).ok_or(Misuse::WrongStore)?;
-    table.reserve(new, element_limit(&ty).most)?;
-    if ty.element.is_counted() {
-        store.claim_counted_places(delta)?.keep();
-    }
-    let table = store.tables.get_mut(index as usize).ok_or(Misuse::WrongStore)?;
-    table.set_len(new)?;
-    if init != 0 {
-        fill(store, index, old, init, delta)?;
-    }
     Ok(old)
 }
 
+/// Gives a table `delta` more elements, all null, which was checked to be allowed.
+pub(crate) fn extend(store: &mut StoreOpaque, index: u32, delta: u64) -> Result<()> {
+    if delta == 0 {
+        return Ok(());
+    }
+    let table = store.tables.get_mut(index as usize).ok_or(Misuse::WrongStore)?;
+    let (new, ty) = (table.len().saturating_add(delta), *table.ty());
+    table.reserve(new, element_limit(&ty).most)?;
+    let places = if ty.element.is_counted() { delta } else { 0 };
+    let mut claim = store.claim_counted_places(places)?;
+    claim.tables.get_mut(index as usize).ok_or(Misuse::WrongStore)?.set_len(new)?;
+    claim.keep();
+    Ok(())
+}
+
 /// `table.fill`.
+#[inline(never)]
 pub(crate) fn fill(
     store: &mut StoreOpaque,
     table: u32,
@@ -99,18 +115,14 @@ pub(crate) fn fill(
 }
 
 /// `table.copy`.
+#[inline(never)]
 pub(crate) fn copy(
     store: &mut StoreOpaque,
     (dst_table, dst): (u32, u64),
     (src_table, src): (u32, u64),
     len: u64,
 ) -> Result<()> {
-    let (from, to) = (table_at(&store.tables, src_table)?, table_at(&store.tables, dst_table)?);
-    from.check_range(src, len)?;
-    to.check_range(dst, len)?;
-    if from.ty().element != to.ty().element {
-        return Err(Error::Bug("table.copy between tables of different types"));
-    }
+    check_copy(store, (dst_table, dst), (src_table, src), len)?;
     let mut step = |at: u64| {
         // SAFETY: both ranges were checked, and no table shrinks.
         unsafe {
@@ -120,6 +132,22 @@ pub(crate) fn copy(
     };
     // Backwards if the target lies after the source, because they may overlap.
     if dst <= src { (0..len).try_for_each(&mut step) } else { (0..len).rev().try_for_each(step) }
+}
+
+/// Whether the operands of `table.copy` are in bounds.
+pub(crate) fn check_copy(
+    store: &StoreOpaque,
+    (dst_table, dst): (u32, u64),
+    (src_table, src): (u32, u64),
+    len: u64,
+) -> Result<()> {
+    let (from, to) = (table_at(&store.tables, src_table)?, table_at(&store.tables, dst_table)?);
+    from.check_range(src, len)?;
+    to.check_range(dst, len)?;
+    match from.ty().element == to.ty().element {
+        true => Ok(()),
+        false => Err(Error::Bug("table.copy between tables of different types")),
+    }
 }
 
 /// `table.init` with elements from elsewhere: `value(i)` is the i-th.

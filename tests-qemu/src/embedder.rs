@@ -54,14 +54,15 @@ unsafe impl MemorySource for KernelMemory {
             committed_bytes: 0,
             guarded_bytes: RESERVATION_BYTES,
         };
-        if let Err(error) = self.commit(&mut memory, minimum_bytes) {
+        // SAFETY: reserved above.
+        if let Err(error) = unsafe { self.commit(&mut memory, minimum_bytes) } {
             vspace::unreserve(start, RESERVATION_BYTES);
             return Err(error);
         }
         Ok(memory)
     }
 
-    fn commit(&self, memory: &mut LinearMemory, new_committed_bytes: usize) -> Result<()> {
+    unsafe fn commit(&self, memory: &mut LinearMemory, new_committed_bytes: usize) -> Result<()> {
         let start = memory.base.addr().get();
         let (from, to) = (pages(memory.committed_bytes), pages(new_committed_bytes));
         if new_committed_bytes > memory.capacity_bytes
@@ -99,7 +100,7 @@ unsafe impl CodeMemory for KernelCode {
         Ok(CodeRegion { base: pointer(start, len_bytes)?, len_bytes })
     }
 
-    fn publish(&self, region: &CodeRegion) -> Result<()> {
+    unsafe fn publish(&self, region: &CodeRegion) -> Result<()> {
         let start = region.base.addr().get();
         match vspace::protect(start, start + region.len_bytes, Access::ReadExecute) {
             true => Ok(()),

@@ -2,7 +2,7 @@
 //! panics if it fails: the host driver catches the panic; a kernel reports it
 //! and is rebooted for the remaining cases.
 #![no_std]
-#![forbid(unsafe_code)]
+#![deny(unsafe_code)]
 
 extern crate alloc;
 

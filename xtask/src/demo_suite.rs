@@ -59,11 +59,19 @@ impl Check {
         if let Some(missing) = self.shows.iter().find(|text| !console.contains(text.as_str())) {
             return Err(format!("the console does not show `{missing}`:\n{console}"));
         }
+        if let Some(line) = lines.iter().find(|line| line.chars().any(is_raw)) {
+            return Err(format!("the console shows what acts on a terminal: {line:?}"));
+        }
         if lines.last().is_none_or(|last| last != "[kernel] shutting down") {
             return Err(format!("not shut down in order:\n{console}"));
         }
         released_once(&lines)
     }
+}
+
+/// Whether a character of a guest's must not reach the console.
+fn is_raw(character: char) -> bool {
+    character.is_control() || ('\u{202a}'..='\u{202e}').contains(&character)
 }
 
 /// Each object that was handed out was released exactly once.
@@ -120,6 +128,12 @@ fn checks() -> Result<Vec<Check>> {
     checks.push(check("bad magic", bad, &[], REFUSED, &["magic"]));
     let missing = text(r#"(module (import "kernel" "teapot" (func)))"#)?;
     checks.push(check("missing import", missing, &[], REFUSED, &["kernel::teapot"]));
+    let named = text(NAMES)?;
+    let shown = ["backtrace", "\\u{1b}[31mRED\\u{1b}[2J\\u{d}\\u{a}fake line", "\\u{202e}module"];
+    checks.push(check("names", named.clone(), &["invoke=run"], TRAPPED, &shown));
+    checks.push(check("names", named, &["invoke=nosuch"], REFUSED, &shown[1..2]));
+    let import = text(r#"(module (import "kernel" "\1b[2Jtea\0apot" (func)))"#)?;
+    checks.push(check("import", import, &[], REFUSED, &["kernel::\\u{1b}[2Jtea\\u{a}pot"]));
     let trapping = text(TRAPPING)?;
     let outside = ["out of bounds memory access", "outside"];
     checks.push(check("bounds", trapping.clone(), &["invoke=outside"], TRAPPED, &outside));
@@ -154,6 +168,11 @@ fn programs(prebuilt: &Path, checks: &mut Vec<Check>) -> Result<()> {
 const ADD: &str = r#"(module
     (func (export "add") (param i32 i32) (result i32)
         (i32.add (local.get 0) (local.get 1))))"#;
+
+/// Names that act on a terminal.
+const NAMES: &str = r#"(module (@name "\u{202e}module")
+    (func (@name "\1b[31mRED\1b[2J\0d\0afake line") (export "run") unreachable)
+    (export "\1b[31mRED\1b[2J\0d\0afake line" (func 0)))"#;
 
 const TRAPPING: &str = r#"(module
     (memory 1)

@@ -52,9 +52,10 @@ unsafe impl MemorySource for &Source {
         self.reserved.fetch_add(1, Relaxed);
         Ok(memory)
     }
-    fn commit(&self, memory: &mut LinearMemory, new_committed_bytes: usize) -> Result<()> {
+    unsafe fn commit(&self, memory: &mut LinearMemory, new_committed_bytes: usize) -> Result<()> {
         self.request()?;
-        self.heap.commit(memory, new_committed_bytes)
+        // SAFETY: passed on.
+        unsafe { self.heap.commit(memory, new_committed_bytes) }
     }
     unsafe fn release(&self, memory: LinearMemory) {
         self.held.fetch_sub(1, Relaxed);
@@ -98,7 +99,8 @@ fn used(source: &impl MemorySource, minimum_bytes: usize, grown_bytes: usize) ->
     let mut memory = source.reserve(minimum_bytes, 16 * PAGE).unwrap();
     check_fresh(&mut memory, minimum_bytes);
     if grown_bytes > minimum_bytes {
-        source.commit(&mut memory, grown_bytes).unwrap();
+        // SAFETY: of this source.
+        unsafe { source.commit(&mut memory, grown_bytes).unwrap() };
         check_committed_zero(&mut memory, minimum_bytes);
     }
     bytes(&mut memory).fill(0xa5);
@@ -171,7 +173,8 @@ fn a_kept_memory_that_has_too_little_committed_gets_more() {
     release(&pool, memory);
     let mut memory = reserve(0);
     check_fresh(&mut memory, 0);
-    pool.commit(&mut memory, 3 * PAGE).unwrap();
+    // SAFETY: of this pool.
+    unsafe { pool.commit(&mut memory, 3 * PAGE).unwrap() };
     check_fresh(&mut memory, 3 * PAGE);
     release(&pool, memory);
     assert_eq!(source.reserved.load(Relaxed), 1);
@@ -254,7 +257,8 @@ fn each_request_of_the_source_may_fail() {
             let mut pair = [0; 2].map(|_| pool.reserve(minimum * PAGE, 3 * PAGE).ok());
             for memory in pair.iter_mut().flatten() {
                 check_fresh(memory, minimum * PAGE);
-                if pool.commit(memory, grown * PAGE).is_ok() {
+                // SAFETY: of this pool.
+                if unsafe { pool.commit(memory, grown * PAGE) }.is_ok() {
                     check_committed_zero(memory, minimum * PAGE);
                 } else {
                     assert_eq!(memory.committed_bytes, minimum * PAGE);
@@ -283,8 +287,9 @@ unsafe impl MemorySource for Plain {
     fn reserve(&self, minimum_bytes: usize, maximum_bytes: usize) -> Result<LinearMemory> {
         self.0.reserve(minimum_bytes, maximum_bytes)
     }
-    fn commit(&self, memory: &mut LinearMemory, new_committed_bytes: usize) -> Result<()> {
-        self.0.commit(memory, new_committed_bytes)
+    unsafe fn commit(&self, memory: &mut LinearMemory, new_committed_bytes: usize) -> Result<()> {
+        // SAFETY: passed on.
+        unsafe { self.0.commit(memory, new_committed_bytes) }
     }
     unsafe fn release(&self, memory: LinearMemory) {
         // SAFETY: passed on.

@@ -94,6 +94,13 @@ pub fn redirect_check(
     from == to
 }
 
+/// See [`crate::arch::first_branch_to`]. It stays as it is, because the trap
+/// becomes the call; that the trap is there is all that matters.
+#[cfg(feature = "compile")]
+pub fn first_branch_to(code: &[u8], trap: u32) -> Option<core::ops::Range<u32>> {
+    ((trap as usize) < code.len()).then_some(0..4)
+}
+
 /// See [`crate::arch::link_call`]: a signed 26-bit count of instructions, from
 /// this one (Arm ARM, "B", "BL").
 #[cfg(feature = "compile")]

@@ -144,6 +144,23 @@ pub fn redirect_check(
     true
 }
 
+/// See [`crate::arch::first_branch_to`]. Before the branch, the prologue has only
+/// one number of more than a byte, the size of the frame: no `jcc` can begin in it
+/// and lead to the trap, because its distance would end in an opcode.
+#[cfg(feature = "compile")]
+pub fn first_branch_to(code: &[u8], trap: u32) -> Option<core::ops::Range<u32>> {
+    let leads_to_trap = |(at, bytes): &(usize, &[u8])| {
+        let &[0x0f, 0x80..=0x8f, a, b, c, d] = *bytes else { return false };
+        i64::from(i32::from_le_bytes([a, b, c, d])) + (at + JCC_BYTES) as i64 == i64::from(trap)
+    };
+    let (at, _) = code.windows(JCC_BYTES).take(PROLOGUE_BYTES).enumerate().find(leads_to_trap)?;
+    Some(at as u32..(at + JCC_BYTES) as u32)
+}
+
+/// Where a prologue's checks of the stack have begun.
+#[cfg(feature = "compile")]
+const PROLOGUE_BYTES: usize = 64;
+
 /// Bytes of a `jcc` with a distance of four bytes.
 #[cfg(feature = "compile")]
 const JCC_BYTES: usize = 6;
@@ -159,7 +176,7 @@ pub fn link_call(field: &mut [u8; 4], distance: i64) -> bool {
 
 #[cfg(all(test, feature = "compile"))]
 mod tests {
-    use super::{link_call, redirect_check, shared_call_frame};
+    use super::{first_branch_to, link_call, redirect_check, shared_call_frame};
     use std::vec::Vec;
 
     #[test]
@@ -222,6 +239,19 @@ mod tests {
         let end = code.len() as u32;
         assert!(redirect(&mut code, 0..end, 1));
         assert_eq!((distance(&code, 2), distance(&code, at)), (100, 200));
+    }
+
+    #[test]
+    fn the_first_branch_is_found_near_the_start_only() {
+        let mut code = [0x55, 0x48].to_vec();
+        jcc(&mut code, 7, 99);
+        jcc(&mut code, 7, 100);
+        jcc(&mut code, 7, 100);
+        assert_eq!(first_branch_to(&code, 100), Some(8..14));
+        assert_eq!(first_branch_to(&code, 101), None);
+        let mut late = [0x90; 80].to_vec();
+        jcc(&mut late, 7, 100);
+        assert_eq!(first_branch_to(&late, 100), None);
     }
 
     #[test]

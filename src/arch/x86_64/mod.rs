@@ -14,7 +14,7 @@ mod sync;
 #[cfg(feature = "compile")]
 pub use check::{
     CHECK_TRAP, CHECKS_PER_CALL, RAISE_CALL, RAISE_CALL_IN_PLACE, RAISE_ENTRY, RAISE_STEP,
-    RAISE_THUNK, link_call, redirect_check, shared_call_frame,
+    RAISE_THUNK, first_branch_to, link_call, redirect_check, shared_call_frame,
 };
 pub use check::{RAISE_WORDS_AT, raise};
 pub use entry::{enter, unwind};

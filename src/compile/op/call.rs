@@ -74,14 +74,15 @@ fn call(t: &mut Translator<'_, '_>, func: FuncIndex) {
 fn return_call(t: &mut Translator<'_, '_>, func: FuncIndex) {
     t.zeal_safepoint();
     let ty = t.env.info.funcs[func.index()];
-    t.makes_calls = true;
     if t.env.info.is_imported_func(func) {
         let (code, context) = import_target(t, func);
         let args = arguments(t, ty, context);
+        t.note_tail_call(args.len());
         let signature = t.internal_signature(ty);
         t.builder.ins().return_call_indirect(signature, code, &args);
     } else {
         let args = arguments(t, ty, t.context);
+        t.note_tail_call(args.len());
         let callee = t.defined_function(func);
         t.builder.ins().return_call(callee, &args);
     }
@@ -120,8 +121,8 @@ fn call_indirect(t: &mut Translator<'_, '_>, ty: TypeIndex, table: TableIndex) {
 fn return_call_indirect(t: &mut Translator<'_, '_>, ty: TypeIndex, table: TableIndex) {
     let (code, context) = indirect_target(t, ty, table);
     let args = arguments(t, ty, context);
+    t.note_tail_call(args.len());
     let signature = t.internal_signature(ty);
-    t.makes_calls = true;
     t.builder.ins().return_call_indirect(signature, code, &args);
     t.reachable = false;
 }

@@ -9,6 +9,7 @@ use crate::alloc;
 use crate::engine::ResourceLimiter;
 use crate::error::Result;
 use crate::vm::store::StorePtr;
+use core::ptr::NonNull;
 
 impl<T: 'static> Store<T> {
     /// Sets the limiter, which lives in the store's data.
@@ -70,22 +71,38 @@ unsafe fn ask_limiter<T: 'static>(
 /// # Safety
 /// `store` has data of type `T`, and nothing of it is borrowed.
 unsafe fn epoch_reached<T: 'static>(store: StorePtr) -> Result<()> {
-    let inner = store.as_non_null().cast::<StoreInner<T>>().as_ptr();
-    // Taken out while it runs, because it gets the whole store.
+    let inner = store.as_non_null().cast::<StoreInner<T>>();
     // SAFETY: no reference to the store is in use (V3).
-    let Some(mut callback) = (unsafe { (*inner).epoch_callback.take() }) else {
+    let Some(callback) = (unsafe { (*inner.as_ptr()).epoch_callback.take() }) else {
         return Err(Trap::Interrupt.into());
     };
+    let mut taken = Taken { inner, callback: Some(callback) };
     // SAFETY: as above.
     let mut context = unsafe { StoreContextMut::<T>::from_ptr(store) };
-    let answer = callback(context.as_context_mut());
-    // SAFETY: no reference to the store is in use (V3).
-    unsafe { (*inner).epoch_callback = Some(callback) };
+    let answer = match &mut taken.callback {
+        Some(callback) => callback(context.as_context_mut()),
+        None => Ok(UpdateDeadline::Interrupt),
+    };
+    drop(taken);
     match answer? {
         UpdateDeadline::Continue(ticks) => {
             context.set_epoch_deadline(ticks);
             Ok(())
         }
         UpdateDeadline::Interrupt => Err(Trap::Interrupt.into()),
+    }
+}
+
+/// The callback while it runs, taken out because it gets the whole store. Put
+/// back when this is dropped, also by a panic.
+struct Taken<T: 'static> {
+    inner: NonNull<StoreInner<T>>,
+    callback: Option<EpochFn<T>>,
+}
+
+impl<T: 'static> Drop for Taken<T> {
+    fn drop(&mut self) {
+        // SAFETY: the store outlives its callback, whose borrow is over (V3).
+        unsafe { (*self.inner.as_ptr()).epoch_callback = self.callback.take() };
     }
 }

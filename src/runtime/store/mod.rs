@@ -159,7 +159,7 @@ impl<T: 'static> Store<T> {
         self.as_context_mut().set_epoch_deadline(ticks);
     }
 
-    /// Sets the fuel that is left, one unit per operator of Wasm.
+    /// Sets the fuel that is left; [`crate::Config::consume_fuel`] says what costs how much.
     /// A new store has none.
     ///
     /// # Errors
@@ -180,7 +180,12 @@ impl<T: 'static> Store<T> {
     /// bytes below the outermost call; `None` restores
     /// [`crate::Config::max_wasm_stack`]. Takes effect with the next
     /// outermost call.
-    pub fn set_stack_limit(&mut self, address: Option<usize>) {
+    ///
+    /// # Safety
+    /// As long as calls are made with this limit: the memory from the stack pointer
+    /// at each outermost call down to `address`, and as much below it as host
+    /// functions need, 8 KiB at least, is the stack's and unused.
+    pub unsafe fn set_stack_limit(&mut self, address: Option<usize>) {
         self.as_context_mut().opaque_mut().fixed_stack_limit = address.unwrap_or(0);
     }
 

@@ -24,7 +24,7 @@ unsafe impl CodeMemory for Code {
         let base = NonNull::new(black_box(core::ptr::null_mut()));
         Ok(CodeRegion { base: base.ok_or(Error::OutOfMemory { bytes: len_bytes })?, len_bytes })
     }
-    fn publish(&self, region: &CodeRegion) -> Result<()> {
+    unsafe fn publish(&self, region: &CodeRegion) -> Result<()> {
         black_box(region);
         Ok(())
     }
@@ -156,7 +156,8 @@ fn control(store: &mut Store<Data>) -> Result<()> {
     // SAFETY: there is no code at that address, so nothing else is accessed.
     black_box(unsafe { store.engine().handle_fault(&mut FaultRegisters::default(), 0) });
     store.set_fuel(black_box(1))?;
-    store.set_stack_limit(black_box(None));
+    // SAFETY: back to what the configuration says.
+    unsafe { store.set_stack_limit(black_box(None)) };
     store.set_auto_drain(black_box(false));
     store.gc()?;
     store.gc_step(black_box(10))?;

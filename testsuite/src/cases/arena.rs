@@ -1,14 +1,14 @@
 //! Small or full arenas, and quotas: a call either gives the right result or is
 //! refused, and nothing leaks.
 
-use crate::support::{Census, Maybe, Setup, instance, linked, module, number};
+use crate::support::{Census, Maybe, Setup, instance, linked, module, number, tools};
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 use alloc::{format, vec};
 use core::mem::MaybeUninit;
 use kernref::{
-    Caller, Config, Engine, Error, ExternRef, Global, GlobalType, Linker, Misuse, RefType, Rooted,
-    Store, Table, TableType, Trap, Val, ValType,
+    Caller, Config, Engine, Error, Extern, ExternRef, Global, GlobalType, Linker, Misuse, RefType,
+    Rooted, Store, Table, TableType, Trap, Val, ValType,
 };
 
 type Five = (Maybe, Maybe, Maybe, Maybe, Maybe);
@@ -109,6 +109,90 @@ pub fn five_in_and_four_out(setup: Setup) {
                     assert_eq!(census.alive(), 0, "{name} with {count} slots");
                     assert_eq!(store.gc_stats().slots_used, 0);
                 }
+            }
+        });
+    }
+}
+
+pub fn the_host_makes_room_for_globals(setup: Setup) {
+    // Wasm has let go of what fills the arena, but nobody has collected yet.
+    setup.each_config(slots(4), |engine| {
+        let mut linker = tools(engine);
+        let store_two = |mut caller: Caller<'_, Census>| -> kernref::Result<()> {
+            let global = caller.get_export("g").and_then(Extern::into_global).unwrap();
+            let object = caller.data().object(7);
+            global.set(&mut caller, object.into())?;
+            let ty = GlobalType { content: ValType::EXTERNREF, mutable: false };
+            let object = caller.data().object(8);
+            let made = Global::new(&mut caller, ty, object.into())?;
+            assert!(made.get(&caller)?.extern_ref().flatten().is_some_and(|o| number(o) == 8));
+            Ok(())
+        };
+        linker.func_wrap("h", "store", store_two).unwrap();
+        let (mut store, instance) = linked(
+            &linker,
+            Census::default(),
+            r#"(module
+                (import "h" "make" (func $make (param i32) (result externref)))
+                (import "h" "store" (func $store))
+                (global (export "g") (mut externref) (ref.null extern))
+                (func (export "run")
+                    (drop (call $make (i32.const 1))) (drop (call $make (i32.const 2)))
+                    (drop (call $make (i32.const 3))) (drop (call $make (i32.const 4)))
+                    (call $store)))"#,
+        );
+        let run = instance.get_typed_func::<(), ()>(&mut store, "run").unwrap();
+        run.call(&mut store, ()).unwrap();
+        assert_eq!(store.data().alive(), 2);
+        run.call(&mut store, ()).unwrap();
+        assert_eq!(store.data().alive(), 3);
+    });
+}
+
+pub fn collections_that_free_too_little_do_not_repeat(setup: Setup) {
+    // Frames hold all but a few slots; below them, references come and go.
+    const FRAMES: u32 = 1000;
+    const ROUNDS: u32 = 3000;
+    let setup = Setup { zeal: false, ..setup };
+    for (free, is_enough) in [(2, false), (200, true)] {
+        let config = |config: &mut Config| {
+            config
+                .reference_slots(FRAMES + free)
+                .gc_threshold(Some(FRAMES + free))
+                .max_wasm_stack(200 << 10);
+        };
+        setup.each_config(config, |engine| {
+            let text = format!(
+                r#"(module
+                    (import "h" "make" (func $make (param i32) (result externref)))
+                    (import "h" "use" (func $use (param externref)))
+                    (func $down (export "down") (param i32)
+                        (local $mine externref) (local $n i32)
+                        (if (local.get 0)
+                            (then
+                                (local.set $mine (call $make (i32.const 1)))
+                                (call $down (i32.sub (local.get 0) (i32.const 1)))
+                                (call $use (local.get $mine)))
+                            (else (loop $l
+                                (drop (call $make (i32.const 2)))
+                                (br_if $l (i32.lt_u
+                                    (local.tee $n (i32.add (local.get $n) (i32.const 1)))
+                                    (i32.const {ROUNDS}))))))))"#
+            );
+            let (mut store, instance) = linked(&tools(engine), Census::default(), &text);
+            let down = instance.get_typed_func::<u32, ()>(&mut store, "down").unwrap();
+            for _ in 0..3 {
+                let before = store.gc_stats();
+                let outcome = down.call(&mut store, FRAMES);
+                let walked = store.gc_stats().frames_walked - before.frames_walked;
+                let collections = store.gc_stats().collections - before.collections;
+                assert_eq!(outcome.is_ok(), is_enough, "{free} free: {outcome:?}");
+                assert!(outcome.is_ok() || is_full(&outcome));
+                let most = if is_enough { ROUNDS / free + 2 } else { 2 };
+                assert!(collections <= most.into(), "{free} free: {collections} collections");
+                // At most so many frames for each reference that was made.
+                assert!(walked <= 256 * u64::from(FRAMES + ROUNDS), "{free} free: {walked} frames");
+                assert_eq!(store.data().alive(), 0);
             }
         });
     }

@@ -20,6 +20,32 @@ pub fn malformed_and_invalid_modules(setup: Setup) {
     }
 }
 
+pub fn names_of_guests_are_escaped(setup: Setup) {
+    let is_shown = |text: &str| {
+        let is_raw = |character: char| character.is_control() || character == '\u{202e}';
+        assert!(!text.trim_end_matches('\n').chars().any(is_raw), "{text:?}");
+        assert!(text.contains("\\u{1b}[31m"), "{text}");
+    };
+    setup.each_engine(|engine| {
+        let text = r#"(module (@name "\u{202e}guest\n")
+            (func (@name "\1b[31mRED\1b[2J\0d\0afake line") (export "run") unreachable))"#;
+        let (mut store, instance) = crate::support::instance(engine, text);
+        let run = instance.get_typed_func::<(), ()>(&mut store, "run").unwrap();
+        assert!(run.call(&mut store, ()).is_err());
+        let trace = store.last_backtrace().unwrap();
+        is_shown(&trace.to_string());
+        is_shown(&trace.frames().next().unwrap().to_string());
+        let missing = module(engine, r#"(module (import "\u{202e}" "\1b[31mRED\0a" (func)))"#);
+        let linker = kernref::Linker::<()>::new(engine);
+        is_shown(&linker.instantiate(&mut store, &missing).unwrap_err().to_string());
+        let twice = assemble(
+            r#"(module (func (export "\1b[31mRED\0a\u{202e}"))
+                (export "\1b[31mRED\0a\u{202e}" (func 0)))"#,
+        );
+        is_shown(&Module::new(engine, twice).unwrap_err().to_string());
+    });
+}
+
 pub fn switched_off_features_are_named(setup: Setup) {
     let wat = [
         ("SIMD (Config::wasm_simd)", "(module (func (result v128) (v128.const i64x2 0 0)))"),

@@ -2,6 +2,7 @@
 
 mod arena;
 mod bounds;
+mod bulk;
 mod calls;
 mod checks;
 mod collecting;
@@ -21,6 +22,8 @@ mod memory;
 mod needs;
 mod nesting;
 mod numerics;
+#[expect(unsafe_code, reason = "paints the stack")]
+mod painted;
 mod references;
 mod rooting;
 mod sharing;
@@ -28,6 +31,7 @@ mod sizes;
 mod stack;
 mod stepping;
 mod tables;
+#[expect(unsafe_code, reason = "sets stack limits")]
 mod traps;
 
 pub use equivalence::GcOps;
@@ -54,6 +58,8 @@ cases! {
         nulls_take_no_room,
         nulls_of_typed_calls_take_no_room_either,
         a_full_arena_refuses_the_host_too,
+        the_host_makes_room_for_globals,
+        collections_that_free_too_little_do_not_repeat,
         what_the_host_could_not_store_is_released,
         a_refused_table_releases_its_initial_value,
         room_comes_back,
@@ -67,6 +73,13 @@ cases! {
         copies_that_overlap,
         segments_at_the_edge,
         growth_is_seen_at_once,
+    }
+    bulk {
+        every_kind_of_operator_costs_what_it_should,
+        the_epoch_is_checked_after_each_piece,
+        what_was_done_before_an_interruption_stays_done,
+        what_a_table_is_filled_with_is_kept_meanwhile,
+        active_segments_are_work_too,
     }
     calls {
         scalars_cross_unchanged,
@@ -130,6 +143,7 @@ cases! {
         programs_from_bytes,
     }
     errors {
+        names_of_guests_are_escaped,
         malformed_and_invalid_modules,
         switched_off_features_are_named,
         configurations_are_checked,
@@ -236,6 +250,10 @@ cases! {
         floats_cross_unchanged,
         integer_operators,
         integers_that_change_width,
+    }
+    painted {
+        every_frame_however_it_is_entered,
+        shims_of_large_types,
     }
     references {
         an_argument_that_is_not_kept_is_released_at_return,

@@ -218,12 +218,16 @@ pub fn a_fixed_stack_limit_is_kept(setup: Setup) {
     setup.each_engine(|engine| {
         let (mut store, instance) = instance(engine, r#"(module (func (export "f")))"#);
         let func = instance.get_typed_func::<(), ()>(&mut store, "f").unwrap();
-        store.set_stack_limit(Some(usize::MAX));
+        // SAFETY: nothing can run with the first; host and kernels have stacks of more
+        // than the second, and the third is what the configuration says.
+        unsafe { store.set_stack_limit(Some(usize::MAX)) };
         assert!(matches!(func.call(&mut store, ()), Err(Error::Trap(Trap::StackOverflow))));
         let here = 0_u8;
-        store.set_stack_limit(Some((&raw const here).addr() - (64 << 10)));
+        // SAFETY: as above.
+        unsafe { store.set_stack_limit(Some((&raw const here).addr() - (64 << 10))) };
         func.call(&mut store, ()).unwrap();
-        store.set_stack_limit(None);
+        // SAFETY: as above.
+        unsafe { store.set_stack_limit(None) };
         func.call(&mut store, ()).unwrap();
     });
 }

@@ -5,6 +5,7 @@ use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::sync::atomic::{AtomicI64, AtomicU32, Ordering};
+use kernref::Printable;
 use kernref_qemu::frames::{self, FRAME_BYTES};
 use kernref_qemu::println;
 use spin::Mutex;
@@ -47,7 +48,12 @@ impl Console {
     }
 
     pub fn write(&self, text: &str) {
-        kernref_qemu::print!("{text}");
+        // A guest's text may end lines, but not act on the terminal.
+        for line in text.split_inclusive('\n') {
+            let shown = line.trim_end_matches('\n');
+            let end = &line[shown.len()..];
+            kernref_qemu::print!("{}{end}", Printable(shown));
+        }
     }
 }
 
@@ -185,6 +191,7 @@ impl Counter {
 /// Prints and drops the counters.
 pub fn forget_counters() {
     for (name, value) in core::mem::take(&mut *COUNTERS.lock()) {
-        println!("[kernel] counter `{name}` stands at {}", value.load(Ordering::Relaxed));
+        let value = value.load(Ordering::Relaxed);
+        println!("[kernel] counter `{}` stands at {value}", Printable(&name));
     }
 }

@@ -1,7 +1,7 @@
 //! What is printed to the console when a run ends.
 
 use crate::objects;
-use kernref::{Error, ExternType, Module, Store};
+use kernref::{Error, ExternType, Module, Printable, Store};
 use kernref_qemu::{Verdict, println};
 
 /// Reports a module that was not run.
@@ -47,7 +47,7 @@ pub fn statistics(when: &str, store: &Store<()>) {
 pub fn exports(module: &Module) {
     for export in module.exports() {
         if let Ok(ExternType::Func(ty)) = export.ty() {
-            println!("  exports {} {ty}", export.name());
+            println!("  exports {} {ty}", Printable(export.name()));
         }
     }
 }

@@ -21,7 +21,8 @@ pub fn a_memory_is_guarded_and_given_back(_: Setup) {
     for round in 0..100 {
         let mut memory = KernelMemory.reserve(PAGE, 4 << 30).expect("a memory");
         assert_eq!(memory.guarded_bytes, MEMORY32_GUARDED_BYTES);
-        KernelMemory.commit(&mut memory, 3 * PAGE).expect("room");
+        // SAFETY: of this source.
+        unsafe { KernelMemory.commit(&mut memory, 3 * PAGE).expect("room") };
         assert_eq!(memory.committed_bytes, 3 * PAGE);
         let bytes = memory.base.as_ptr();
         let start = bytes.addr();
@@ -44,12 +45,15 @@ pub fn a_refused_commit_takes_nothing(_: Setup) {
     let before = frames::available();
     let mut memory = KernelMemory.reserve(0, 4 << 30).expect("no bytes");
     // As many pages as there are frames: none is left for the page tables.
-    let outcome = KernelMemory.commit(&mut memory, before * frames::FRAME_BYTES);
+    // SAFETY: of this source.
+    let outcome = unsafe { KernelMemory.commit(&mut memory, before * frames::FRAME_BYTES) };
     assert!(matches!(outcome, Err(Error::OutOfMemory { .. })), "{outcome:?}");
     assert_eq!((memory.committed_bytes, frames::available()), (0, before));
-    KernelMemory.commit(&mut memory, PAGE).expect("room");
     // SAFETY: ours, and not used afterwards.
-    unsafe { KernelMemory.release(memory) };
+    unsafe {
+        KernelMemory.commit(&mut memory, PAGE).expect("room");
+        KernelMemory.release(memory);
+    }
     assert_eq!(frames::available(), before);
 }
 

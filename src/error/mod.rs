@@ -1,8 +1,14 @@
 //! [`Error`]: what can go wrong, and through whose fault. Small, and cheap to
 //! match on.
 //!
+//! What a guest chose is shown through [`Printable`].
+//!
 //! Invariant: making an error never allocates, except for a malformed module
 //! (the compiler allocates anyway) and for an error that a host function made.
+
+mod printable;
+
+pub use printable::Printable;
 
 use crate::abi::{Proposals, Trap};
 use crate::fallible::{self, OutOfMemory};
@@ -120,6 +126,9 @@ pub enum Misuse {
     InvalidConfig(&'static str),
     /// The entity is shared and cannot be changed now.
     Busy,
+    /// A host function let its store be used on another stack: by another thread,
+    /// for instance. Wasm runs on one stack at a time.
+    OtherStack,
     /// The engine leaves bounds to the hardware, and the guard of the memory
     /// that the source gave is too small.
     GuardTooSmall {
@@ -255,7 +264,7 @@ impl core::fmt::Display for Error {
         match self {
             Error::Trap(trap) => write!(f, "wasm trap: {trap}"),
             Error::Malformed { offset, message } => {
-                write!(f, "malformed module: {message} (at offset {offset:#x})")
+                write!(f, "malformed module: {} (at offset {offset:#x})", Printable(message))
             }
             Error::Unsupported { offset, proposals } => {
                 let features = if proposals.len() == 1 { "feature" } else { "features" };
@@ -282,6 +291,7 @@ impl core::fmt::Display for LimitError {
 impl core::fmt::Display for LinkError {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         let Self { module, name, reason } = self;
+        let (module, name) = (Printable(module), Printable(name));
         match reason {
             LinkReason::Unknown => write!(f, "unknown import: `{module}::{name}` is not defined"),
             LinkReason::IncompatibleType { expected, found } => write!(
@@ -310,6 +320,7 @@ impl core::fmt::Display for Misuse {
             }
             Misuse::InvalidConfig(what) => return write!(f, "invalid configuration: {what}"),
             Misuse::Busy => "entity is in use",
+            Misuse::OtherStack => "store is used on another stack than the one it runs on",
             Misuse::GuardTooSmall { needed, given } => {
                 return write!(
                     f,
