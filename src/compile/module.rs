@@ -139,7 +139,7 @@ impl<'a, 'p, W: Watch> Compiler<'a, 'p, W> {
             let range = body.range();
             let allowed = budget.begin(range.end.saturating_sub(range.start));
             let mut translated = self.translate(env, func, (body, allowed))?;
-            if let Some(most) = self.bench.passes_too_much() {
+            if let Some(most) = self.bench.passes_too_much(translated.made.operands) {
                 let allowed = allowed.with_locals_passed(most);
                 translated = self.translate(env, func, (body, allowed))?;
             }

@@ -86,19 +86,21 @@ impl<'s> Workbench<'s> {
         Ok(found)
     }
 
-    /// How much its jumps may pass on, if that is less than they do. Each value
-    /// that is passed on costs as much as an instruction, and with many locals
-    /// there can be hundreds for each jump that the body has.
-    pub(super) fn passes_too_much(&self) -> Option<u64> {
+    /// How much its jumps may pass on besides the `operands` that the body itself
+    /// has for them, if that is less than they do. Each value that is passed on costs
+    /// as much as an instruction, and with many locals there can be hundreds for
+    /// each jump.
+    pub(super) fn passes_too_much(&self, operands: u64) -> Option<u64> {
         let func = &self.context.func;
-        let most = PASSED_PER_INSTRUCTION * func.dfg.num_insts() + PASSED_ANYWAY;
+        let locals = PASSED_PER_INSTRUCTION * func.dfg.num_insts() + PASSED_ANYWAY;
+        let most = locals.saturating_add(operands as usize);
         let terminators = func.layout.blocks().filter_map(|block| func.layout.last_inst(block));
         let passed = |inst| {
             let targets = func.dfg.insts[inst]
                 .branch_destination(&func.dfg.jump_tables, &func.dfg.exception_tables);
             targets.iter().map(|target| target.len(&func.dfg.value_lists)).sum::<usize>()
         };
-        (terminators.map(passed).sum::<usize>() > most).then_some(most as u64)
+        (terminators.map(passed).sum::<usize>() > most).then_some(locals as u64)
     }
 
     /// The function as it stands: the IR that was made, or what compiling left of it.
