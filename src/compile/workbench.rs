@@ -20,6 +20,11 @@ const OPTIMIZED_VALUES: usize = 1 << 17;
 /// The most blocks of such a function.
 const OPTIMIZED_BLOCKS: usize = 1 << 13;
 
+/// The most entries that the branch tables of such a function have together. Each
+/// that leads elsewhere than the one before it takes up to 2000 bytes of heap
+/// then, and half of it the linear way.
+const OPTIMIZED_TABLE_ENTRIES: usize = 1 << 12;
+
 /// Values that the jumps of a function may pass on, for each instruction. Few
 /// functions of programs pass on one.
 const PASSED_PER_INSTRUCTION: usize = 4;
@@ -144,6 +149,8 @@ impl<'s> Workbench<'s> {
         self.settings.as_if_large
             || dfg.num_values() > OPTIMIZED_VALUES
             || dfg.num_blocks() > OPTIMIZED_BLOCKS
+            || dfg.jump_tables.values().map(|table| table.as_slice().len()).sum::<usize>()
+                > OPTIMIZED_TABLE_ENTRIES
             || climb::is_deep(&mut self.context)
     }
 

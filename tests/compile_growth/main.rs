@@ -12,7 +12,7 @@ mod wasm;
 use heap::{Counting, Heap};
 use kernref::__internals::{CompileSettings, compile, count_values};
 use kernref::{DeferralPolicy, Error};
-use shapes::{SHAPES, Shape};
+use shapes::{BEYOND_16_MIB, SHAPES, Shape};
 use std::fmt::Write;
 use std::path::PathBuf;
 
@@ -79,7 +79,7 @@ impl Pair {
         }
         for Compiled { bytes, values, heap, .. } in [once, twice] {
             let most = match values {
-                Some(values) => (4 << 20) + 2000 * bytes + 1600 * values,
+                Some(values) => (4 << 20) + 1200 * bytes + 1600 * values,
                 None => (8 << 20) + 400 * bytes,
             };
             if heap.peak > most {
@@ -154,6 +154,8 @@ fn twice_the_size_costs_twice_as_much() {
         usual.check(shape.name, !cfg!(debug_assertions), &mut complaints);
         large.check(&format!("{}, as if large", shape.name), true, &mut complaints);
         writeln!(table, "{}", line(shape.name, &usual, &large)).unwrap();
+        let is_beyond = usual.once.heap.peak > 16 << 20;
+        assert_eq!(is_beyond, BEYOND_16_MIB.contains(&shape.name), "{} and 16 MiB", shape.name);
     }
     assert!(complaints.is_empty(), "{complaints}");
     let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("docs/compile-growth.md");

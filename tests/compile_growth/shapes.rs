@@ -36,6 +36,15 @@ const MULTIPLY: u8 = 0x6c;
 /// Pushes an i32 that the compiler cannot know.
 const LOADED: [u8; 5] = [0x41, 0, 0x28, 2, 0];
 
+/// The shapes that 16 MiB of heap do not suffice for.
+pub const BEYOND_16_MIB: [&str; 5] = [
+    "straight arithmetic",
+    "entries of branch tables, two targets in turn",
+    "A2: conversions that may trap",
+    "A3: loads with calls between them",
+    "A4: a chain of conversions",
+];
+
 /// Every shape.
 pub const SHAPES: &[Shape] = &[
     // What is linear by itself.

@@ -16,6 +16,7 @@ mod wasm;
 use inner::Counting;
 use kernref::alloc::{CompileAllocator, HeapStackSource};
 use kernref::{Artifact, CompileMemory, Config, Engine, Error, Misuse};
+use shapes::{BEYOND_16_MIB, SHAPES};
 use std::sync::Arc;
 
 #[global_allocator]
@@ -93,6 +94,23 @@ fn what_there_is_no_memory_for_is_refused() {
         .precompile_module(&module)
         .unwrap_err();
     assert!(matches!(error, Error::OutOfMemory { .. }), "{error:?}");
+}
+
+#[test]
+fn what_does_not_fit_ends_and_leaves_nothing() {
+    let engine = engine(memory());
+    for shape in SHAPES {
+        let module = (shape.make)(shape.size);
+        let blocks = inner::blocks_in_use();
+        let outcome = engine.precompile_module(&module).map(drop);
+        let refused = BEYOND_16_MIB.contains(&shape.name);
+        match outcome {
+            Ok(()) | Err(Error::Limit(_)) if !refused => {}
+            Err(Error::OutOfMemory { .. }) if refused => {}
+            other => panic!("{}: {other:?}", shape.name),
+        }
+        assert_eq!(inner::blocks_in_use(), blocks, "after {}", shape.name);
+    }
 }
 
 #[test]

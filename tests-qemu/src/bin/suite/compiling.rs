@@ -2,7 +2,7 @@
 
 use crate::interrupts::with_timer;
 use crate::running::engine;
-use crate::shapes::SHAPES;
+use crate::shapes::{BEYOND_16_MIB, SHAPES};
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::mem::MaybeUninit;
@@ -11,15 +11,6 @@ use kernref::{Config, Engine, Error, Module};
 use kernref_qemu::{embedder, frames, heap, timer};
 use kernref_testsuite::Setup;
 use spin::Mutex;
-
-/// What 16 MiB do not suffice for; everything else is compiled, or is beyond a
-/// limit.
-const TOO_LARGE: [&str; 4] = [
-    "straight arithmetic",
-    "A2: conversions that may trap",
-    "A3: loads with calls between them",
-    "A4: a chain of conversions",
-];
 
 fn with_region(setup: Setup, bytes: usize) -> Engine {
     engine(setup, |config| {
@@ -40,7 +31,7 @@ pub fn bombs_in_sixteen_mebibytes(setup: Setup) {
     let mut before = None;
     for shape in SHAPES {
         let outcome = engine.precompile_module((shape.make)(shape.size)).map(drop);
-        let refused = TOO_LARGE.contains(&shape.name);
+        let refused = BEYOND_16_MIB.contains(&shape.name);
         match outcome {
             Ok(_) | Err(Error::Limit(_)) if !refused => {}
             Err(Error::OutOfMemory { .. }) if refused => {}
