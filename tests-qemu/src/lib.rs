@@ -38,6 +38,8 @@ pub enum Verdict {
     Panic = 3,
     /// The processor raised an unexpected exception.
     Exception = 4,
+    /// The guest did not end in time.
+    Deadline = 5,
 }
 
 /// Sets the machine up, runs `main`, and ends the run with its verdict.

@@ -97,6 +97,9 @@ fn hoist(args: &Args) -> Result<(Args, Vec<String>)> {
     Ok((hoisted, rest))
 }
 
+/// The kernel's verdict on a guest that did not end in time.
+pub const LATE: u8 = 5;
+
 /// Runs the command.
 pub fn run(args: &Args) -> Result<ExitCode> {
     let (args, values) = hoist(args)?;
@@ -113,12 +116,13 @@ pub fn run(args: &Args) -> Result<ExitCode> {
         kernel: &kernel,
         args: &requests,
         files: &[(name, bytes)],
-        deadline: Duration::from_secs(u64::from(args.timeout) + 60),
+        deadline: Duration::from_secs(2 * u64::from(args.timeout) + 60),
         accel: &args.accel,
         extra: &[],
     };
     Ok(ExitCode::from(match boot.run(qemu::show)? {
         End::Verdict(code @ 0..=2) => code,
+        End::Verdict(LATE) => 4,
         End::Verdict(_) => 3,
         End::Lost(status) => {
             eprintln!("error: the kernel ended without a verdict (QEMU's status {status:?})");

@@ -142,8 +142,19 @@ fn checks() -> Result<Vec<Check>> {
     let deep = ["call stack exhausted", "recurse"];
     checks.push(check("recursion", trapping.clone(), &["invoke=recurse"], TRAPPED, &deep));
     let forever = ["invoke=forever", "timeout=1"];
-    checks.push(check("endless loop", trapping, &forever, TRAPPED, &["interrupt"]));
+    checks.push(check("endless loop", trapping, &forever, demo::LATE, &["interrupt"]));
+    let slow = slow_to_compile()?;
+    let still = ["compiling slow", "deadline: slow was still being compiled"];
+    checks.push(check("slow", slow.clone(), &["timeout=1"], demo::LATE, &still));
+    checks.push(check("patience", slow, &["timeout=600"], SUCCESS, &["run() = 7"]));
     Ok(checks)
+}
+
+/// Takes a while: long chains of conversions, each of which the optimizer looks at.
+fn slow_to_compile() -> Result<Vec<u8>> {
+    let chain = "f32.convert_i32_s i32.trunc_f32_s ".repeat(4000);
+    let functions = format!("(func (param i32) (result i32) local.get 0 {chain})").repeat(4);
+    text(&format!(r#"(module {functions} (func (export "run") (result i32) (i32.const 7)))"#))
 }
 
 /// Runs each program with each argument listed for it; the list has the results

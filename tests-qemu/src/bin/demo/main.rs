@@ -18,7 +18,10 @@ mod values;
 use alloc::vec::Vec;
 use core::num::NonZeroU32;
 use core::sync::atomic::{AtomicU32, Ordering};
-use kernref::{DeferralPolicy, Engine, Error, Extern, Func, Instance, Linker, Module, Store, Val};
+use kernref::{
+    CompilePhase, CompileProgress, DeferralPolicy, Engine, Error, Extern, Func, Instance, Linker,
+    Module, Store, Val,
+};
 use kernref_qemu::{Verdict, embedder, faults, payload, println, timer};
 use request::Request;
 use spin::Once;
@@ -77,7 +80,7 @@ fn serve(request: &Request) -> Verdict {
         let watch = faults::watch(&engine)?;
         ENGINE.call_once(|| engine.clone());
         let started = timer::now_ns();
-        let module = Module::new(&engine, bytes)?;
+        let module = within_time(request, || compile(&engine, name, bytes))?;
         let milliseconds = (timer::now_ns() - started) / 1_000_000;
         println!(
             "[kernel] {} compiled {name}: {} bytes of Wasm to {} bytes of code in {milliseconds} ms",
@@ -94,11 +97,7 @@ fn serve(request: &Request) -> Verdict {
         Err(error) => return report::refusal(name, &error),
     };
     store.set_epoch_deadline(1);
-    TICKS_LEFT.store(request.timeout_seconds.saturating_mul(HERTZ), Ordering::Relaxed);
-    timer::set_hook(Some(tick));
-    timer::start(HERTZ);
-    let verdict = run(request, &mut store, &module, &linker);
-    timer::stop();
+    let verdict = within_time(request, || run(request, &mut store, &module, &linker));
     report::statistics("at the end", &store);
     match store.gc() {
         Ok(()) => report::statistics("after a collection", &store),
@@ -107,6 +106,34 @@ fn serve(request: &Request) -> Verdict {
     drop(store);
     host::forget_counters();
     verdict
+}
+
+/// Runs `body`; the epoch advances once it has taken longer than was requested.
+fn within_time<R>(request: &Request, body: impl FnOnce() -> R) -> R {
+    TICKS_LEFT.store(request.timeout_seconds.saturating_mul(HERTZ), Ordering::Relaxed);
+    timer::set_hook(Some(tick));
+    timer::start(HERTZ);
+    let result = body();
+    timer::stop();
+    result
+}
+
+/// Compiles until the epoch advances, and says each second how far it has got.
+fn compile(engine: &Engine, name: &str, bytes: &[u8]) -> kernref::Result<Module> {
+    let mut reported = timer::now_ns();
+    let mut progress = |at: CompileProgress| {
+        let now = timer::now_ns();
+        if now - reported >= 1_000_000_000 {
+            reported = now;
+            let percent = at.at_bytes * 100 / at.of_bytes.max(1);
+            let doing = match at.phase {
+                CompilePhase::Validating => "validating",
+                _ => "compiling",
+            };
+            println!("[kernel] {doing} {name}: {percent} %");
+        }
+    };
+    engine.compilation(bytes)?.epoch_deadline(1).on_progress(&mut progress).run()
 }
 
 fn run(request: &Request, store: &mut Store<()>, module: &Module, linker: &Linker<()>) -> Verdict {

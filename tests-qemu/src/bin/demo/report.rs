@@ -1,11 +1,15 @@
 //! What is printed to the console when a run ends.
 
 use crate::objects;
-use kernref::{Error, ExternType, Module, Printable, Store};
+use kernref::{Error, ExternType, Module, Printable, Store, Trap};
 use kernref_qemu::{Verdict, println};
 
 /// Reports a module that was not run.
 pub fn refusal(name: &str, error: &Error) -> Verdict {
+    if matches!(error, Error::Interrupted) {
+        println!("deadline: {name} was still being compiled");
+        return Verdict::Deadline;
+    }
     println!("refused: {name}: {error}");
     Verdict::Refused
 }
@@ -24,7 +28,10 @@ pub fn trap(what: &str, store: &Store<()>, error: &Error) -> Verdict {
         println!("backtrace of Wasm functions, innermost first:");
         kernref_qemu::print!("{backtrace}");
     }
-    Verdict::Failure
+    match error.as_trap() {
+        Some(Trap::Interrupt) => Verdict::Deadline,
+        _ => Verdict::Failure,
+    }
 }
 
 /// Reports the collector's statistics.
