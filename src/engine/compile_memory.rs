@@ -43,7 +43,9 @@ impl CompileMemory {
     pub const MIN_STACK_BYTES: usize = 128 << 10;
 
     /// Regions of 64 MiB, and stacks of 256 KiB from `stacks`. The allocator is the
-    /// global one; its inner allocator gives the regions, each as one block.
+    /// global one; its inner allocator gives the regions, each as one block: in a heap
+    /// with many holes there may be none as large, though more is free. A kernel can
+    /// lend memory that it has set aside ([`Compilation::region`](super::Compilation::region)).
     pub fn new(allocator: &'static dyn CompileRegions, stacks: Arc<dyn StackSource>) -> Self {
         Self { allocator, stacks, region_bytes: 64 << 20, stack_bytes: 256 << 10, refuse: None }
     }

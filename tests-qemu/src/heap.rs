@@ -10,8 +10,9 @@ use kernref::alloc::{CompileAllocator, KernelHeap, LockHook};
 const START: usize = RAM_START + (32 << 20);
 /// Bytes of heap.
 pub const SIZE_BYTES: usize = 320 << 20;
-/// Bytes of it that a compilation may use. The rest is for what it makes.
-const COMPILE_REGION_BYTES: usize = 200 << 20;
+/// Bytes of it that a compilation may use: as one block, which there must be among
+/// whatever else is in use.
+const COMPILE_REGION_BYTES: usize = 64 << 20;
 
 #[global_allocator]
 static HEAP: CompileAllocator<KernelHeap<MaskedInterrupts>> =

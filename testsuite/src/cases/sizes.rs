@@ -119,7 +119,8 @@ pub fn modules_that_multiply(setup: Setup) {
                     let f = instance.get_typed_func::<(), i32>(&mut store, "f").unwrap();
                     assert_eq!(f.call(&mut store, ()).unwrap(), 7, "module {index}");
                 }
-                Err(Error::Limit(_)) => {}
+                // Where compilations have a region, it may be too small.
+                Err(Error::Limit(_) | Error::OutOfMemory { .. }) => {}
                 Err(other) => panic!("module {index}: {other}"),
             }
         }

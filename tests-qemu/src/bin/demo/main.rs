@@ -22,7 +22,7 @@ use kernref::{
     CompilePhase, CompileProgress, DeferralPolicy, Engine, Error, Extern, Func, Instance, Linker,
     Module, Store, Val,
 };
-use kernref_qemu::{Verdict, embedder, faults, payload, println, timer};
+use kernref_qemu::{Verdict, embedder, faults, heap, payload, println, timer};
 use request::Request;
 use spin::Once;
 
@@ -67,6 +67,8 @@ fn engine(request: &Request) -> kernref::Result<Engine> {
     });
     config.gc_zeal(NonZeroU32::new(u32::from(request.zeal)));
     config.hardware_traps(request.hardware_traps);
+    // Only one module is compiled, before there is anything else.
+    config.compile_memory(heap::compile_memory().region_bytes(heap::SIZE_BYTES / 8 * 5));
     // Small enough for a modest guest to trigger collections.
     config.reference_slots(4096).gc_threshold(Some(64));
     Engine::new(&config)
