@@ -49,7 +49,7 @@ impl Work {
     /// each piece; smaller works share one.
     ///
     /// # Safety
-    /// As for [`write`].
+    /// As for [`write()`].
     unsafe fn run(&mut self, len: u64, each: u64, step: &mut Step<'_>) -> Result<()> {
         let mut done = 0;
         while done < len {
@@ -77,7 +77,7 @@ fn value(store: &StoreOpaque, index: u32, module: &Module, expr: &ConstExpr) -> 
 }
 
 /// # Safety
-/// As for [`write`].
+/// As for [`write()`].
 unsafe fn table_values(work: &mut Work, index: u32, module: &Module) -> Result<()> {
     let info = module.info();
     for (defined, init) in info.table_inits.iter().enumerate() {
@@ -106,7 +106,7 @@ unsafe fn table_values(work: &mut Work, index: u32, module: &Module) -> Result<(
 }
 
 /// # Safety
-/// As for [`write`].
+/// As for [`write()`].
 unsafe fn element_segments(work: &mut Work, index: u32, module: &Module) -> Result<()> {
     for (at, segment) in module.info().elems.iter().enumerate() {
         let elem = ElemIndex(at as u32);
@@ -139,7 +139,7 @@ unsafe fn element_segments(work: &mut Work, index: u32, module: &Module) -> Resu
 }
 
 /// # Safety
-/// As for [`write`].
+/// As for [`write()`].
 unsafe fn data_segments(work: &mut Work, index: u32, module: &Module) -> Result<()> {
     for (at, segment) in module.info().data.iter().enumerate() {
         let data = DataIndex(at as u32);
