@@ -23,8 +23,9 @@ use std_alloc::sync::Arc;
 ///
 /// # fn main() {
 /// let mut config = Config::new();
-/// let memory = CompileMemory::new(&HEAP, Arc::new(HeapStackSource)).region_bytes(16 << 20);
-/// config.compile_memory(memory);
+/// // SAFETY: no handler of interrupts allocates, and nothing logs.
+/// let memory = unsafe { CompileMemory::new(&HEAP, Arc::new(HeapStackSource)) };
+/// config.compile_memory(memory.region_bytes(16 << 20));
 /// # }
 /// ```
 #[derive(Clone)]
@@ -46,7 +47,15 @@ impl CompileMemory {
     /// global one; its inner allocator gives the regions, each as one block: in a heap
     /// with many holes there may be none as large, though more is free. A kernel can
     /// lend memory that it has set aside ([`Compilation::region`](super::Compilation::region)).
-    pub fn new(allocator: &'static dyn CompileRegions, stacks: Arc<dyn StackSource>) -> Self {
+    ///
+    /// # Safety
+    /// What else runs on a compilation's stack keeps to what
+    /// [`CompileAllocator`](crate::alloc::CompileAllocator) asks for, and the stacks
+    /// are as large as compiling needs in this build, with what else runs there.
+    pub unsafe fn new(
+        allocator: &'static dyn CompileRegions,
+        stacks: Arc<dyn StackSource>,
+    ) -> Self {
         Self { allocator, stacks, region_bytes: 64 << 20, stack_bytes: 256 << 10, refuse: None }
     }
 

@@ -111,7 +111,27 @@ fn a_callbacks_panic_goes_on_where_it_was_called_from() {
     engine.compilation(&module).unwrap().run().unwrap();
 }
 
-/// A logger on the compilation's stack, or an interrupt handler.
+/// A destructor may compile while its thread unwinds.
+#[test]
+fn a_thread_that_unwinds_compiles() {
+    struct Compiles;
+    impl Drop for Compiles {
+        fn drop(&mut self) {
+            let module = wat::parse_str(modules::SMALL[0].1).unwrap();
+            let made = engine(memory()).precompile_module(&module);
+            let expected = plain_engine().precompile_module(&module).unwrap();
+            assert!(text(&made.unwrap()) == text(&expected));
+        }
+    }
+    let unwound = catch_unwind(|| {
+        let _compiles = Compiles;
+        std::panic::resume_unwind(Box::new(7));
+    });
+    assert_eq!(*unwound.unwrap_err().downcast::<i32>().unwrap(), 7);
+}
+
+/// Where nothing is compiled it makes no difference. (The kernels' handlers of
+/// interrupts use it on a compilation's stack.)
 #[test]
 fn outside_is_the_embedders_heap() {
     assert_eq!(HEAP.outside(|| vec![1, 2, 3].len()), 3);

@@ -24,7 +24,9 @@ static HEAP: CompileAllocator<Counting> = CompileAllocator::new(Counting);
 
 /// Memory for a compilation, on stacks from the heap.
 fn memory() -> CompileMemory {
-    CompileMemory::new(&HEAP, Arc::new(HeapStackSource)).region_bytes(REGION_BYTES)
+    // SAFETY: there are no handlers of signals that allocate, and no logger.
+    let memory = unsafe { CompileMemory::new(&HEAP, Arc::new(HeapStackSource)) };
+    memory.region_bytes(REGION_BYTES)
 }
 
 const REGION_BYTES: usize = 16 << 20;
@@ -76,7 +78,8 @@ fn errors_outlive_the_region() {
 #[test]
 fn another_than_the_global_allocator_is_refused() {
     static OTHER: CompileAllocator<std::alloc::System> = CompileAllocator::new(std::alloc::System);
-    let engine = engine(CompileMemory::new(&OTHER, Arc::new(HeapStackSource)));
+    // SAFETY: as above.
+    let engine = engine(unsafe { CompileMemory::new(&OTHER, Arc::new(HeapStackSource)) });
     let error = engine.precompile_module(b"\0asm\x01\0\0\0").unwrap_err();
     assert!(matches!(error, Error::Misuse(Misuse::InvalidConfig(_))), "{error:?}");
 }

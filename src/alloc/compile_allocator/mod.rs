@@ -58,13 +58,15 @@ use slots::Slots;
 /// ```
 ///
 /// # What else may run on a compilation's stack
-/// Callbacks of Kernref run on the stack of the compilation's caller. Two things
-/// do not, and must be bracketed with [`Self::outside`] if they allocate:
+/// Callbacks of Kernref run on the stack of the compilation's caller. These do
+/// not, and must be bracketed with [`Self::outside`] if they allocate or free:
 ///
-/// - an interrupt handler that runs on the stack of what it interrupts (on
-///   x86_64 one without an entry in the interrupt stack table, on aarch64 one
-///   that runs on the interrupted `SP_EL1`);
-/// - a logger, if Cranelift's messages reach it.
+/// - a handler of interrupts or exceptions that runs on the stack of what it
+///   interrupts (on x86_64 one without an entry in the interrupt stack table, on
+///   aarch64 one that runs on the interrupted `SP_EL1`);
+/// - a logger that Cranelift's messages reach (`log`, from level debug on): all of
+///   it, from before it takes a lock;
+/// - a kernel's panic handler. On hosts this is done for it.
 pub struct CompileAllocator<A> {
     inner: A,
     slots: Slots,
@@ -167,7 +169,7 @@ unsafe impl<A: GlobalAlloc> GlobalAlloc for CompileAllocator<A> {
             let block = NonNull::new(memory)?;
             let new = Layout::from_size_align(new_size, layout.align()).ok()?;
             // SAFETY: as for `dealloc`; the size is not zero by the trait's contract.
-            Some(unsafe { running.reallocate(block, layout, new) })
+            unsafe { running.reallocate(block, layout, new) }
         });
         match moved {
             Some(moved) => moved.flatten().map_or(core::ptr::null_mut(), NonNull::as_ptr),
@@ -193,7 +195,7 @@ pub trait CompileRegions: Sync + private::Sealed {
     /// # Errors
     /// [`Error::OutOfMemory`], [`Error::Interrupted`];
     /// [`Misuse::InvalidConfig`] if this is not the global allocator;
-    /// [`Error::Limit`] beyond [`MAX_CONFINED_COMPILATIONS`]; [`Error::Bug`] if
+    /// [`Misuse::Busy`] beyond [`MAX_CONFINED_COMPILATIONS`]; [`Error::Bug`] if
     /// `body` panics.
     ///
     /// # Panics
@@ -230,6 +232,8 @@ impl<A: GlobalAlloc + Sync> CompileRegions for CompileAllocator<A> {
         // SAFETY: the memory is borrowed until this returns, and by this function's
         // contract nothing that was allocated from it is used after that.
         let region = unsafe { Region::within(memory) }.ok_or(Error::OutOfMemory { bytes })?;
+        // Makes the seed of hash tables, which is made once, and could not be abandoned.
+        core::hint::black_box(hashbrown::DefaultHashBuilder::default());
         let running = Running::new(region, ended, refuse);
         let mut entry = Entry { body, running: &running, addresses: addresses.clone() };
         let listed =

@@ -39,6 +39,9 @@ pub(super) struct Running<'a> {
     refuse: Cell<Option<u64>>,
     #[cfg(feature = "std")]
     pub(super) panic: Cell<Option<Box<dyn core::any::Any + Send>>>,
+    /// Whether the thread was unwinding already when this began.
+    #[cfg(feature = "std")]
+    unwinding: bool,
 }
 
 impl<'a> Running<'a> {
@@ -56,6 +59,8 @@ impl<'a> Running<'a> {
             refuse: Cell::new(refuse),
             #[cfg(feature = "std")]
             panic: Cell::new(None),
+            #[cfg(feature = "std")]
+            unwinding: std::thread::panicking(),
         }
     }
 
@@ -76,7 +81,7 @@ impl<'a> Running<'a> {
     pub(super) fn serves(&self) -> bool {
         // What a panic leaves in caches may live as long as the process does.
         #[cfg(feature = "std")]
-        if std::thread::panicking() {
+        if std::thread::panicking() && !self.unwinding {
             return false;
         }
         self.outside.get() == 0
@@ -101,6 +106,9 @@ impl<'a> Running<'a> {
         self.request(layout.size(), |region| region.allocate(layout))
     }
 
+    /// `None` only if it is refused where requests are none of the region's business:
+    /// what unwinds must not be left.
+    ///
     /// # Safety
     /// As for [`Region::reallocate`].
     #[inline]
@@ -109,9 +117,13 @@ impl<'a> Running<'a> {
         block: NonNull<u8>,
         old: Layout,
         new: Layout,
-    ) -> NonNull<u8> {
+    ) -> Option<NonNull<u8>> {
         // SAFETY: by this function's contract.
-        self.request(new.size(), |region| unsafe { region.reallocate(block, old, new) })
+        let from = |region: &mut Region| unsafe { region.reallocate(block, old, new) };
+        match self.serves() {
+            true => Some(self.request(new.size(), from)),
+            false => self.with_region(from),
+        }
     }
 
     /// # Safety

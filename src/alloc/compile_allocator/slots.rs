@@ -7,7 +7,7 @@
 //! written before its stack is entered and after it is left (C1).
 
 use super::running::Running;
-use crate::error::{LimitError, Result};
+use crate::error::{Misuse, Result};
 use core::ops::Range;
 use core::ptr;
 use core::sync::atomic::{AtomicPtr, AtomicU32, AtomicUsize, Ordering, fence};
@@ -76,24 +76,26 @@ impl Found {
 
 /// A list of all compilations that run.
 pub(super) struct Slots {
-    /// As many slots, from the first on, may be in use.
-    count: AtomicUsize,
+    /// How many are in use.
+    in_use: AtomicUsize,
     slots: [Slot; MAX_CONFINED_COMPILATIONS],
 }
 
 impl Slots {
     pub(super) const fn new() -> Self {
         Self {
-            count: AtomicUsize::new(0),
+            in_use: AtomicUsize::new(0),
             slots: [const { Slot::new() }; MAX_CONFINED_COMPILATIONS],
         }
     }
 
     #[inline]
     fn used(&self) -> &[Slot] {
-        // Relaxed: who looks for a compilation of its own has set it before.
-        let count = self.count.load(Ordering::Relaxed);
-        self.slots.get(..count).unwrap_or(&self.slots)
+        // Relaxed: who looks for a compilation of its own has counted it before.
+        match self.in_use.load(Ordering::Relaxed) {
+            0 => &[],
+            _ => &self.slots,
+        }
     }
 
     /// The compilation on whose stack this is.
@@ -111,14 +113,14 @@ impl Slots {
     /// Lists a compilation until the answer is dropped.
     ///
     /// # Errors
-    /// [`crate::Error::Limit`] beyond [`MAX_CONFINED_COMPILATIONS`].
+    /// [`Misuse::Busy`] beyond [`MAX_CONFINED_COMPILATIONS`].
     pub(super) fn enter(
         &self,
         stack: Range<usize>,
         region: Range<usize>,
         running: *mut Running<'static>,
     ) -> Result<Listed<'_>> {
-        for (index, slot) in self.slots.iter().enumerate() {
+        for slot in &self.slots {
             let version = slot.version.load(Ordering::Relaxed);
             let claimed = version % STATES == FREE
                 && slot
@@ -141,22 +143,23 @@ impl Slots {
             }
             slot.running.store(running, Ordering::Relaxed);
             slot.version.store(version.wrapping_add(IN_USE), Ordering::Release);
-            self.count.fetch_max(index + 1, Ordering::Relaxed);
-            return Ok(Listed { slot });
+            self.in_use.fetch_add(1, Ordering::Relaxed);
+            return Ok(Listed { slot, in_use: &self.in_use });
         }
-        let limit = MAX_CONFINED_COMPILATIONS as u64;
-        Err(LimitError { what: "compilations at a time", requested: limit + 1, limit }.into())
+        Err(Misuse::Busy.into())
     }
 }
 
 /// A compilation's place in the list.
 pub(super) struct Listed<'s> {
     slot: &'s Slot,
+    in_use: &'s AtomicUsize,
 }
 
 impl Drop for Listed<'_> {
     fn drop(&mut self) {
         // The state between: nobody has to see it, since nothing is overwritten.
         self.slot.version.fetch_add(STATES - IN_USE, Ordering::Release);
+        self.in_use.fetch_sub(1, Ordering::Relaxed);
     }
 }
