@@ -9,6 +9,7 @@
 //! | `check.rs` | [`raise`], [`RAISE_WORDS_AT`]; [`RAISE_THUNK`], [`RAISE_CALL`], [`CHECKS_PER_CALL`], [`CHECK_TRAP`], [`redirect_check`], [`first_branch_to`] (feature `compile`) |
 //! | `entry.rs` | [`enter`], [`unwind`]: into Wasm, and out of it on a trap |
 //! | `fault.rs` | [`resume_fault`], and what [`entry_facts`] asks, [`WHOLE_STORE_BYTES`] |
+//! | `fault_stub.rs` | the macro [`fault_stub`](crate::fault_stub), which is used in kernels |
 //! | `frame.rs` | [`RETURN_ADDRESS_OFFSET`], [`FRAME_ALIGN`], [`strip_return_address`], [`stack_pointer`] |
 //! | `floating_point.rs` | the control word that [`enter`] establishes; [`DefaultControlWord`] (feature `compile`); [`vectors_off`] |
 //! | `features.rs` | [`FEATURE_NAMES`], [`cpu_features`], [`missing_required_features`], [`TARGET_TRIPLE`] |

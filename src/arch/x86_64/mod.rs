@@ -3,6 +3,7 @@
 mod check;
 mod entry;
 mod fault;
+mod fault_stub;
 mod features;
 mod floating_point;
 mod frame;
