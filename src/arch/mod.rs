@@ -238,7 +238,7 @@ pub use imp::missing_required_features;
 pub use imp::TARGET_TRIPLE;
 
 /// `synchronize_code(base, len)`: makes freshly written code visible to
-/// instruction fetch on this processor. Other processors need an instruction
+/// instruction fetch at `base` on this processor, wherever it was written. Other processors need an instruction
 /// barrier of their own before they first run it.
 ///
 /// # Safety

@@ -45,6 +45,8 @@ macro_rules! kernel_cases {
 
 const KERNEL_CASES: &[KernelCase] = kernel_cases![
     protection::code_is_never_writable_and_executable,
+    protection::a_published_frame_is_writable_nowhere,
+    protection::code_runs_at_another_address,
     protection::linear_memory_is_not_executable,
     protection::the_kernel_is_protected_from_itself,
     running::the_walk_finds_every_frame,
@@ -80,6 +82,7 @@ const GUARD_CASES: &[KernelCase] = kernel_cases![
     faults::more_engines_than_are_watched_are_refused,
     faults::strays_survive_interrupts,
     faults::thousands_of_strays_leak_nothing,
+    protection::code_runs_at_another_address,
     fault_stub::it_ends_guests_and_leaves_the_rest,
 ];
 
