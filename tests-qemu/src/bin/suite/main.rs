@@ -53,6 +53,7 @@ const KERNEL_CASES: &[KernelCase] = kernel_cases![
     compiling::bombs_in_sixteen_mebibytes,
     compiling::refused_requests_leave_nothing,
     compiling::interrupt_handlers_allocate,
+    compiling::loggers_allocate,
     compiling::a_timer_ends_compiling,
     exhaustion::a_full_machine_refuses_to_grow,
     exhaustion::small_allocations_only,
