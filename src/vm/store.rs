@@ -133,7 +133,7 @@ pub struct StoreOpaque {
     /// the backtrace is kept then.
     pub(crate) trap_passes: bool,
     pub(crate) stack_budget_bytes: usize,
-    /// Given by the embedder; 0: none.
+    /// Given by the embedder; 0: none; [`ASK_STACK_BOUNDS`].
     pub(crate) fixed_stack_limit: usize,
     /// Serial number of the newest host frame or root.
     pub(crate) serial: u64,
@@ -161,6 +161,18 @@ pub struct StoreOpaque {
     pub(crate) engine: Engine,
 }
 
+/// The limit of each call is what [`Config::stack_bounds`](crate::Config::stack_bounds)
+/// says; no stack ends at this address.
+pub(crate) const ASK_STACK_BOUNDS: usize = 1;
+
+/// Where the limit comes from unless the store has one of its own.
+pub(crate) fn configured_stack_limit(engine: &Engine) -> usize {
+    match engine.config().stack_bounds {
+        Some(_) => ASK_STACK_BOUNDS,
+        None => 0,
+    }
+}
+
 impl StoreOpaque {
     pub(crate) fn new(
         engine: &Engine,
@@ -174,8 +186,8 @@ impl StoreOpaque {
             vm,
             auto_drain: true,
             trap_passes: false,
-            stack_budget_bytes: engine.config().max_wasm_stack_bytes,
-            fixed_stack_limit: 0,
+            stack_budget_bytes: engine.config().stack_budget_bytes().unwrap_or(0),
+            fixed_stack_limit: configured_stack_limit(engine),
             serial: 0,
             roots: Roots::new(),
             heap,
