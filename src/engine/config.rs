@@ -155,7 +155,8 @@ impl Config {
 
     /// Compiles the counting of fuel into all code: one unit per operator. Bulk
     /// work costs one more for every 64 bytes or 8 elements, taken before anything
-    /// is written; so does writing active segments at instantiation. Off by default.
+    /// is written; so do, at instantiation, active segments, memories and tables of the size
+    /// that they begin with, and the instance itself beyond 4 KiB. Off by default.
     pub fn consume_fuel(&mut self, enable: bool) -> &mut Self {
         self.consume_fuel = enable;
         self

@@ -251,6 +251,8 @@ impl RefHeap {
             frames_walked: self.totals.frames_walked,
             activations_walked: self.totals.activations_walked,
             released: self.totals.released,
+            longest_piece: self.totals.longest_piece,
+            most_drained: self.totals.most_drained,
         }
     }
 }

@@ -13,6 +13,7 @@
 //! in progress without any reference being invalidated.
 
 mod context;
+mod figures;
 mod hooks;
 #[forbid(unsafe_code)]
 mod inner;
@@ -31,6 +32,7 @@ use core::ptr::NonNull;
 use inner::StoreInner;
 use std_alloc::{boxed::Box, vec::Vec};
 
+pub use figures::StoreFigures;
 pub use inner::UpdateDeadline;
 
 /// Holds instances and everything they consist of, and `T`, which is yours.

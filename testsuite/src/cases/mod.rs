@@ -1,5 +1,6 @@
 //! The cases, by topic.
 
+mod accounts;
 mod arena;
 mod bounds;
 mod bulk;
@@ -52,6 +53,13 @@ macro_rules! cases {
 }
 
 cases! {
+    accounts {
+        what_is_refused_leaves_nothing,
+        what_grows_is_counted,
+        a_refused_global_leaves_no_cell_and_no_reference,
+        instances_cost_fuel_in_proportion,
+        an_operator_sees_what_a_guest_has,
+    }
     arena {
         five_in_and_four_out,
         the_same_untyped,
