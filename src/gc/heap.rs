@@ -239,6 +239,12 @@ impl RefHeap {
         self.safepoints % period == 0
     }
 
+    /// How many places count a live slot.
+    #[cfg(test)]
+    pub(crate) fn count_of(&mut self, slot: u32) -> u32 {
+        self.arena.header_mut(slot).map_or(0, |header| header.count)
+    }
+
     /// What the heap holds and has done.
     pub fn stats(&self) -> GcStats {
         GcStats {

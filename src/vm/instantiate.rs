@@ -236,11 +236,23 @@ fn imported_indices(module: &Module, imports: &[VmImport]) -> Result<Box<[u32]>>
     Ok(alloc::try_boxed_slice(indices)?)
 }
 
-/// Fills in a context.
+/// Fills in a context. What the embedder may refuse comes last.
 fn build(store: &mut StoreOpaque, instance: &mut InstanceData, imports: &[VmImport]) -> Result<()> {
     let module = instance.module.clone();
     let info = module.info();
     fill_imports(store, instance, &module, imports)?;
+    fill_func_refs(instance, &module)?;
+    for (at, global) in info.globals.iter().enumerate().skip(info.counts.imported_globals as usize)
+    {
+        let init = global.init.as_ref().ok_or(Error::Bug("global without a value"))?;
+        let value = const_expr::eval(init, &module, instance.view())?;
+        if global.ty.content.is_counted() {
+            store.claim(1, 0)?.keep();
+        }
+        let place = instance.view().global(GlobalIndex(at as u32))?;
+        // SAFETY: in the context of this instance, which is of the store (V6).
+        unsafe { global::write(&mut store.heap, place, global.ty.content, value) };
+    }
     for (defined, ty) in
         info.memories.iter().skip(info.counts.imported_memories as usize).enumerate()
     {
@@ -255,18 +267,6 @@ fn build(store: &mut StoreOpaque, instance: &mut InstanceData, imports: &[VmImpo
         let place = unsafe { VmPlace::in_context(instance.view().defined_table(defined as u32)?) };
         pay_for_elements(store, ty.minimum)?;
         table_ops::create(store, *ty, place)?;
-    }
-    fill_func_refs(instance, &module)?;
-    for (at, global) in info.globals.iter().enumerate().skip(info.counts.imported_globals as usize)
-    {
-        let init = global.init.as_ref().ok_or(Error::Bug("global without a value"))?;
-        let value = const_expr::eval(init, &module, instance.view())?;
-        if global.ty.content.is_counted() {
-            store.claim(1, 0)?.keep();
-        }
-        let place = instance.view().global(GlobalIndex(at as u32))?;
-        // SAFETY: in the context of this instance, which is of the store (V6).
-        unsafe { global::write(&mut store.heap, place, global.ty.content, value) };
     }
     Ok(())
 }

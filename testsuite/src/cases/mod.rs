@@ -108,6 +108,7 @@ cases! {
         copies_and_fills_of_every_length,
         copies_and_fills_with_64_bit_addresses,
         offsets_near_the_end_of_64_bits,
+        a_byte_then_a_wider_access_near_the_end_of_64_bits,
     }
     collecting {
         statistics_tell_what_happened,
@@ -325,6 +326,7 @@ cases! {
         bulk_operations_count,
         growing_counts,
         segments_of_references,
+        active_segments_are_dropped,
         tables_of_functions,
         tables_that_the_host_makes,
         tables_with_64_bit_indices,
