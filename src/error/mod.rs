@@ -129,6 +129,9 @@ pub enum Misuse {
     /// A host function let its store be used on another stack: by another thread,
     /// for instance. Wasm runs on one stack at a time.
     OtherStack,
+    /// What the configuration has for stack bounds does not know the stack of a
+    /// call.
+    UnknownStack,
     /// The engine leaves bounds to the hardware, and the guard of the memory
     /// that the source gave is too small.
     GuardTooSmall {
@@ -321,6 +324,7 @@ impl core::fmt::Display for Misuse {
             Misuse::InvalidConfig(what) => return write!(f, "invalid configuration: {what}"),
             Misuse::Busy => "entity is in use",
             Misuse::OtherStack => "store is used on another stack than the one it runs on",
+            Misuse::UnknownStack => "Config::stack_bounds does not know the stack of this call",
             Misuse::GuardTooSmall { needed, given } => {
                 return write!(
                     f,

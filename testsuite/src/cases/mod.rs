@@ -1,5 +1,6 @@
 //! The cases, by topic.
 
+mod accounts;
 mod arena;
 mod bounds;
 mod bulk;
@@ -52,6 +53,13 @@ macro_rules! cases {
 }
 
 cases! {
+    accounts {
+        what_is_refused_leaves_nothing,
+        what_grows_is_counted,
+        a_refused_global_leaves_no_cell_and_no_reference,
+        instances_cost_fuel_in_proportion,
+        an_operator_sees_what_a_guest_has,
+    }
     arena {
         five_in_and_four_out,
         the_same_untyped,
@@ -100,6 +108,7 @@ cases! {
         copies_and_fills_of_every_length,
         copies_and_fills_with_64_bit_addresses,
         offsets_near_the_end_of_64_bits,
+        a_byte_then_a_wider_access_near_the_end_of_64_bits,
     }
     collecting {
         statistics_tell_what_happened,
@@ -317,6 +326,7 @@ cases! {
         bulk_operations_count,
         growing_counts,
         segments_of_references,
+        active_segments_are_dropped,
         tables_of_functions,
         tables_that_the_host_makes,
         tables_with_64_bit_indices,

@@ -47,6 +47,8 @@ const KERNEL_CASES: &[KernelCase] = kernel_cases![
     running::the_walk_finds_every_frame,
     running::compiling_gives_its_memory_back,
     running::a_small_stack_is_enough_for_a_trap,
+    running::nobody_knows_a_kernels_stack_but_the_kernel,
+    running::recursion_ends_before_the_stack_does,
     interrupts::results_survive_interrupts,
     interrupts::collections_survive_interrupts,
     interrupts::a_timer_ends_an_endless_loop,
