@@ -47,6 +47,10 @@ pub enum Error {
         /// Size of the refused request in bytes.
         bytes: usize,
     },
+    /// Embedder: memory for machine code could not be made executable
+    /// ([`CodeMemory::publish`](crate::alloc::CodeMemory::publish)), with the reason
+    /// of whoever gives it.
+    CodeMemory(&'static str),
     /// Embedder: the work was asked to end, or its deadline passed
     /// (`InterruptHandle`, `Compilation`; feature `compile`).
     Interrupted,
@@ -218,6 +222,7 @@ impl Error {
             }
             Error::Limit(limit) => Error::Limit(*limit),
             Error::OutOfMemory { bytes } => Error::OutOfMemory { bytes: *bytes },
+            Error::CodeMemory(why) => Error::CodeMemory(why),
             Error::Interrupted => Error::Interrupted,
             Error::Misuse(misuse) => Error::Misuse(*misuse),
             Error::Bug(what) => Error::Bug(what),
@@ -276,6 +281,7 @@ impl core::fmt::Display for Error {
             Error::Link(error) => error.fmt(f),
             Error::Limit(error) => error.fmt(f),
             Error::OutOfMemory { bytes } => write!(f, "out of memory: {bytes} bytes refused"),
+            Error::CodeMemory(why) => write!(f, "memory for code cannot be published: {why}"),
             Error::Interrupted => f.write_str("interrupted before it was finished"),
             Error::Misuse(misuse) => misuse.fmt(f),
             Error::Host(error) => write!(f, "host function failed: {error}"),

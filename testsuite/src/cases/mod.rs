@@ -7,6 +7,8 @@ mod bulk;
 mod calls;
 mod checks;
 mod collecting;
+#[expect(unsafe_code, reason = "reads and writes a register")]
+mod control_word;
 mod counting;
 mod destructors;
 mod equivalence;
@@ -118,6 +120,11 @@ cases! {
         reading_places,
         destructors_wait_while_draining_is_off,
         a_borrowed_argument_is_good_for_its_call_only,
+    }
+    control_word {
+        wasm_computes_with_the_default_one,
+        a_trap_restores_the_callers,
+        nested_calls_have_their_own,
     }
     counting {
         moving_between_locals_and_functions_counts_nothing,
