@@ -216,6 +216,9 @@ pub use imp::missing_required_features;
 /// The code generator's name for this architecture without an OS.
 pub use imp::TARGET_TRIPLE;
 
+/// This architecture.
+pub use imp::ARCHITECTURE;
+
 /// `synchronize_code(base, len)`: makes freshly written code visible to
 /// instruction fetch on this processor. Other processors need an instruction
 /// barrier of their own before they first run it.

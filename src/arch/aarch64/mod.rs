@@ -21,7 +21,9 @@ pub use entry::{enter, unwind};
 #[cfg(feature = "compile")]
 pub use fault::WHOLE_STORE_BYTES;
 pub use fault::{resume_fault, tell_entry};
-pub use features::{FEATURE_NAMES, TARGET_TRIPLE, cpu_features, missing_required_features};
+pub use features::{
+    ARCHITECTURE, FEATURE_NAMES, TARGET_TRIPLE, cpu_features, missing_required_features,
+};
 pub use frame::{FRAME_ALIGN, RETURN_ADDRESS_OFFSET, stack_pointer, strip_return_address};
 #[cfg(all(feature = "std", target_os = "linux"))]
 pub use signal::{set_signal_registers, signal_registers};

@@ -1,9 +1,13 @@
 //! Processor features by CPUID (Intel SDM vol. 2, "CPUID"; AMD APM vol. 3).
 
+use crate::abi::Architecture;
 use core::arch::x86_64::{__cpuid, __cpuid_count};
 
 /// See [`crate::arch::TARGET_TRIPLE`].
 pub const TARGET_TRIPLE: &str = "x86_64-unknown-none";
+
+/// See [`crate::arch::ARCHITECTURE`].
+pub const ARCHITECTURE: Architecture = Architecture::X86_64;
 
 struct Registers {
     leaf1_ecx: u32,
