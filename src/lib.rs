@@ -75,12 +75,12 @@ pub mod signing {
 #[doc(hidden)]
 pub mod __internals {
     pub use crate::abi::{StackMapLookup, VmContext};
-    pub use crate::arch::synchronize_code;
+    pub use crate::arch::{FEATURE_NAMES, synchronize_code};
     #[cfg(all(feature = "std", target_os = "linux"))]
     pub use crate::arch::{set_signal_registers, signal_registers};
     pub use crate::artifact::{
         ArtifactFile, ArtifactParts, CodeFlavor, CodeSite, CodeSites, DataSegment, ElemSegment,
-        Export, FunctionCode, Import, ModuleInfo, ShimCode, StackMaps,
+        Export, ExportKind, FunctionCode, Import, ImportKind, ModuleInfo, ShimCode, StackMaps,
     };
     #[cfg(feature = "compile")]
     pub use crate::compile::{

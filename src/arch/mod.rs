@@ -210,6 +210,10 @@ pub use imp::FEATURE_NAMES;
 /// n-th bit stands for the n-th name.
 pub use imp::cpu_features;
 
+/// Which of [`FEATURE_NAMES`] every processor has that Kernref runs on.
+#[cfg(feature = "compile")]
+pub use imp::BASELINE_FEATURES;
+
 /// What Kernref needs and this processor lacks, if anything.
 pub use imp::missing_required_features;
 

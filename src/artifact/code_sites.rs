@@ -129,7 +129,6 @@ impl CodeSites {
     }
 
     /// All sites.
-    #[cfg(test)]
     pub fn iter(&self) -> impl Iterator<Item = CodeSite> {
         (0..self.restarts.len()).flat_map(|run| {
             let mut run = self.run(run);

@@ -48,6 +48,15 @@ impl StackMaps {
         Some((frame_bytes, distances))
     }
 
+    /// The maps of all calls, as [`Self::lookup`] gives them, with the offset to which
+    /// each returns.
+    pub fn iter(&self) -> impl Iterator<Item = (u32, u32, &[u32])> {
+        self.return_offsets.iter().filter_map(|offset| {
+            let (frame_bytes, distances) = self.lookup(*offset)?;
+            Some((*offset, frame_bytes, distances))
+        })
+    }
+
     /// Number of calls that have a map.
     pub fn len(&self) -> usize {
         self.return_offsets.len()

@@ -176,7 +176,7 @@ fn what_is_accepted_is_what_the_bytes_say() {
                         }
                     }
                     Err(Error::Misuse(kernref::Misuse::WrongFlavor(_))) => assert!(at < 48),
-                    // Only who loads the thunk knows how long it is.
+                    // Only who loads the thunk knows what it looks like.
                     Err(Error::Artifact(error)) => {
                         assert_eq!(error.section, ArtifactSection::RaiseThunk, "byte {at}");
                     }

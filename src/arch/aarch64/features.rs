@@ -12,6 +12,10 @@ pub const ARCHITECTURE: Architecture = Architecture::Aarch64;
 /// See [`crate::arch::FEATURE_NAMES`].
 pub const FEATURE_NAMES: [&str; 0] = [];
 
+/// See [`crate::arch::BASELINE_FEATURES`].
+#[cfg(feature = "compile")]
+pub const BASELINE_FEATURES: u64 = 0;
+
 /// See [`crate::arch::cpu_features`].
 pub const fn cpu_features() -> u64 {
     0

@@ -21,6 +21,8 @@ pub use entry::{enter, unwind};
 #[cfg(feature = "compile")]
 pub use fault::WHOLE_STORE_BYTES;
 pub use fault::{resume_fault, tell_entry};
+#[cfg(feature = "compile")]
+pub use features::BASELINE_FEATURES;
 pub use features::{
     ARCHITECTURE, FEATURE_NAMES, TARGET_TRIPLE, cpu_features, missing_required_features,
 };

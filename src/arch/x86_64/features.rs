@@ -53,6 +53,10 @@ pub const FEATURE_NAMES: [&str; 12] = [
     "has_lzcnt",
 ];
 
+/// See [`crate::arch::BASELINE_FEATURES`]: SSE3, SSSE3 and SSE4.1.
+#[cfg(feature = "compile")]
+pub const BASELINE_FEATURES: u64 = 1 << 0 | 1 << 1 | 1 << 3;
+
 /// See [`crate::arch::cpu_features`].
 pub fn cpu_features() -> u64 {
     let r = read();

@@ -96,11 +96,13 @@ impl Module {
     fn load(engine: &Engine, file: &ArtifactFile<'_>) -> Result<Self> {
         file.flavor().check(engine.flavor())?;
         let (code, parts) = file.read()?.replace_code(());
-        let words_at = |thunk: u32| thunk as usize + arch::RAISE_WORDS_AT;
-        let has_room = |thunk| words_at(thunk) + size_of::<arch::RaiseWords>() <= code.len();
-        if !parts.raise_thunk.is_none_or(has_room) {
-            let fault = ArtifactFault::Malformed("shorter than its contents");
-            return Err(ArtifactError { section: ArtifactSection::RaiseThunk, fault }.into());
+        if let Some(thunk) = parts.raise_thunk {
+            let at = thunk as usize + arch::RAISE_WORDS_AT;
+            let words = code.get(at..at + size_of::<arch::RaiseWords>());
+            if words.is_none_or(|words| words.iter().any(|byte| *byte != 0)) {
+                let fault = ArtifactFault::Malformed("no room for its words");
+                return Err(ArtifactError { section: ArtifactSection::RaiseThunk, fault }.into());
+            }
         }
         Self::publish(engine, parts, code)
     }
