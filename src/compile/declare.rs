@@ -7,11 +7,11 @@ use super::poll::Poll;
 use crate::abi::{FuncIndex, GlobalIndex, MemoryIndex, TableIndex, TypeIndex};
 use crate::artifact::{
     ConstExpr, ConstOp, DataMode, DataSegment, ElemItems, ElemMode, ElemSegment, Export,
-    ExportKind, FuncType, Global, GlobalType, HeapType, Import, ImportKind, MemoryType, ModuleInfo,
-    NO_ESCAPE, RefType, TableType, ValType,
+    ExportKind, FuncType, Global, GlobalType, HeapType, Import, ImportKind, Lasting, MemoryType,
+    ModuleInfo, NO_ESCAPE, RefType, TableType, Text, ValType,
 };
 use crate::error::{Error, Result};
-use std_alloc::{boxed::Box, string::String, vec::Vec};
+use std_alloc::{boxed::Box, vec::Vec};
 use wasmparser::{Operator, Payload};
 
 const UNREPRESENTABLE: Error = Error::Bug("the validator let an unsupported type pass");
@@ -160,14 +160,17 @@ impl Declarations {
                 }
             }
             Payload::DataSection(segments) => {
+                let range = segments.range();
+                let mut bytes = Vec::with_capacity(range.end.saturating_sub(range.start) as usize);
                 for segment in segments {
                     poll.entry()?;
-                    self.data(segment?)?;
+                    self.data(segment?, &mut bytes)?;
                 }
+                self.info.data_bytes = Lasting::owned(bytes)?;
             }
             Payload::CustomSection(section) => {
                 if let wasmparser::KnownCustom::Name(names) = section.as_known() {
-                    super::names::read(names, &mut self.info);
+                    super::names::read(names, &mut self.info)?;
                 }
             }
             _ => {}
@@ -203,7 +206,7 @@ impl Declarations {
             }
             _ => return Err(UNREPRESENTABLE.into()),
         };
-        let (module, name) = (String::from(import.module), String::from(import.name));
+        let (module, name) = (Text::copied(import.module)?, Text::copied(import.name)?);
         self.info.imports.push(Import { module, name, kind });
         Ok(())
     }
@@ -216,7 +219,7 @@ impl Declarations {
             wasmparser::ExternalKind::Global => ExportKind::Global(GlobalIndex(export.index)),
             _ => return Err(UNREPRESENTABLE.into()),
         };
-        self.info.exports.push(Export { name: String::from(export.name), kind });
+        self.info.exports.push(Export { name: Text::copied(export.name)?, kind });
         Ok(())
     }
 
@@ -255,7 +258,7 @@ impl Declarations {
         Ok(())
     }
 
-    fn data(&mut self, segment: wasmparser::Data<'_>) -> Result<(), Failure> {
+    fn data(&mut self, segment: wasmparser::Data<'_>, bytes: &mut Vec<u8>) -> Result<(), Failure> {
         let mode = match segment.kind {
             wasmparser::DataKind::Passive => DataMode::Passive,
             wasmparser::DataKind::Active { memory_index, offset_expr } => DataMode::Active {
@@ -263,7 +266,9 @@ impl Declarations {
                 offset: self.const_expr(&offset_expr)?,
             },
         };
-        self.info.data.push(DataSegment { bytes: segment.data.into(), mode });
+        let (start, len) = (bytes.len() as u32, segment.data.len() as u32);
+        bytes.extend_from_slice(segment.data);
+        self.info.data.push(DataSegment { start, len, mode });
         Ok(())
     }
 

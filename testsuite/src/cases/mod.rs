@@ -2,6 +2,8 @@
 
 mod accounts;
 mod arena;
+#[expect(unsafe_code, reason = "loads artifacts")]
+mod artifacts;
 mod bounds;
 mod bulk;
 mod calls;
@@ -75,6 +77,11 @@ cases! {
         room_comes_back,
         a_quota_is_a_limit_and_not_a_trap,
         regions_that_are_too_small_or_misaligned,
+    }
+    artifacts {
+        a_loaded_module_works_as_the_compiled_one,
+        one_that_lies_in_the_image_works_too,
+        what_is_damaged_is_named,
     }
     bounds {
         every_access_with_32_bit_addresses,
