@@ -289,7 +289,7 @@ pub const SHAPES: &[Shape] = &[
             .function(1, (0, I32), &[])
             .bytes()
     }),
-    shape("references over calls in loops", 160, |n| {
+    shape("references over calls in loops", 60, |n| {
         let step = |k| [get(k), set((k + 1) % n), vec![CALL, 1]].concat();
         let looped = [vec![LOOP, EMPTY], each(n, step), LOADED.to_vec(), vec![BR_IF, 0, END]];
         Module::new(&[])
