@@ -231,11 +231,18 @@ pub use imp::FEATURE_NAMES;
 /// n-th bit stands for the n-th name.
 pub use imp::cpu_features;
 
+/// Which of [`FEATURE_NAMES`] every processor has that Kernref runs on.
+#[cfg(feature = "compile")]
+pub use imp::BASELINE_FEATURES;
+
 /// What Kernref needs and this processor lacks, if anything.
 pub use imp::missing_required_features;
 
 /// The code generator's name for this architecture without an OS.
 pub use imp::TARGET_TRIPLE;
+
+/// This architecture.
+pub use imp::ARCHITECTURE;
 
 /// `synchronize_code(base, len)`: makes freshly written code visible to
 /// instruction fetch at `base` on this processor, wherever it was written. Other processors need an instruction

@@ -8,9 +8,10 @@ use crate::heap;
 use crate::vspace;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
+use core::ops::Range;
 use core::ptr::NonNull;
 use kernref::alloc::{
-    CodeMemory, CodeRegion, LinearMemory, MemorySource, StackMemory, StackSource,
+    CodeMemory, CodeRegion, LinearMemory, MemorySource, StackBounds, StackMemory, StackSource,
 };
 use kernref::fault::MEMORY32_GUARDED_BYTES;
 use kernref::{Config, Engine, Error, Result};
@@ -192,6 +193,16 @@ pub fn engine(config: &Config) -> Result<Engine> {
 pub fn forget_engines() {
     let watched = core::mem::take(&mut *WATCHED.lock());
     drop(watched);
+}
+
+/// The only thread runs on the boot stack.
+pub struct BootStack;
+
+// SAFETY: the stack is mapped, and nobody else's.
+unsafe impl StackBounds for BootStack {
+    fn current(&self) -> Option<Range<usize>> {
+        Some(crate::boot_stack())
+    }
 }
 
 /// A configuration with the kernel's providers and a Wasm stack limit that fits

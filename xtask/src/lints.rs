@@ -45,7 +45,9 @@ pub fn features(tally: &mut Tally) {
         (Arch::X86_64.target(), &["compile", "kernel-heap", "log"], &bare(Arch::X86_64)),
         (Arch::Aarch64.target(), &["compile", "kernel-heap", "log"], &bare(Arch::Aarch64)),
     ] {
-        for chosen in subsets(names) {
+        // What signatures add depends on no other feature.
+        let signed = ["signed-artifacts".to_string(), format!("{},signed-artifacts", names[0])];
+        for chosen in subsets(names).into_iter().chain(signed) {
             tally.one(&format!("features [{chosen}] on {on}"), || {
                 let features = ["--no-default-features", "--features", &chosen];
                 let package = ["--package", "kernref", "--lib"];
@@ -117,14 +119,17 @@ pub fn clippy_of_the_rest(tally: &mut Tally) {
 pub fn documentation(tally: &mut Tally) {
     for (what, options) in [
         ("without features", &["--package", "kernref"][..]),
-        ("with features", &["--package", "kernref", "--features", "compile,std,log,kernel-heap"]),
+        (
+            "with features",
+            &["--package", "kernref", "--features", "compile,std,log,kernel-heap,signed-artifacts"],
+        ),
         (
             "of private items",
             &[
                 "--package",
                 "kernref",
                 "--features",
-                "compile,std,log,kernel-heap",
+                "compile,std,log,kernel-heap,signed-artifacts",
                 "--document-private-items",
             ],
         ),

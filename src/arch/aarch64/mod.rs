@@ -23,7 +23,11 @@ pub use entry::{enter, unwind};
 #[cfg(feature = "compile")]
 pub use fault::WHOLE_STORE_BYTES;
 pub use fault::{resume_fault, tell_entry};
-pub use features::{FEATURE_NAMES, TARGET_TRIPLE, cpu_features, missing_required_features};
+#[cfg(feature = "compile")]
+pub use features::BASELINE_FEATURES;
+pub use features::{
+    ARCHITECTURE, FEATURE_NAMES, TARGET_TRIPLE, cpu_features, missing_required_features,
+};
 #[cfg(feature = "compile")]
 pub use floating_point::DefaultControlWord;
 #[cfg(target_os = "none")]

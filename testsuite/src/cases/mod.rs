@@ -1,6 +1,9 @@
 //! The cases, by topic.
 
+mod accounts;
 mod arena;
+#[expect(unsafe_code, reason = "loads artifacts")]
+mod artifacts;
 mod bounds;
 mod bulk;
 mod calls;
@@ -54,6 +57,13 @@ macro_rules! cases {
 }
 
 cases! {
+    accounts {
+        what_is_refused_leaves_nothing,
+        what_grows_is_counted,
+        a_refused_global_leaves_no_cell_and_no_reference,
+        instances_cost_fuel_in_proportion,
+        an_operator_sees_what_a_guest_has,
+    }
     arena {
         five_in_and_four_out,
         the_same_untyped,
@@ -67,6 +77,11 @@ cases! {
         room_comes_back,
         a_quota_is_a_limit_and_not_a_trap,
         regions_that_are_too_small_or_misaligned,
+    }
+    artifacts {
+        a_loaded_module_works_as_the_compiled_one,
+        one_that_lies_in_the_image_works_too,
+        what_is_damaged_is_named,
     }
     bounds {
         every_access_with_32_bit_addresses,
@@ -102,6 +117,7 @@ cases! {
         copies_and_fills_of_every_length,
         copies_and_fills_with_64_bit_addresses,
         offsets_near_the_end_of_64_bits,
+        a_byte_then_a_wider_access_near_the_end_of_64_bits,
     }
     collecting {
         statistics_tell_what_happened,
@@ -324,6 +340,7 @@ cases! {
         bulk_operations_count,
         growing_counts,
         segments_of_references,
+        active_segments_are_dropped,
         tables_of_functions,
         tables_that_the_host_makes,
         tables_with_64_bit_indices,
