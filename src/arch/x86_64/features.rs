@@ -37,7 +37,7 @@ fn ymm_saved() -> bool {
     low & 0b110 == 0b110
 }
 
-/// See [`crate::arch::FEATURE_NAMES`]. In the order of [`cpu_features`].
+/// See [`crate::arch::FEATURE_NAMES`]. In the order of `cpu_features`.
 pub const FEATURE_NAMES: [&str; 12] = [
     "has_sse3",
     "has_ssse3",
