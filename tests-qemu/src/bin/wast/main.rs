@@ -10,7 +10,7 @@ extern crate alloc;
 
 use core::fmt;
 use core::num::NonZeroU32;
-use kernref::{Config, DeferralPolicy, Engine, Module};
+use kernref::{DeferralPolicy, Engine, Module};
 use kernref_qemu::{Verdict, embedder, payload, print, println};
 use kernref_wast_script::{Options, report};
 
