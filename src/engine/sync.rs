@@ -8,9 +8,10 @@ pub(super) use core::sync::atomic::{AtomicUsize, Ordering};
 /// Lets writers take turns.
 pub(super) type TurnLock = spin::mutex::SpinMutex<()>;
 
-/// Whether nobody uses this counter.
+/// Whether nobody uses this counter. Adding nothing, rather than a load: whoever is
+/// counted later then sees what was stored before, whatever order other places are in.
 pub(super) fn has_left(readers: &AtomicUsize) -> bool {
-    readers.load(Ordering::SeqCst) == 0
+    readers.fetch_add(0, Ordering::SeqCst) == 0
 }
 
 /// A list; whoever looks at it or changes it vouches for being allowed to.

@@ -68,7 +68,7 @@ fn code_is_found_from_publishing_to_removal() {
 }
 
 #[test]
-#[should_panic]
+#[should_panic(expected = "Causality violation")]
 fn a_writer_that_does_not_wait_is_noticed() {
     plant_no_waiting();
     model(published_used_and_freed);

@@ -31,7 +31,7 @@ pub fn plant_no_waiting() {
 
 /// Whether nobody uses this counter.
 pub(super) fn has_left(readers: &AtomicUsize) -> bool {
-    NO_WAITING.get() || readers.load(Ordering::SeqCst) == 0
+    NO_WAITING.get() || readers.fetch_add(0, Ordering::SeqCst) == 0
 }
 
 macro_rules! new_fn {
