@@ -21,6 +21,8 @@ pub struct Config {
     #[cfg(feature = "compile")]
     pub(crate) optimize: OptLevel,
     #[cfg(feature = "compile")]
+    pub(crate) baseline_processor: bool,
+    #[cfg(feature = "compile")]
     pub(crate) max_function_values: Option<u32>,
     #[cfg(feature = "compile")]
     pub(crate) max_function_operands: Option<u32>,
@@ -52,6 +54,8 @@ impl Default for Config {
             features: WasmFeatures::default(),
             #[cfg(feature = "compile")]
             optimize: OptLevel::default(),
+            #[cfg(feature = "compile")]
+            baseline_processor: false,
             #[cfg(feature = "compile")]
             max_function_values: None,
             #[cfg(feature = "compile")]

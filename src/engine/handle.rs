@@ -41,11 +41,15 @@ impl Engine {
     ///
     /// # Errors
     /// [`Misuse::InvalidConfig`] when a provider of memory is missing, a number
-    /// is out of range, or the processor lacks what generated code needs; with
+    /// is out of range, or the processor lacks what generated code needs or has
+    /// vector instructions off (the message names the register and the bit); with
     /// [`Config::hardware_traps`] on a host, when it has no signal handler for them.
     pub fn new(config: &Config) -> Result<Self> {
         if let Some(missing) = crate::arch::missing_required_features() {
             return Err(Misuse::InvalidConfig(missing).into());
+        }
+        if let Some(why) = crate::arch::vectors_off() {
+            return Err(Misuse::InvalidConfig(why).into());
         }
         if config.reference_slots < 1 {
             return Err(Misuse::InvalidConfig("reference_slots must be at least 1").into());

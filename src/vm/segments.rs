@@ -64,7 +64,7 @@ fn ends_of_memory_init(
     let info = instance.module.info();
     let data = info.data.get(segment.index()).ok_or(Error::Bug("unknown data segment"))?;
     let is_dropped = !is_begun && instance.dropped.contains(info.elems.len() + segment.index());
-    let bytes: &[u8] = if is_dropped { &[] } else { &data.bytes };
+    let bytes: &[u8] = if is_dropped { &[] } else { info.segment_bytes(data) };
     let source = segment_range(bytes, part.src, part.len, Trap::MemoryOutOfBounds)?;
     Ok((source, memory_range(instance.view().memory(memory)?, part.dst, part.len)?))
 }

@@ -2,11 +2,15 @@
 
 mod accounts;
 mod arena;
+#[expect(unsafe_code, reason = "loads artifacts")]
+mod artifacts;
 mod bounds;
 mod bulk;
 mod calls;
 mod checks;
 mod collecting;
+#[expect(unsafe_code, reason = "reads and writes a register")]
+mod control_word;
 mod counting;
 mod destructors;
 mod equivalence;
@@ -74,6 +78,11 @@ cases! {
         a_quota_is_a_limit_and_not_a_trap,
         regions_that_are_too_small_or_misaligned,
     }
+    artifacts {
+        a_loaded_module_works_as_the_compiled_one,
+        one_that_lies_in_the_image_works_too,
+        what_is_damaged_is_named,
+    }
     bounds {
         every_access_with_32_bit_addresses,
         every_access_with_64_bit_addresses,
@@ -118,6 +127,11 @@ cases! {
         reading_places,
         destructors_wait_while_draining_is_off,
         a_borrowed_argument_is_good_for_its_call_only,
+    }
+    control_word {
+        wasm_computes_with_the_default_one,
+        a_trap_restores_the_callers,
+        nested_calls_have_their_own,
     }
     counting {
         moving_between_locals_and_functions_counts_nothing,

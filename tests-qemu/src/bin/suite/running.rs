@@ -27,8 +27,12 @@ pub(crate) fn module(engine: &Engine, text: &str) -> Module {
 }
 
 pub fn the_walk_finds_every_frame(setup: Setup) {
-    let engine = engine(setup, |_| {});
-    let mut linker = Linker::<()>::new(&engine);
+    nested_references_on(&engine(setup, |_| {}));
+}
+
+/// A deep recursion whose frames a collection walks.
+pub(crate) fn nested_references_on(engine: &Engine) {
+    let mut linker = Linker::<()>::new(engine);
     let look = |mut caller: Caller<'_, ()>, object: Rooted| -> kernref::Result<i32> {
         let before = kernref::AsContext::as_context(&caller).gc_stats().frames_walked;
         caller.gc()?;
@@ -39,8 +43,8 @@ pub fn the_walk_finds_every_frame(setup: Setup) {
         Ok(1)
     };
     linker.func_wrap("h", "look", look).expect("a new name");
-    let mut store = Store::new(&engine, ()).expect("a store");
-    let instance = linker.instantiate(&mut store, &module(&engine, NEST)).expect("an instance");
+    let mut store = Store::new(engine, ()).expect("a store");
+    let instance = linker.instantiate(&mut store, &module(engine, NEST)).expect("an instance");
     let nest = instance.get_typed_func::<(i32, ExternRef), i32>(&mut store, "nest").expect("nest");
     let object = ExternRef::new(77_u32).expect("an object");
     assert_eq!(nest.call(&mut store, (1000, object)).expect("no trap"), 1);
