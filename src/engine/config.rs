@@ -39,6 +39,7 @@ pub struct Config {
     pub(crate) hardware_traps: bool,
     pub(crate) max_wasm_stack_bytes: Option<usize>,
     pub(crate) stack_bounds: Option<Arc<dyn StackBounds>>,
+    pub(crate) hash_seed: u64,
     pub(crate) reference_slots: u32,
     pub(crate) gc_threshold: Option<u32>,
     pub(crate) reference_quota: Option<u32>,
@@ -72,6 +73,7 @@ impl Default for Config {
             hardware_traps: false,
             max_wasm_stack_bytes: None,
             stack_bounds: None,
+            hash_seed: 0,
             reference_slots: 1 << 14,
             gc_threshold: None,
             reference_quota: None,
@@ -184,6 +186,15 @@ impl Config {
     #[doc(alias = "signals_based_traps")]
     pub fn hardware_traps(&mut self, enable: bool) -> &mut Self {
         self.hardware_traps = enable;
+        self
+    }
+
+    /// A number that guests cannot know, from the embedder's source of randomness: the
+    /// hash table of function types, which modules fill, is seeded with it. On hosts
+    /// the addresses of the process are as good; a kernel that is always loaded at
+    /// the same address should give one. 0 by default.
+    pub fn hash_seed(&mut self, seed: u64) -> &mut Self {
+        self.hash_seed = seed;
         self
     }
 

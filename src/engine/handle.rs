@@ -16,7 +16,6 @@ use crate::artifact::Artifact;
 use crate::artifact::{CodeFlavor, FuncType};
 use crate::error::{Error, Misuse, Result};
 use core::sync::atomic::{AtomicU64, Ordering};
-use spin::mutex::SpinMutex;
 use std_alloc::sync::Arc;
 
 /// Configuration and state that modules and stores share.
@@ -30,7 +29,7 @@ struct EngineInner {
     flavor: CodeFlavor,
     memory_source: Arc<dyn MemorySource>,
     code_memory: Arc<dyn CodeMemory>,
-    types: SpinMutex<TypeRegistry>,
+    types: TypeRegistry,
     epoch: AtomicU64,
     /// Used in kernels; a host has one for the process.
     #[cfg(not(feature = "std"))]
@@ -68,7 +67,7 @@ impl Engine {
             flavor: config.flavor(),
             memory_source,
             code_memory,
-            types: SpinMutex::new(TypeRegistry::default()),
+            types: TypeRegistry::new(config.hash_seed),
             epoch: AtomicU64::new(0),
             #[cfg(not(feature = "std"))]
             code_ranges: CodeRanges::new(),
@@ -169,17 +168,17 @@ impl Engine {
 
     /// Counts a user of `ty` and returns the type's number.
     pub(crate) fn register_type(&self, ty: &FuncType) -> Result<u32> {
-        self.inner.types.lock().register(ty)
+        self.inner.types.register(ty)
     }
 
     /// Gives back what [`Self::register_type`] counted.
     pub(crate) fn unregister_type(&self, id: u32) {
-        self.inner.types.lock().unregister(id);
+        self.inner.types.unregister(id);
     }
 
     /// The type with a number that someone counts.
     pub(crate) fn func_type(&self, id: u32) -> Result<Shared<FuncType>> {
-        self.inner.types.lock().get(id).ok_or(Error::Bug("type number without a type"))
+        self.inner.types.get(id).ok_or(Error::Bug("type number without a type"))
     }
 }
 

@@ -124,6 +124,16 @@ fn checks() -> Result<Vec<Check>> {
     checks.push(check("add", add.clone(), &sum, SUCCESS, &["add(1, 2) = 3"]));
     checks.push(check("no such export", add.clone(), &["invoke=sub"], REFUSED, &["`sub`"]));
     checks.push(check("too few arguments", add, &sum[..2], REFUSED, &["refused: add"]));
+    let echo = text(ECHO)?;
+    let float = |arg, shown| check("float", echo.clone(), &["invoke=f64", arg], SUCCESS, &[shown]);
+    checks.push(float("arg=inf", "= inf"));
+    checks.push(float("arg=bits:-:4c70000000000000", "= 1.606938044258990"));
+    let payload = ["invoke=bits", "arg=bits:-:7ff0000000000001"];
+    checks.push(check("payload", echo.clone(), &payload, SUCCESS, &["= 9218868437227405313"]));
+    let large = ["invoke=f64", "arg=1e400"];
+    checks.push(check("too large", echo.clone(), &large, REFUSED, &["in range"]));
+    let alike = ["exports pay", "exports p\u{430}y (p\\u{430}y)"];
+    checks.push(check("alike", echo, &["invoke=nosuch"], REFUSED, &alike));
     let bad = b"\0asn\x01\0\0\0".to_vec();
     checks.push(check("bad magic", bad, &[], REFUSED, &["magic"]));
     let missing = text(r#"(module (import "kernel" "teapot" (func)))"#)?;
@@ -179,6 +189,12 @@ fn programs(prebuilt: &Path, checks: &mut Vec<Check>) -> Result<()> {
 const ADD: &str = r#"(module
     (func (export "add") (param i32 i32) (result i32)
         (i32.add (local.get 0) (local.get 1))))"#;
+
+/// Returns what it is given. Two of its exports look alike.
+const ECHO: &str = r#"(module
+    (func (export "f64") (export "pay") (export "p\d0\b0y") (param f64) (result f64)
+        (local.get 0))
+    (func (export "bits") (param f64) (result i64) (i64.reinterpret_f64 (local.get 0))))"#;
 
 /// Names that act on a terminal.
 const NAMES: &str = r#"(module (@name "\u{202e}module")
