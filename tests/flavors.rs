@@ -9,7 +9,7 @@ use std::num::NonZeroU32;
 type Change = (&'static str, fn(&mut CompileSettings), fn(&mut Config));
 
 /// One change per property that code relies on and an embedder can choose.
-const CHANGES: [Change; 6] = [
+const CHANGES: [Change; 7] = [
     ("", |_| (), |_| ()),
     (
         "deferral policy",
@@ -27,6 +27,11 @@ const CHANGES: [Change; 6] = [
         "hardware traps",
         |settings| settings.hardware_traps = true,
         |config| _ = config.hardware_traps(true),
+    ),
+    (
+        "speculation guards",
+        |settings| settings.speculation_guards = false,
+        |config| _ = config.speculation_guards(false),
     ),
 ];
 

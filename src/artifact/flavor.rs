@@ -21,6 +21,8 @@ pub struct CodeFlavor {
     pub consume_fuel: bool,
     /// Whether bounds of memories are left to their guards.
     pub hardware_traps: bool,
+    /// Whether what checks decide about depends on them by data flow, too.
+    pub speculation_guards: bool,
     /// Processor features, as bits: the n-th of `arch::FEATURE_NAMES`.
     pub processor: u64,
     /// `LAYOUT`, as it was where the code was compiled.
@@ -65,6 +67,7 @@ impl CodeFlavor {
             epoch_interruption: false,
             consume_fuel: false,
             hardware_traps: false,
+            speculation_guards: false,
             processor: arch::cpu_features(),
             layout: LAYOUT,
         }
@@ -89,6 +92,7 @@ impl CodeFlavor {
             epoch_interruption,
             consume_fuel,
             hardware_traps,
+            speculation_guards,
             processor,
             layout,
         } = *self;
@@ -104,6 +108,7 @@ impl CodeFlavor {
             ("epoch interruption", epoch_interruption, engine.epoch_interruption),
             ("fuel", consume_fuel, engine.consume_fuel),
             ("hardware traps", hardware_traps, engine.hardware_traps),
+            ("speculation guards", speculation_guards, engine.speculation_guards),
         ];
         if let Some((setting, in_code, _)) = switches.into_iter().find(|(_, code, has)| code != has)
         {
@@ -182,6 +187,11 @@ mod tests {
     #[test]
     fn code_with_and_without_hardware_traps_is_told() {
         refused_switch(CodeFlavor { hardware_traps: true, ..here() }, "hardware traps");
+    }
+
+    #[test]
+    fn code_with_and_without_speculation_guards_is_told() {
+        refused_switch(CodeFlavor { speculation_guards: true, ..here() }, "speculation guards");
     }
 
     #[test]

@@ -122,15 +122,16 @@ pub(super) fn body(t: &mut Translator<'_, '_>, bulk: Bulk) {
     let len = t.widen_index(len);
     let (at_once, in_pieces, args) = match bulk {
         Bulk::Copy(memory, from) => {
-            let to = t.checked_range(memory, to, len);
-            let args = [to, t.checked_range(from, what, len), len];
-            (Builtin::CopyBytes, Builtin::CopyPieces, args)
+            let (to, len) = t.checked_range(memory, to, len);
+            let (what, len) = t.checked_range(from, what, len);
+            (Builtin::CopyBytes, Builtin::CopyPieces, [to, what, len])
         }
         Bulk::Fill(memory) => {
-            let args = [t.checked_range(memory, to, len), what, len];
-            (Builtin::FillBytes, Builtin::FillPieces, args)
+            let (to, len) = t.checked_range(memory, to, len);
+            (Builtin::FillBytes, Builtin::FillPieces, [to, what, len])
         }
     };
+    let len = args[2];
     t.pay_for_bytes(len);
     if !t.env.settings.epoch_interruption {
         call_directly(t, at_once, args);

@@ -219,7 +219,7 @@ impl<'a, 'p, W: Watch> Compiler<'a, 'p, W> {
             stack_limit::check_before_frame(self.bench.ir_mut(), context_param)?;
             self.poll.longer_work()?;
             self.bench.compile()?;
-            self.watch.compiled(self.bench.compiled()?);
+            self.watch.compiled(self.bench.ir(), self.bench.compiled()?);
         }
         self.append(key)
     }
@@ -231,7 +231,7 @@ impl<'a, 'p, W: Watch> Compiler<'a, 'p, W> {
             self.bench.want_text();
         }
         self.bench.compile()?;
-        self.watch.compiled(self.bench.compiled()?);
+        self.watch.compiled(self.bench.ir(), self.bench.compiled()?);
         Ok(())
     }
 

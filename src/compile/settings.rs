@@ -24,7 +24,7 @@ pub enum OptLevel {
 }
 
 /// Settings of a compilation.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug)]
 pub struct CompileSettings {
     /// Proposals that modules may use.
     pub features: WasmFeatures,
@@ -38,6 +38,8 @@ pub struct CompileSettings {
     pub consume_fuel: bool,
     /// Leaves the bounds of memories with 32-bit addresses to their guard.
     pub hardware_traps: bool,
+    /// Makes what checks decide about depend on them by data flow, too.
+    pub speculation_guards: bool,
     /// Optimisation level.
     pub optimize: OptLevel,
     /// The most values of a function, if fewer than
@@ -55,6 +57,25 @@ pub struct CompileSettings {
     pub verify: bool,
 }
 
+impl Default for CompileSettings {
+    fn default() -> Self {
+        Self {
+            features: WasmFeatures::default(),
+            policy: DeferralPolicy::default(),
+            zeal: false,
+            epoch_interruption: false,
+            consume_fuel: false,
+            hardware_traps: false,
+            speculation_guards: true,
+            optimize: OptLevel::default(),
+            max_function_values: None,
+            max_function_operands: None,
+            as_if_large: false,
+            verify: false,
+        }
+    }
+}
+
 impl CompileSettings {
     /// The flavor of the code, on a processor like this one.
     pub(super) fn flavor(&self) -> CodeFlavor {
@@ -63,6 +84,7 @@ impl CompileSettings {
             epoch_interruption: self.epoch_interruption,
             consume_fuel: self.consume_fuel,
             hardware_traps: self.hardware_traps,
+            speculation_guards: self.speculation_guards,
             ..CodeFlavor::of_this_processor(self.policy)
         }
     }
@@ -96,6 +118,8 @@ pub(super) fn isa(settings: &CompileSettings, processor: u64, way: Way) -> Resul
         Way::AsSet => "backtracking",
         Way::Linear => "single_pass",
     };
+    // Jumps through tables. Other guards are our own (`speculation.rs`).
+    let guards = if settings.speculation_guards { "true" } else { "false" };
     for (name, value) in [
         ("opt_level", opt_level),
         ("regalloc_algorithm", registers),
@@ -107,6 +131,8 @@ pub(super) fn isa(settings: &CompileSettings, processor: u64, way: Way) -> Resul
         ("probestack_size_log2", "12"),
         ("enable_multi_ret_implicit_sret", "true"),
         ("enable_alias_analysis", "true"),
+        ("enable_heap_access_spectre_mitigation", guards),
+        ("enable_table_access_spectre_mitigation", guards),
         ("is_pic", "false"),
     ] {
         flags.set(name, value).map_err(rejected)?;

@@ -354,7 +354,7 @@ impl Watch for Counted {
     fn made(&mut self, _: CodeKey, _: &Function) {
         self.0 += 1;
     }
-    fn compiled(&mut self, _: &CompiledCode) {}
+    fn compiled(&mut self, _: &Function, _: &CompiledCode) {}
 }
 
 #[test]

@@ -84,6 +84,7 @@ impl Config {
             epoch_interruption: self.epoch_interruption,
             consume_fuel: self.consume_fuel,
             hardware_traps: self.hardware_traps,
+            speculation_guards: self.speculation_guards,
             optimize: self.optimize,
             max_function_values: self.max_function_values,
             max_function_operands: self.max_function_operands,

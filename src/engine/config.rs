@@ -31,6 +31,7 @@ pub struct Config {
     pub(crate) epoch_interruption: bool,
     pub(crate) consume_fuel: bool,
     pub(crate) hardware_traps: bool,
+    pub(crate) speculation_guards: bool,
     pub(crate) max_wasm_stack_bytes: usize,
     pub(crate) reference_slots: u32,
     pub(crate) gc_threshold: Option<u32>,
@@ -61,6 +62,7 @@ impl Default for Config {
             epoch_interruption: false,
             consume_fuel: false,
             hardware_traps: false,
+            speculation_guards: true,
             max_wasm_stack_bytes: 128 << 10,
             reference_slots: 1 << 14,
             gc_threshold: None,
@@ -79,6 +81,7 @@ impl Config {
             epoch_interruption: self.epoch_interruption,
             consume_fuel: self.consume_fuel,
             hardware_traps: self.hardware_traps,
+            speculation_guards: self.speculation_guards,
             ..CodeFlavor::of_this_processor(self.policy)
         }
     }
@@ -147,6 +150,21 @@ impl Config {
     #[doc(alias = "signals_based_traps")]
     pub fn hardware_traps(&mut self, enable: bool) -> &mut Self {
         self.hardware_traps = enable;
+        self
+    }
+
+    /// Compiles guards against speculative execution: a processor that guesses
+    /// that a check passes goes on with an index of zero, or a code pointer of
+    /// null, not with what failed it (Spectre, variant 1). Guarded are accesses to
+    /// linear memories that no guard page covers, to tables, and indirect calls,
+    /// in compiled code. On by default. `SECURITY.md` says what is left to the
+    /// embedder, `docs/performance.md` what it costs.
+    ///
+    /// Wasmtime has two switches for this, which it passes on to Cranelift.
+    #[doc(alias = "enable_heap_access_spectre_mitigation")]
+    #[doc(alias = "enable_table_access_spectre_mitigation")]
+    pub fn speculation_guards(&mut self, enable: bool) -> &mut Self {
+        self.speculation_guards = enable;
         self
     }
 

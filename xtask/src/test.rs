@@ -171,7 +171,8 @@ fn on_the_host(tally: &mut Tally, scripts: &Scripts, extent: Extent) {
     let setups = Setup::ALL
         .into_iter()
         .filter(|setup| !setup.hardware_traps || *setup == usual || extent == Extent::Full);
-    for setup in setups.chain(Setup::LARGE) {
+    let guards_off = Setup::plain(Policy::ZeroCount).with_guards_off();
+    for setup in setups.chain(Setup::LARGE).chain([guards_off]) {
         let name = format!("scripts on the host [{setup}]");
         tally.check(&name, || scripts.check(On::Host, setup));
     }

@@ -28,6 +28,7 @@ mod references;
 mod rooting;
 mod sharing;
 mod sizes;
+mod speculation;
 mod stack;
 mod stepping;
 mod tables;
@@ -296,6 +297,9 @@ cases! {
         many_functions,
         modules_that_multiply,
         checks_in_long_functions,
+    }
+    speculation {
+        guards_are_in_the_machine_code,
     }
     stack {
         the_store_is_usable_afterwards,

@@ -2,7 +2,8 @@
 //! each in its own store, and prints what `report` in `wast-script` describes.
 //!
 //! Arguments: `first=N` (the number of the first file), `policy=NAME`, `zeal=1`,
-//! `hardware-traps=1`, `as-if-large=1`.
+//! `hardware-traps=1`, `as-if-large=1`,
+//! `guards-off=1`.
 #![no_std]
 #![no_main]
 
@@ -35,6 +36,7 @@ fn request(args: &[&str]) -> Option<(Config, usize)> {
             ("policy", "clone-on-read") => _ = config.deferral_policy(DeferralPolicy::CloneOnRead),
             ("hardware-traps", "1") => _ = config.hardware_traps(true),
             ("as-if-large", "1") => _ = config.compile_as_if_large(true),
+            ("guards-off", "1") => _ = config.speculation_guards(false),
             ("zeal", "1") => _ = config.gc_zeal(Some(NonZeroU32::MIN)),
             _ => return None,
         }
