@@ -3,13 +3,15 @@
 #![cfg(all(feature = "compile", feature = "std"))]
 
 use kernref::__internals::{CompileSettings, compile};
-use kernref::{Config, DeferralPolicy, Engine, Error, Instance, Misuse, Module, Store};
+use kernref::{
+    Config, DeferralPolicy, Engine, Error, Instance, Misuse, Module, Store, WasmFeatures,
+};
 use std::num::NonZeroU32;
 
 type Change = (&'static str, fn(&mut CompileSettings), fn(&mut Config));
 
 /// One change per property that code relies on and an embedder can choose.
-const CHANGES: [Change; 7] = [
+const CHANGES: [Change; 8] = [
     ("", |_| (), |_| ()),
     (
         "deferral policy",
@@ -32,6 +34,11 @@ const CHANGES: [Change; 7] = [
         "speculation guards",
         |settings| settings.speculation_guards = false,
         |config| _ = config.speculation_guards(false),
+    ),
+    (
+        "floating point",
+        |settings| settings.features.remove(WasmFeatures::FLOATING_POINT),
+        |config| _ = config.floating_point(false),
     ),
 ];
 

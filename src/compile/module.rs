@@ -117,7 +117,7 @@ impl<'a, 'p, W: Watch> Compiler<'a, 'p, W> {
             flavor,
             settings,
             bench: Workbench::new(settings, flavor.processor)?,
-            code: CodeBuffer::new(settings.verifies(), settings.hardware_traps),
+            code: CodeBuffer::new(settings),
             watch,
             poll,
         })

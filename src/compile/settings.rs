@@ -40,6 +40,10 @@ pub struct CompileSettings {
     pub hardware_traps: bool,
     /// Makes what checks decide about depend on them by data flow, too.
     pub speculation_guards: bool,
+    /// Puts landing instructions where indirect branches lead (aarch64).
+    pub use_bti: bool,
+    /// Signs return addresses on the stack (aarch64).
+    pub sign_return_address: bool,
     /// Optimisation level.
     pub optimize: OptLevel,
     /// The most values of a function, if fewer than
@@ -67,6 +71,8 @@ impl Default for CompileSettings {
             consume_fuel: false,
             hardware_traps: false,
             speculation_guards: true,
+            use_bti: false,
+            sign_return_address: false,
             optimize: OptLevel::default(),
             max_function_values: None,
             max_function_operands: None,
@@ -85,8 +91,16 @@ impl CompileSettings {
             consume_fuel: self.consume_fuel,
             hardware_traps: self.hardware_traps,
             speculation_guards: self.speculation_guards,
+            floating_point: self.floating_point(),
+            use_bti: self.use_bti,
+            sign_return_address: self.sign_return_address,
             ..CodeFlavor::of_this_processor(self.policy)
         }
+    }
+
+    /// Whether code may use vector registers.
+    pub(super) fn floating_point(&self) -> bool {
+        self.features.contains(WasmFeatures::FLOATING_POINT)
     }
 
     /// Whether the compiler checks what it makes.
@@ -143,6 +157,11 @@ pub(super) fn isa(settings: &CompileSettings, processor: u64, way: Way) -> Resul
         if processor & 1 << bit != 0 {
             isa.enable(feature).map_err(rejected)?;
         }
+    }
+    let switches =
+        [("use_bti", settings.use_bti), ("sign_return_address", settings.sign_return_address)];
+    for (name, _) in switches.iter().filter(|(_, on)| *on) {
+        isa.enable(name).map_err(rejected)?;
     }
     isa.finish(settings::Flags::new(flags))
         .map_err(|_| Misuse::InvalidConfig("the code generator rejects this processor").into())

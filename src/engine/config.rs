@@ -32,6 +32,9 @@ pub struct Config {
     pub(crate) consume_fuel: bool,
     pub(crate) hardware_traps: bool,
     pub(crate) speculation_guards: bool,
+    pub(crate) floating_point: bool,
+    pub(crate) use_bti: bool,
+    pub(crate) sign_return_address: bool,
     pub(crate) max_wasm_stack_bytes: usize,
     pub(crate) reference_slots: u32,
     pub(crate) gc_threshold: Option<u32>,
@@ -63,6 +66,9 @@ impl Default for Config {
             consume_fuel: false,
             hardware_traps: false,
             speculation_guards: true,
+            floating_point: true,
+            use_bti: false,
+            sign_return_address: false,
             max_wasm_stack_bytes: 128 << 10,
             reference_slots: 1 << 14,
             gc_threshold: None,
@@ -82,6 +88,9 @@ impl Config {
             consume_fuel: self.consume_fuel,
             hardware_traps: self.hardware_traps,
             speculation_guards: self.speculation_guards,
+            floating_point: self.floating_point,
+            use_bti: self.use_bti,
+            sign_return_address: self.sign_return_address,
             ..CodeFlavor::of_this_processor(self.policy)
         }
     }
@@ -165,6 +174,35 @@ impl Config {
     #[doc(alias = "enable_table_access_spectre_mitigation")]
     pub fn speculation_guards(&mut self, enable: bool) -> &mut Self {
         self.speculation_guards = enable;
+        self
+    }
+
+    /// Floats and vectors: `f32`, `f64`, `v128` and their operators. On by default.
+    ///
+    /// Switched off, modules that use them are refused, and no code touches a vector
+    /// register: compiled functions, shims and stubs, and the way into them. That is for
+    /// kernels that neither save these registers nor may use them, and for
+    /// processors without the extensions that floats need (on x86_64, SSE4.1).
+    pub fn floating_point(&mut self, enable: bool) -> &mut Self {
+        self.floating_point = enable;
+        self
+    }
+
+    /// On aarch64, puts a landing instruction wherever an indirect branch leads
+    /// (FEAT_BTI): code may then lie in guarded pages, with `SCTLR_EL1.BT1` set. Off
+    /// by default; processors without the feature ignore the instructions. Engines on
+    /// x86_64 refuse it: compiled code has no `endbr64` there.
+    pub fn use_bti(&mut self, enable: bool) -> &mut Self {
+        self.use_bti = enable;
+        self
+    }
+
+    /// On aarch64, signs return addresses on the stack with key A (FEAT_PAuth), and
+    /// checks them before they are used; processors without the feature ignore
+    /// the instructions. `SCTLR_EL1.EnIA` and the key have to be the same whenever a
+    /// guest runs. Off by default; engines on x86_64 refuse it.
+    pub fn sign_return_address(&mut self, enable: bool) -> &mut Self {
+        self.sign_return_address = enable;
         self
     }
 

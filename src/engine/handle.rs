@@ -42,11 +42,23 @@ impl Engine {
     ///
     /// # Errors
     /// [`Misuse::InvalidConfig`] when a provider of memory is missing, a number
-    /// is out of range, or the processor lacks what generated code needs; with
+    /// is out of range, the processor lacks what code with floats needs, or a switch
+    /// is not for it; in an x86_64 kernel that tracks indirect branches; with
     /// [`Config::hardware_traps`] on a host, when it has no signal handler for them.
     pub fn new(config: &Config) -> Result<Self> {
-        if let Some(missing) = crate::arch::missing_required_features() {
+        if config.floating_point
+            && let Some(missing) = crate::arch::missing_for_floats()
+        {
             return Err(Misuse::InvalidConfig(missing).into());
+        }
+        if (config.use_bti || config.sign_return_address) && !crate::arch::PROTECTS_BRANCHES {
+            return Err(Misuse::InvalidConfig(
+                "use_bti and sign_return_address are for aarch64: this processor has neither",
+            )
+            .into());
+        }
+        if let Some(enforced) = crate::arch::enforced_landings() {
+            return Err(Misuse::InvalidConfig(enforced).into());
         }
         if config.reference_slots < 1 {
             return Err(Misuse::InvalidConfig("reference_slots must be at least 1").into());

@@ -135,6 +135,8 @@ pub struct StoreOpaque {
     pub(crate) stack_budget_bytes: usize,
     /// Given by the embedder; 0: none.
     pub(crate) fixed_stack_limit: usize,
+    /// Whether its code may use vector registers.
+    pub(crate) floating_point: bool,
     /// Serial number of the newest host frame or root.
     pub(crate) serial: u64,
     pub(crate) roots: Roots,
@@ -176,6 +178,7 @@ impl StoreOpaque {
             trap_passes: false,
             stack_budget_bytes: engine.config().max_wasm_stack_bytes,
             fixed_stack_limit: 0,
+            floating_point: engine.config().floating_point,
             serial: 0,
             roots: Roots::new(),
             heap,

@@ -10,6 +10,7 @@ use crate::vspace;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::ptr::NonNull;
+use core::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use kernref::alloc::{
     CodeMemory, CodeRegion, LinearMemory, MemorySource, StackMemory, StackSource,
 };
@@ -83,6 +84,17 @@ unsafe impl MemorySource for KernelMemory {
     }
 }
 
+/// Whether guests' branches and return addresses are protected.
+static PROTECTED: AtomicBool = AtomicBool::new(false);
+
+/// From now on, guests' code lies in pages where indirect branches must land, and
+/// signs return addresses. False if the processor knows neither.
+pub fn protect_branches() -> bool {
+    let done = crate::arch::protect_branches();
+    PROTECTED.store(done, Relaxed);
+    done
+}
+
 /// Code in its own pages.
 pub struct KernelCode;
 
@@ -102,7 +114,11 @@ unsafe impl CodeMemory for KernelCode {
 
     unsafe fn publish(&self, region: &CodeRegion) -> Result<()> {
         let start = region.base.addr().get();
-        match vspace::protect(start, start + region.len_bytes, Access::ReadExecute) {
+        let access = match PROTECTED.load(Relaxed) {
+            true => Access::GuardedExecute,
+            false => Access::ReadExecute,
+        };
+        match vspace::protect(start, start + region.len_bytes, access) {
             true => Ok(()),
             false => Err(Error::OutOfMemory { bytes: region.len_bytes }),
         }
@@ -168,5 +184,7 @@ pub fn config() -> Config {
     let mut config = Config::new();
     config.memory_source(memory).code_memory(code).max_wasm_stack(256 << 10);
     config.compile_memory(heap::compile_memory());
+    let protected = PROTECTED.load(Relaxed);
+    config.use_bti(protected).sign_return_address(protected);
     config
 }

@@ -12,6 +12,20 @@ use std::time::Duration;
 const DEADLINE: Duration = Duration::from_secs(300);
 /// After this many failures, the rest is not run.
 const MOST_FAILURES: u64 = 20;
+/// Cases that run with protected branches as well: those that make and end frames.
+const PROTECTED: [&str; 9] = [
+    "calls::",
+    "traps::",
+    "frames::",
+    "stack::",
+    "nesting::",
+    "tables::",
+    "faults::",
+    "interrupt::",
+    "collecting::",
+];
+/// A processor of QEMU that has what they need; its signatures need no slow cipher.
+const PROTECTING: [&str; 2] = ["-cpu", "max,pauth-impdef=on"];
 /// The kernel's verdict on an exception that nobody expected.
 const EXCEPTION: u8 = 4;
 
@@ -21,6 +35,10 @@ pub struct Args {
     /// The machine.
     #[arg(long, value_enum, default_value = "x86_64")]
     arch: Arch,
+    /// On a processor that asks for landing instructions and checks signed return
+    /// addresses, with guests that have both (aarch64). Needs a filter.
+    #[arg(long, requires = "filter")]
+    protected_branches: bool,
     /// Only the cases whose name contains this.
     filter: Option<String>,
 }
@@ -29,14 +47,21 @@ pub struct Args {
 pub fn run(args: &Args) -> Result<(u64, u64)> {
     match &args.filter {
         None => check(args.arch),
-        Some(filter) => cases(args.arch, &kernel(args.arch)?, filter),
+        Some(filter) => cases(args.arch, &kernel(args.arch)?, filter, args.protected_branches),
     }
 }
 
 /// All cases; passed and failed.
 pub fn check(arch: Arch) -> Result<(u64, u64)> {
     let kernel = kernel(arch)?;
-    let (passed, failed) = cases(arch, &kernel, "")?;
+    let (mut passed, mut failed) = cases(arch, &kernel, "", false)?;
+    if matches!(arch, Arch::Aarch64) {
+        println!("with protected branches:");
+        for filter in PROTECTED {
+            let (more_passed, more_failed) = cases(arch, &kernel, filter, true)?;
+            (passed, failed) = (passed + more_passed, failed + more_failed);
+        }
+    }
     Ok(match fault_is_reported(arch, &kernel) {
         Ok(()) => (passed + 1, failed),
         Err(why) => {
@@ -58,10 +83,15 @@ struct Kernel {
 }
 
 impl Kernel {
-    fn boot(&self, arch: Arch, args: &[String], line: impl FnMut(&str)) -> Result<End> {
+    fn boot(
+        &self,
+        arch: Arch,
+        args: &[String],
+        extra: &[&str],
+        line: impl FnMut(&str),
+    ) -> Result<End> {
         let (kernel, files) = (&*self.path, &*self.files);
-        let boot = Boot { arch, kernel, args, files, deadline: DEADLINE, accel: "tcg", extra: &[] };
-        boot.run(line)
+        Boot { arch, kernel, args, files, deadline: DEADLINE, accel: "tcg", extra }.run(line)
     }
 }
 
@@ -69,7 +99,8 @@ impl Kernel {
 /// that ends the kernel as any fault does.
 fn fault_is_reported(arch: Arch, kernel: &Kernel) -> Result<()> {
     let mut lines = Vec::new();
-    let end = kernel.boot(arch, &["touch-a-guard".to_string()], |line| lines.push(line.into()))?;
+    let end =
+        kernel.boot(arch, &["touch-a-guard".to_string()], &[], |line| lines.push(line.into()))?;
     let shows = |text| lines.iter().any(|line: &String| line.starts_with(text));
     match end == End::Verdict(EXCEPTION)
         && shows("touching a guard")
@@ -80,12 +111,14 @@ fn fault_is_reported(arch: Arch, kernel: &Kernel) -> Result<()> {
     }
 }
 
-fn cases(arch: Arch, kernel: &Kernel, filter: &str) -> Result<(u64, u64)> {
+fn cases(arch: Arch, kernel: &Kernel, filter: &str, protected: bool) -> Result<(u64, u64)> {
+    let extra: &[&str] = if protected { &PROTECTING } else { &[] };
     let (mut passed, mut failed, mut from) = (0, 0, 0);
     loop {
-        let args = [format!("from={from}"), format!("filter={filter}")];
+        let mut args = vec![format!("from={from}"), format!("filter={filter}")];
+        args.extend(protected.then(|| "protected-branches".to_string()));
         let (mut last, mut completed) = (None, 0);
-        let end = kernel.boot(arch, &args, |line| {
+        let end = kernel.boot(arch, &args, extra, |line| {
             let number = line.strip_prefix("case ").and_then(|rest| rest.split(' ').next());
             let done = line.ends_with("... ok");
             if let Some(number) = number.and_then(|number| number.parse::<u64>().ok()) {

@@ -70,15 +70,34 @@ pub fn cpu_features() -> u64 {
     present.iter().rev().fold(0, |bits, present| bits << 1 | u64::from(*present))
 }
 
-/// See [`crate::arch::missing_required_features`]. Without SSE4.1 rounding
-/// would need library calls, and vectors need SSSE3.
-pub fn missing_required_features() -> Option<&'static str> {
+/// See [`crate::arch::missing_for_floats`]. Without SSE4.1 rounding would need
+/// library calls, and vectors need SSSE3.
+pub fn missing_for_floats() -> Option<&'static str> {
     let r = read();
     [
-        (r.leaf1_ecx & 1, "the processor lacks SSE3"),
-        (r.leaf1_ecx & 1 << 9, "the processor lacks SSSE3"),
-        (r.leaf1_ecx & 1 << 19, "the processor lacks SSE4.1"),
+        (
+            r.leaf1_ecx & 1,
+            "the processor lacks SSE3, which code with floats needs: with QEMU, choose another \
+             `-cpu`, such as `max`; or set Config::floating_point(false)",
+        ),
+        (
+            r.leaf1_ecx & 1 << 9,
+            "the processor lacks SSSE3, which code with floats needs: with QEMU, choose another \
+             `-cpu` than its default `qemu64`, such as `max`; or set Config::floating_point(false)",
+        ),
+        (
+            r.leaf1_ecx & 1 << 19,
+            "the processor lacks SSE4.1, which code with floats needs: with QEMU, choose another \
+             `-cpu`, such as `max`; or set Config::floating_point(false)",
+        ),
     ]
     .into_iter()
     .find_map(|(bit, missing)| (bit == 0).then_some(missing))
 }
+
+/// See [`crate::arch::PROTECTS_BRANCHES`]. The code generator has no `endbr64`.
+pub const PROTECTS_BRANCHES: bool = false;
+
+/// See [`crate::arch::COUNTS_BITS_IN_VECTORS`]: by `popcnt`, or by shifts and masks.
+#[cfg(feature = "compile")]
+pub const COUNTS_BITS_IN_VECTORS: bool = false;

@@ -21,6 +21,7 @@ mod many_checks;
 mod memory;
 mod needs;
 mod nesting;
+mod no_vectors;
 mod numerics;
 #[expect(unsafe_code, reason = "paints the stack")]
 mod painted;
@@ -242,6 +243,11 @@ cases! {
         references_of_every_activation_survive_a_collection,
         a_borrowed_argument_can_be_passed_on,
         a_host_function_called_by_the_host_roots_its_arguments,
+    }
+    no_vectors {
+        code_without_floats_has_no_vector_registers,
+        modules_with_floats_are_refused,
+        code_without_floats_runs,
     }
     numerics {
         conversions_between_floats_and_integers,

@@ -1,6 +1,7 @@
 //! QEMU's `q35` machine.
 
 mod boot;
+mod branches;
 mod counter;
 pub mod entry;
 mod exceptions;
@@ -9,6 +10,7 @@ mod probe;
 mod serial;
 mod timer;
 
+pub use branches::protect_branches;
 pub use counter::{counted_loop, init_instructions, instructions};
 pub use entry::{flush_tlb, set_root_table};
 pub use exceptions::init_exceptions;
