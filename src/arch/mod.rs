@@ -234,16 +234,8 @@ pub use imp::enforced_landings;
 #[cfg(feature = "compile")]
 pub use imp::TAIL_JUMP;
 
-/// How a tail call through a pointer is rewritten for pages that ask for landings.
 #[cfg(feature = "compile")]
-pub struct TailJump {
-    /// What the code generator makes.
-    pub made: [u8; 4],
-    /// A direct jump of the same length, with a distance that is yet to be set.
-    pub direct: [u8; 4],
-    /// What that jumps to.
-    pub thunk: [u8; 8],
-}
+pub use tail_jump::TailJump;
 
 /// Whether the code generator counts bits of integers in a vector register.
 #[cfg(feature = "compile")]
@@ -261,5 +253,7 @@ pub use imp::TARGET_TRIPLE;
 pub use imp::synchronize_code;
 
 mod facts;
+#[cfg(feature = "compile")]
+mod tail_jump;
 #[cfg(test)]
 mod tests;

@@ -92,12 +92,16 @@ pub(crate) unsafe fn invoke(
         }
         store.floating_point
     };
-    let enter = if floating_point { arch::enter } else { arch::enter_integer };
     // SAFETY: code, context and shim belong to one function (V5), the cells fit
     // its type by this function's contract, and it belongs to the store (V6),
     // to which no reference is in use (V3). The store's engine takes no code that
     // was compiled with floating point if it is without.
-    let status = unsafe { enter(shim, code, context, cells, vm) };
+    let status = unsafe {
+        match floating_point {
+            true => arch::enter(shim, code, context, cells, vm),
+            false => arch::enter_integer(shim, code, context, cells, vm),
+        }
+    };
     if status == STATUS_OK {
         return Ok(());
     }

@@ -6,7 +6,7 @@
 
 use crate::abi::VmStoreContext;
 #[cfg(feature = "compile")]
-use crate::arch::TailJump;
+use crate::arch::tail_jump::TailJump;
 use core::arch::naked_asm;
 use core::mem::offset_of;
 

@@ -23,7 +23,6 @@ pub unsafe extern "C" fn enter_integer(
 ) -> u64 {
     // Arguments: x0 shim, x1 code, x2 context, x3 args, x4 store.
     naked_asm!(
-        "hint #34", // `bti c`
         "stp x19, x20, [sp, #-80]!",
         "stp x21, x22, [sp, #16]",
         "stp x23, x24, [sp, #32]",
@@ -99,7 +98,8 @@ unsafe extern "C" fn leave() {
 #[unsafe(naked)]
 pub unsafe extern "C" fn unwind(store: *mut VmStoreContext, status: u64) -> ! {
     naked_asm!(
-        "hint #34", // `bti c`
+        // `bti c`: stubs jump here through a pointer.
+        "hint #34",
         "mov x19, x0",
         "ldr x9, [x0, #{activation}]",
         "mov sp, x9",

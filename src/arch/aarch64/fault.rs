@@ -44,7 +44,8 @@ pub unsafe extern "C" fn resume_fault() -> ! {
 pub unsafe extern "C" fn tell_entry(code: *const u8, context: *mut VmContext, cells: *mut ValRaw) {
     // Arguments: x0 code, x1 context, x2 cells.
     naked_asm!(
-        "hint #34", // `bti c`
+        // `bti c`: called through a pointer.
+        "hint #34",
         "mov x9, sp",
         "str x30, [x2]",
         "str x29, [x2, #{cell}]",

@@ -18,7 +18,6 @@ pub unsafe extern "C" fn enter(
     store: *mut VmStoreContext,
 ) -> u64 {
     naked_asm!(
-        "hint #34", // `bti c`
         "stp d8, d9, [sp, #-80]!",
         "stp d10, d11, [sp, #16]",
         "stp d12, d13, [sp, #32]",

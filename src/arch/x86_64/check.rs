@@ -71,7 +71,7 @@ pub const RAISE_THUNK: [u8; RAISE_WORDS_AT + 16] = [
 
 /// See [`crate::arch::TAIL_JUMP`].
 #[cfg(feature = "compile")]
-pub const TAIL_JUMP: Option<crate::arch::TailJump> = None;
+pub const TAIL_JUMP: Option<crate::arch::tail_jump::TailJump> = None;
 
 /// See [`crate::arch::RAISE_WORDS_AT`].
 pub const RAISE_WORDS_AT: usize = 48;
