@@ -20,10 +20,10 @@ use std_alloc::{format, vec};
 
 /// Parts of modules, and what each needs. Any two make a valid module.
 const PARTS: &[(&[Proposal], &str)] = &[
+    (&[Proposal::CompactImports], "(import \"m\" (item \"a\" (func)) (item \"b\" (func)))"),
     (&[Proposal::FloatingPoint], "(func (param f32 f64))"),
     (&[Proposal::FloatingPoint], "(func (drop (i32.trunc_f32_s (f32.const 1))))"),
     (&[Proposal::FloatingPoint], "(global f64 (f64.const 1))"),
-    (&[Proposal::CompactImports], "(import \"m\" (item \"a\" (func)) (item \"b\" (func)))"),
     (&[Proposal::MultiValue], "(func (result i32 i32) (i32.const 1) (i32.const 2))"),
     (&[Proposal::MultiValue], "(func (i32.const 1) (block (param i32) drop))"),
     (&[Proposal::BulkMemory], "(data \"passive\")"),
