@@ -23,9 +23,28 @@ pub fn vectors(parts: &ArtifactParts) -> (usize, Vec<String>) {
             found.push(format!("{at:#x}: {text}"));
         }
         count += 1;
+        let is_trap = code[at..].starts_with(&[0x0f, 0x0b]);
         at += step.len;
+        if is_trap && !code[at..].starts_with(&[0x0f, 0x0b]) {
+            at = behind_constants(code, at, end);
+        }
     }
     (count, found)
+}
+
+/// On x86_64, a function's constants may lie behind its traps, and what its checks call
+/// behind these: a row of `push`, and a call of the raise thunk.
+fn behind_constants(code: &[u8], from: usize, thunk: usize) -> usize {
+    let is_raise = |at: &usize| match code[*at..] {
+        [0xe8, a, b, c, d, ..] => {
+            let target = *at as i64 + 5 + i64::from(i32::from_le_bytes([a, b, c, d]));
+            (thunk as i64..thunk as i64 + 48).contains(&target)
+        }
+        _ => false,
+    };
+    let Some(call) = (from..code.len().min(from + 256)).find(is_raise) else { return from };
+    let steps = code[from..call].iter().rev().take(15).take_while(|byte| **byte == 0x50).count();
+    call - steps
 }
 
 /// An instruction, with the data that follows it.
