@@ -3,13 +3,15 @@
 #![cfg(all(feature = "compile", feature = "std"))]
 
 use kernref::__internals::{CompileSettings, compile};
-use kernref::{Config, DeferralPolicy, Engine, Error, Instance, Misuse, Module, Store};
+use kernref::{
+    Config, DeferralPolicy, Engine, Error, Instance, Misuse, Module, Store, WasmFeatures,
+};
 use std::num::NonZeroU32;
 
 type Change = (&'static str, fn(&mut CompileSettings), fn(&mut Config));
 
 /// One change per property that code relies on and an embedder can choose.
-const CHANGES: [Change; 6] = [
+const CHANGES: [Change; 8] = [
     ("", |_| (), |_| ()),
     (
         "deferral policy",
@@ -27,6 +29,16 @@ const CHANGES: [Change; 6] = [
         "hardware traps",
         |settings| settings.hardware_traps = true,
         |config| _ = config.hardware_traps(true),
+    ),
+    (
+        "speculation guards",
+        |settings| settings.speculation_guards = false,
+        |config| _ = config.speculation_guards(false),
+    ),
+    (
+        "floating point",
+        |settings| settings.features.remove(WasmFeatures::FLOATING_POINT),
+        |config| _ = config.floating_point(false),
     ),
 ];
 

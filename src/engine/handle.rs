@@ -41,15 +41,30 @@ impl Engine {
     ///
     /// # Errors
     /// [`Misuse::InvalidConfig`] when a provider of memory is missing, a number
-    /// is out of range, or the processor lacks what generated code needs or has
-    /// vector instructions off (the message names the register and the bit); with
+    /// is out of range, the processor lacks what code with floats needs or has vector
+    /// instructions off (the message names the register and the bit), or a switch is
+    /// not for it; in an x86_64 kernel that tracks indirect branches; with
     /// [`Config::hardware_traps`] on a host, when it has no signal handler for them.
     pub fn new(config: &Config) -> Result<Self> {
-        if let Some(missing) = crate::arch::missing_required_features() {
+        if config.floating_point
+            && let Some(missing) = crate::arch::missing_for_floats()
+        {
             return Err(Misuse::InvalidConfig(missing).into());
         }
-        if let Some(why) = crate::arch::vectors_off() {
+        #[cfg(target_os = "none")]
+        if config.floating_point
+            && let Some(why) = crate::arch::vectors_off()
+        {
             return Err(Misuse::InvalidConfig(why).into());
+        }
+        if (config.use_bti || config.sign_return_address) && !crate::arch::PROTECTS_BRANCHES {
+            return Err(Misuse::InvalidConfig(
+                "use_bti and sign_return_address are for aarch64: this processor has neither",
+            )
+            .into());
+        }
+        if let Some(enforced) = crate::arch::enforced_landings() {
+            return Err(Misuse::InvalidConfig(enforced).into());
         }
         if config.reference_slots < 1 {
             return Err(Misuse::InvalidConfig("reference_slots must be at least 1").into());

@@ -14,6 +14,6 @@ pub use imp::while_vectors_are_off;
 pub use imp::{
     DEVICES, NAME, RAM_BYTES, RAM_START, counted_loop, entry, exit, flush_tlb, init_exceptions,
     init_instructions, init_serial, instructions, mask_interrupts, now_ns, probe_call, probe_read,
-    probe_write, record_fault, restore_interrupts, serial_write, set_fault_entry, set_root_table,
-    start_timer, stop_timer,
+    probe_write, protect_branches, record_fault, restore_interrupts, serial_write, set_fault_entry,
+    set_root_table, start_timer, stop_timer,
 };
