@@ -54,8 +54,8 @@ pub use gc::{ExternRef, GcStats, StepProgress};
 pub use runtime::{
     AsContext, AsContextMut, Caller, Extern, FrameInfo, FromWasm, Func, Global, HostArg,
     HostReturn, Instance, InstanceExports, InstancePre, IntoFunc, Linker, Memory, OwnedRooted,
-    Rooted, Store, StoreContext, StoreContextMut, Table, ToWasm, TypedFunc, UpdateDeadline, Val,
-    WasmBacktrace, WasmParams, WasmResults,
+    Rooted, Store, StoreContext, StoreContextMut, StoreFigures, Table, ToWasm, TypedFunc,
+    UpdateDeadline, Val, WasmBacktrace, WasmParams, WasmResults,
 };
 
 /// What a kernel's fault handler and its source of guarded memories need; see

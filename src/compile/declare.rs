@@ -3,6 +3,7 @@
 //! Sections arrive validated, so conversions refuse only what Kernref's own
 //! types cannot express, which the enabled features rule out already.
 
+use super::poll::Poll;
 use crate::abi::{FuncIndex, GlobalIndex, MemoryIndex, TableIndex, TypeIndex};
 use crate::artifact::{
     ConstExpr, ConstOp, DataMode, DataSegment, ElemItems, ElemMode, ElemSegment, Export,
@@ -84,10 +85,15 @@ pub(super) struct Declarations {
 
 impl Declarations {
     /// Takes a validated payload other than code.
-    pub(super) fn payload(&mut self, payload: Payload<'_>) -> Result<(), Failure> {
+    pub(super) fn payload(
+        &mut self,
+        payload: Payload<'_>,
+        poll: &mut Poll<'_>,
+    ) -> Result<(), Failure> {
         match payload {
             Payload::TypeSection(types) => {
                 for ty in types.into_iter_err_on_gc_types() {
+                    poll.entry()?;
                     let ty = ty?;
                     let convert = |types: &[wasmparser::ValType]| {
                         types.iter().map(|ty| val_type(*ty)).collect::<Result<Vec<_>>>()
@@ -98,16 +104,19 @@ impl Declarations {
             }
             Payload::ImportSection(imports) => {
                 for import in imports.into_imports() {
+                    poll.entry()?;
                     self.import(import?)?;
                 }
             }
             Payload::FunctionSection(funcs) => {
                 for ty in funcs {
+                    poll.entry()?;
                     self.info.funcs.push(TypeIndex(ty?));
                 }
             }
             Payload::TableSection(tables) => {
                 for table in tables {
+                    poll.entry()?;
                     let table = table?;
                     let ty = table_type(&table.ty)?;
                     let init = match table.init {
@@ -123,12 +132,14 @@ impl Declarations {
             }
             Payload::MemorySection(memories) => {
                 for memory in memories {
+                    poll.entry()?;
                     self.info.memories.push(memory_type(&memory?));
                     self.info.counts.defined_memories += 1;
                 }
             }
             Payload::GlobalSection(globals) => {
                 for global in globals {
+                    poll.entry()?;
                     let global = global?;
                     let init = Some(self.const_expr(&global.init_expr)?);
                     self.info.globals.push(Global { ty: global_type(&global.ty)?, init });
@@ -137,19 +148,22 @@ impl Declarations {
             }
             Payload::ExportSection(exports) => {
                 for export in exports {
+                    poll.entry()?;
                     self.export(export?)?;
                 }
             }
             Payload::StartSection { func, .. } => self.info.start = Some(self.escape(func)),
             Payload::ElementSection(elements) => {
                 for element in elements {
-                    self.element(element?)?;
+                    poll.entry()?;
+                    self.element(element?, poll)?;
                 }
             }
             Payload::DataSection(segments) => {
                 let range = segments.range();
                 let mut bytes = Vec::with_capacity(range.end.saturating_sub(range.start) as usize);
                 for segment in segments {
+                    poll.entry()?;
                     self.data(segment?, &mut bytes)?;
                 }
                 self.info.data_bytes = Lasting::owned(bytes)?;
@@ -209,7 +223,11 @@ impl Declarations {
         Ok(())
     }
 
-    fn element(&mut self, element: wasmparser::Element<'_>) -> Result<(), Failure> {
+    fn element(
+        &mut self,
+        element: wasmparser::Element<'_>,
+        poll: &mut Poll<'_>,
+    ) -> Result<(), Failure> {
         let mode = match element.kind {
             wasmparser::ElementKind::Passive => ElemMode::Passive,
             wasmparser::ElementKind::Declared => ElemMode::Declared,
@@ -222,6 +240,7 @@ impl Declarations {
             wasmparser::ElementItems::Functions(funcs) => {
                 let mut items = Vec::new();
                 for func in funcs {
+                    poll.entry()?;
                     items.push(self.escape(func?));
                 }
                 (RefType::FUNCREF, ElemItems::Funcs(items.into()))
@@ -229,6 +248,7 @@ impl Declarations {
             wasmparser::ElementItems::Expressions(ty, exprs) => {
                 let mut items = Vec::new();
                 for expr in exprs {
+                    poll.entry()?;
                     items.push(self.const_expr(&expr?)?);
                 }
                 (ref_type(ty)?, ElemItems::Exprs(items.into()))

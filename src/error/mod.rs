@@ -49,6 +49,10 @@ pub enum Error {
         /// Size of the refused request in bytes.
         bytes: usize,
     },
+    /// Embedder: memory for machine code could not be made executable
+    /// ([`CodeMemory::publish`](crate::alloc::CodeMemory::publish)), with the reason
+    /// of whoever gives it.
+    CodeMemory(&'static str),
     /// Embedder: the work was asked to end, or its deadline passed
     /// (`InterruptHandle`, `Compilation`; feature `compile`).
     Interrupted,
@@ -134,6 +138,9 @@ pub enum Misuse {
     /// A host function let its store be used on another stack: by another thread,
     /// for instance. Wasm runs on one stack at a time.
     OtherStack,
+    /// What the configuration has for stack bounds does not know the stack of a
+    /// call.
+    UnknownStack,
     /// The engine leaves bounds to the hardware, and the guard of the memory
     /// that the source gave is too small.
     GuardTooSmall {
@@ -223,6 +230,7 @@ impl Error {
             }
             Error::Limit(limit) => Error::Limit(*limit),
             Error::OutOfMemory { bytes } => Error::OutOfMemory { bytes: *bytes },
+            Error::CodeMemory(why) => Error::CodeMemory(why),
             Error::Interrupted => Error::Interrupted,
             Error::Misuse(misuse) => Error::Misuse(*misuse),
             Error::Artifact(error) => Error::Artifact(*error),
@@ -288,6 +296,7 @@ impl core::fmt::Display for Error {
             Error::Link(error) => error.fmt(f),
             Error::Limit(error) => error.fmt(f),
             Error::OutOfMemory { bytes } => write!(f, "out of memory: {bytes} bytes refused"),
+            Error::CodeMemory(why) => write!(f, "memory for code cannot be published: {why}"),
             Error::Interrupted => f.write_str("interrupted before it was finished"),
             Error::Misuse(misuse) => misuse.fmt(f),
             Error::Artifact(error) => error.fmt(f),
@@ -337,6 +346,7 @@ impl core::fmt::Display for Misuse {
             Misuse::InvalidConfig(what) => return write!(f, "invalid configuration: {what}"),
             Misuse::Busy => "entity is in use",
             Misuse::OtherStack => "store is used on another stack than the one it runs on",
+            Misuse::UnknownStack => "Config::stack_bounds does not know the stack of this call",
             Misuse::GuardTooSmall { needed, given } => {
                 return write!(
                     f,

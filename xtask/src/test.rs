@@ -60,6 +60,7 @@ pub fn run(args: &Args) -> Result<ExitCode> {
     tally.one("layers", layers::check);
     tally.one("drawing of the floors", floors::check);
     lints::features(&mut tally);
+    lints::soft_float(&mut tally);
     tally.one("panic paths of the collector", panic_check::check);
     for arch in Arch::ALL {
         tally.one(&format!("footprint on {}", arch.name()), || size::check(arch));
@@ -74,6 +75,7 @@ pub fn run(args: &Args) -> Result<ExitCode> {
     if extent == Extent::Quick {
         for part in [
             "scripts and instruction counts in the kernels",
+            "suite in the soft-float kernel",
             "guests build as they stand in the tree",
             "clippy",
             "documentation",
@@ -200,6 +202,10 @@ fn in_kernel(arch: Arch, scripts: Option<&Scripts>, extent: Extent) -> Vec<Outco
         Outcome::of(&suite, || kernel_suite::check(arch)),
         Outcome::of(&demo, || demo_suite::run(arch)),
     ];
+    if arch == Arch::Aarch64 && extent >= Extent::Usual {
+        let name = "suite in the aarch64 kernel, soft float";
+        outcomes.push(Outcome::of(name, || kernel_suite::soft_float("")));
+    }
     if extent >= Extent::Usual {
         let counts = format!("instruction counts in the {} kernel", arch.name());
         outcomes.push(Outcome::of(&counts, || bench_kernel::check(arch)));
