@@ -105,6 +105,7 @@ pub fn run(args: &Args) -> Result<ExitCode> {
             Err(why) => tally.skip("instructions of compiling", &why),
             Ok(()) => tally.one("instructions of compiling", growth::instructions),
         }
+        tally.one("compiling at other sizes", growth::sweep);
         lints::clippy_of_the_rest(&mut tally);
         tally.check("tests of the benchmarks", || {
             let test = ["test", "--locked", "--release"];
