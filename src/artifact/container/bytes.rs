@@ -4,10 +4,9 @@
 //! Numbers are unsigned LEB128 in its shortest form (WebAssembly core, "Integers"),
 //! signed ones in zigzag order; tables are 32-bit little-endian words.
 
-use super::malformed;
 use crate::artifact::lasting::{Lasting, Text};
 use crate::artifact::limits::{Limit, NAME_BYTES};
-use crate::error::{ArtifactSection, Error, Result};
+use crate::error::{ArtifactError, ArtifactFault, ArtifactSection, Error, Result};
 use crate::fallible::OutOfMemory;
 use bytemuck::Pod;
 use core::ops::Range;
@@ -15,6 +14,11 @@ use std_alloc::vec::Vec;
 
 /// What every section's first byte is aligned to, from the start of the file.
 pub(super) const SECTION_ALIGN: usize = 16;
+
+/// The error for a section that breaks a rule.
+pub(super) const fn malformed(section: ArtifactSection, rule: &'static str) -> Error {
+    Error::Artifact(ArtifactError { section, fault: ArtifactFault::Malformed(rule) })
+}
 
 /// A file under construction.
 #[derive(Default)]

@@ -12,8 +12,7 @@
 //! 48  section table       (number u32, offset u32, bytes u32) each, in order
 //! ```
 
-use super::bytes::{Out, behind};
-use super::malformed;
+use super::bytes::{Out, behind, malformed};
 use crate::abi::{Architecture, DeferralPolicy};
 use crate::artifact::flavor::CodeFlavor;
 use crate::artifact::limits::Limit;
