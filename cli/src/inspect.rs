@@ -101,9 +101,9 @@ pub fn run(args: &Args) -> Result<()> {
     match args.json {
         true => {
             let json = serde_json::to_string_pretty(&report).map_err(|error| error.to_string())?;
-            println!("{json}");
+            files::print(&(json + "\n"));
         }
-        false => print!("{}", text(&report)),
+        false => files::print(&text(&report)),
     }
     Ok(())
 }
