@@ -56,7 +56,10 @@ fn code_runs_only_in_engines_of_its_flavor() {
             match Module::from_artifact(&engine, artifact) {
                 Ok(module) => {
                     assert_eq!(compiled_for, engine_has);
-                    Instance::new(&mut Store::new(&engine, ()).unwrap(), &module, &[]).unwrap();
+                    let mut store = Store::new(&engine, ()).unwrap();
+                    // Refused where fuel is not counted.
+                    drop(store.set_fuel(1 << 20));
+                    Instance::new(&mut store, &module, &[]).unwrap();
                 }
                 Err(error) => {
                     let Error::Misuse(Misuse::WrongFlavor(mismatch)) = error else {

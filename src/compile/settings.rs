@@ -73,6 +73,7 @@ impl Default for CompileSettings {
             epoch_interruption: false,
             consume_fuel: false,
             hardware_traps: false,
+            baseline_processor: false,
             speculation_guards: true,
             use_bti: false,
             sign_return_address: false,

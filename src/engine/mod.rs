@@ -18,6 +18,7 @@
 //! | `handle` | [`Engine`]: the state that is shared |
 //! | `registry` | one number for each function type |
 //! | `module/mod`, `module/declared` | published code and its description; what it imports and exports |
+//! | `module/serialized` | modules from bytes, and back |
 //! | `fault`, `host_faults` | telling guests' faults from others; a host's signal handler |
 //! | `code_ranges`, `known_code` | where code lies that may fault; keeping published code listed there |
 //! | `sync` | what of `code_ranges` a model checker replaces |

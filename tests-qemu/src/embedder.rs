@@ -4,7 +4,6 @@
 
 use crate::faults::{self, Watch};
 use crate::frames::FRAME_BYTES;
-use crate::heap;
 use crate::vspace;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -231,7 +230,8 @@ pub fn config() -> Config {
     let (memory, code) = providers();
     let mut config = Config::new();
     config.memory_source(memory).code_memory(code).max_wasm_stack(256 << 10);
-    config.compile_memory(heap::compile_memory());
+    #[cfg(feature = "compile")]
+    config.compile_memory(crate::heap::compile_memory());
     let protected = PROTECTED.load(Relaxed);
     config.use_bti(protected).sign_return_address(protected);
     config

@@ -1,5 +1,6 @@
 //! `./x run`: one module in the demonstration kernel.
 
+use crate::precompiled::Precompiler;
 use crate::qemu::{self, Arch, Boot, End};
 use crate::setup::{Policy, Setup};
 use crate::{Result, cargo, guest_args, paths};
@@ -25,6 +26,9 @@ pub struct Args {
     /// QEMU's accelerator: tcg, or kvm where it works.
     #[arg(long, default_value = "tcg")]
     accel: String,
+    /// Compile and sign the module here, and run it in a kernel without the compiler.
+    #[arg(long)]
+    precompiled: bool,
     /// A .wasm or .wat file; without it, the bundled demonstration.
     file: Option<PathBuf>,
     /// Arguments of the function: numbers; for externrefs null, console,
@@ -102,6 +106,7 @@ fn hoist(args: &Args) -> Result<(Args, Vec<String>)> {
                 hoisted.timeout =
                     operand()?.parse().map_err(|_| "--timeout wants seconds".to_string())?;
             }
+            "--precompiled" => hoisted.precompiled = true,
             "--zeal" => hoisted.setup.zeal = true,
             "--hardware-traps" => hoisted.setup.hardware_traps = true,
             "--" => rest.extend(words.by_ref().cloned()),
@@ -119,9 +124,15 @@ pub const LATE: u8 = 5;
 pub fn run(args: &Args) -> Result<ExitCode> {
     let (args, values) = hoist(args)?;
     let file = args.file.clone().unwrap_or_else(bundled);
-    let bytes = load(&file)?;
-    let kernel = cargo::kernel(args.arch, "demo")?;
     let mut requests = args.setup.arguments();
+    let (kernel, bytes) = match args.precompiled {
+        false => (cargo::kernel(args.arch, "demo")?, load(&file)?),
+        true => {
+            let artifact = Precompiler::new()?.compile(args.arch, args.setup, &file)?;
+            requests.push(format!("key={}", artifact.key));
+            (cargo::kernel_without_compiler(args.arch)?, artifact.bytes)
+        }
+    };
     requests.push(format!("timeout={}", args.timeout));
     requests.extend(args.invoke.iter().map(|name| format!("invoke={name}")));
     for value in &values {

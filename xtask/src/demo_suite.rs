@@ -1,7 +1,9 @@
 //! Checks of the demonstration kernel: what `./x run` promises, for guests
 //! that behave and for guests that do not.
 
+use crate::precompiled::{Artifact, Precompiler};
 use crate::qemu::{Arch, Boot, End};
+use crate::setup::{Policy, Setup};
 use crate::{Result, cargo, demo, paths};
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -27,8 +29,14 @@ struct Check {
 pub fn run(arch: Arch) -> Result<(u64, u64)> {
     let kernel = cargo::kernel(arch, "demo")?;
     let (mut passed, mut failed) = (0, 0);
-    for check in checks()? {
-        match check.carry_out(arch, &kernel) {
+    let mut checks: Vec<_> = checks()?.into_iter().map(|check| (check, &kernel)).collect();
+    let loader;
+    if Precompiler::compiles_for(arch) {
+        loader = cargo::kernel_without_compiler(arch)?;
+        checks.extend(precompiled(arch)?.into_iter().map(|check| (check, &loader)));
+    }
+    for (check, kernel) in checks {
+        match check.carry_out(arch, kernel) {
             Ok(()) => passed += 1,
             Err(why) => {
                 failed += 1;
@@ -158,6 +166,39 @@ fn checks() -> Result<Vec<Check>> {
     checks.push(check("slow", slow.clone(), &["timeout=1"], demo::LATE, &still));
     checks.push(check("patience", slow, &["timeout=600"], SUCCESS, &["run() = 7"]));
     Ok(checks)
+}
+
+/// The same kernel without the compiler: what was compiled and signed here, and
+/// what must be refused.
+fn precompiled(arch: Arch) -> Result<Vec<Check>> {
+    let tool = Precompiler::new()?;
+    let setup = Setup::plain(Policy::ZeroCount);
+    let Artifact { bytes, key } = tool.compile(arch, setup, &demo::bundled())?;
+    let key = &*format!("key={key}");
+    let check = |name: &str, bytes: &[u8], requests: &[&str], verdict, shows: &[&str]| {
+        check(name, bytes.to_vec(), requests, verdict, shows)
+    };
+    let changed = |at: usize, change: u8| {
+        let mut bytes = bytes.clone();
+        bytes[at] ^= change;
+        bytes
+    };
+    let unsigned = bytes.len() - 104;
+    let other = &*format!("key={}", "07".repeat(32));
+    let good = ["loaded artifact", "run() = 0", "0 of 4096 slots used"];
+    let policy = ["code and engine differ in deferral policy"];
+    Ok(vec![
+        check("artifact", &bytes, &[key], SUCCESS, &good),
+        check("artifact", &bytes, &[other, key], SUCCESS, &good),
+        check("another key", &bytes, &[other], REFUSED, &["a key that is not trusted"]),
+        check("no key", &bytes, &[], REFUSED, &["a key that is not trusted"]),
+        check("unsigned", &bytes[..unsigned], &[key], REFUSED, &["no signature"]),
+        check("a flipped bit", &changed(unsigned / 2, 4), &[key], REFUSED, &["does not match"]),
+        check("newer", &changed(8, 3), &[key], REFUSED, &["newer format version 2"]),
+        check("cut off", &bytes[..unsigned / 2], &[key], REFUSED, &["shorter"]),
+        check("policy", &bytes, &[key, "policy=clone-on-read"], REFUSED, &policy),
+        check("a module", &text(ADD)?, &[key], REFUSED, &["these bytes are no artifact"]),
+    ])
 }
 
 /// Takes a while: long chains of conversions, each of which the optimizer looks at.

@@ -22,6 +22,7 @@ mod miri;
 mod panic_check;
 mod paths;
 mod payload;
+mod precompiled;
 mod process;
 mod public_api;
 mod qemu;
