@@ -6,7 +6,7 @@
 //!
 //! | file | owns |
 //! |---|---|
-//! | `check.rs` | [`raise`], [`RAISE_WORDS_AT`]; [`RAISE_THUNK`], [`RAISE_CALL`], [`CHECKS_PER_CALL`], [`CHECK_TRAP`], [`redirect_check`], [`first_branch_to`], [`TAIL_JUMP`] (feature `compile`) |
+//! | `check.rs` | [`raise`], [`RAISE_WORDS_AT`]; [`RAISE_THUNK`], [`RAISE_CALL`], [`CHECKS_PER_CALL`], [`CHECK_TRAP`], [`redirect_check`], [`first_branch_to`], [`LANDING`], [`TAIL_JUMP`] (feature `compile`) |
 //! | `entry.rs` | [`enter_integer`], [`unwind`]: into Wasm, and out of it on a trap |
 //! | `vectors.rs` | [`enter`], where callee-saved vector registers exist; otherwise it is [`enter_integer`] |
 //! | `fault.rs` | [`resume_fault`], and what [`entry_facts`] asks, [`WHOLE_STORE_BYTES`] |
@@ -252,6 +252,12 @@ pub use imp::PROTECTS_BRANCHES;
 /// Why generated code cannot run here, if the processor is set up to require
 /// landing instructions that it does not have.
 pub use imp::enforced_landings;
+
+/// What an indirect branch may lead to, to be put before a function whose first
+/// instruction is none: with signed return addresses, functions of the code
+/// generator's `tail` convention begin with `paciaz`. `None` where there is none.
+#[cfg(feature = "compile")]
+pub use imp::LANDING;
 
 /// A jump to a function through a pointer, as the code generator makes it, and what
 /// goes to where it leads by a jump that lands on a function's first instruction.

@@ -25,6 +25,9 @@ use cranelift_codegen::{FinalizedMachReloc, FinalizedRelocTarget};
 use hashbrown::HashMap;
 use std_alloc::vec::Vec;
 
+/// Bytes of [`arch::LANDING`] and what pads it: entry points stay aligned.
+const LANDING_BYTES: usize = 16;
+
 /// A call whose target address is not known until the end.
 struct Fixup {
     /// Where the call's last four bytes end.
@@ -55,6 +58,8 @@ pub(super) struct CodeBuffer {
     piece_sites: Vec<CodeSite>,
     check: Option<MapCheck>,
     may_fault: bool,
+    /// What goes before each piece, if its own first instruction is no landing.
+    landing: Option<[u8; LANDING_BYTES]>,
     /// How tail calls through a pointer are rewritten, and where those end.
     tail_jump: Option<TailJump>,
     tail_jumps: Vec<u32>,
@@ -67,6 +72,7 @@ impl CodeBuffer {
         Self {
             check: settings.verifies().then(MapCheck::default),
             may_fault: settings.hardware_traps,
+            landing: arch::LANDING.filter(|_| settings.use_bti && settings.sign_return_address),
             tail_jump: arch::TAIL_JUMP.filter(|_| settings.use_bti),
             ..Self::default()
         }
@@ -82,11 +88,18 @@ impl CodeBuffer {
     ) -> Result<(u32, u32)> {
         let code = compiled.buffer.data();
         let align = compiled.buffer.alignment.max(16) as usize;
-        let start = self.bytes.len().next_multiple_of(align);
-        CODE_BYTES.check(start.saturating_add(code.len()) as u64)?;
+        let mut start = self.bytes.len().next_multiple_of(align);
+        CODE_BYTES.check(start.saturating_add(align + code.len()) as u64)?;
         self.bytes.resize(start, 0);
+        let mut entry = start;
+        if let Some(landing) = &self.landing {
+            start += align;
+            entry = start - LANDING_BYTES;
+            self.bytes.resize(entry, 0);
+            self.bytes.extend_from_slice(landing);
+        }
         self.bytes.extend_from_slice(code);
-        self.starts.insert(key.into(), start as u32);
+        self.starts.insert(key.into(), entry as u32);
         for reloc in compiled.buffer.relocs() {
             self.fixups.push(fixup(start, function, reloc)?);
         }
@@ -94,7 +107,7 @@ impl CodeBuffer {
         self.rewrite_tail_jumps(start, compiled);
         self.push_sites(start, compiled, sites)?;
         CODE_BYTES.check(self.bytes.len() as u64)?;
-        Ok((start as u32, self.bytes.len() as u32))
+        Ok((entry as u32, self.bytes.len() as u32))
     }
 
     /// The sites of calls and checks; lets the latter call the raise thunk.

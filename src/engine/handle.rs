@@ -51,7 +51,6 @@ impl Engine {
         {
             return Err(Misuse::InvalidConfig(missing).into());
         }
-        #[cfg(target_os = "none")]
         if config.floating_point
             && let Some(why) = crate::arch::vectors_off()
         {

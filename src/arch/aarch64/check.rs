@@ -54,6 +54,16 @@ pub const RAISE_THUNK: [u8; 32] = [
     0, 0, 0, 0, 0, 0, 0, 0,
 ];
 
+/// See [`crate::arch::LANDING`]: `bti c`, and three times `nop`.
+#[cfg(feature = "compile")]
+#[rustfmt::skip]
+pub const LANDING: Option<[u8; 16]> = Some([
+    0x5f, 0x24, 0x03, 0xd5,
+    0x1f, 0x20, 0x03, 0xd5,
+    0x1f, 0x20, 0x03, 0xd5,
+    0x1f, 0x20, 0x03, 0xd5,
+]);
+
 /// See [`crate::arch::TAIL_JUMP`]. `br x1` may not lead to `bti c` or `paciasp`;
 /// `br x16` may (Arm ARM, D8.4.4 "Branch target identification"). `b`; `mov x16, x1`
 /// and `br x16`.

@@ -69,6 +69,10 @@ pub const RAISE_THUNK: [u8; RAISE_WORDS_AT + 16] = [
     0, 0, 0, 0, 0, 0, 0, 0,
 ];
 
+/// See [`crate::arch::LANDING`].
+#[cfg(feature = "compile")]
+pub const LANDING: Option<[u8; 16]> = None;
+
 /// See [`crate::arch::TAIL_JUMP`].
 #[cfg(feature = "compile")]
 pub const TAIL_JUMP: Option<crate::arch::tail_jump::TailJump> = None;
