@@ -43,6 +43,18 @@ pub struct Switches {
     /// Leave the bounds of linear memories to the hardware.
     #[arg(long)]
     pub hardware_traps: bool,
+    /// Leave out the guards against speculation past checks.
+    #[arg(long)]
+    pub no_speculation_guards: bool,
+    /// Refuse floats and vectors, and touch no vector register.
+    #[arg(long)]
+    pub no_floats: bool,
+    /// On aarch64, put a landing instruction wherever an indirect branch leads.
+    #[arg(long)]
+    pub bti: bool,
+    /// On aarch64, sign return addresses.
+    #[arg(long)]
+    pub sign_return_address: bool,
     /// How hard the compiler works.
     #[arg(long, value_enum, default_value = "speed", value_name = "LEVEL")]
     pub optimize: Optimize,
@@ -61,6 +73,10 @@ impl Switches {
             .epoch_interruption(self.epochs)
             .consume_fuel(self.fuel)
             .hardware_traps(self.hardware_traps)
+            .speculation_guards(!self.no_speculation_guards)
+            .floating_point(!self.no_floats)
+            .use_bti(self.bti)
+            .sign_return_address(self.sign_return_address)
             .cranelift_opt_level(match self.optimize {
                 Optimize::None => OptLevel::None,
                 Optimize::Speed => OptLevel::Speed,
@@ -80,6 +96,10 @@ pub fn config_for(flavor: &CodeFlavor) -> Config {
         epoch_interruption,
         consume_fuel,
         hardware_traps,
+        speculation_guards,
+        floating_point,
+        use_bti,
+        sign_return_address,
         processor: _,
         layout: _,
     } = *flavor;
@@ -89,7 +109,11 @@ pub fn config_for(flavor: &CodeFlavor) -> Config {
         .gc_zeal(zeal.then_some(NonZeroU32::MIN))
         .epoch_interruption(epoch_interruption)
         .consume_fuel(consume_fuel)
-        .hardware_traps(hardware_traps);
+        .hardware_traps(hardware_traps)
+        .speculation_guards(speculation_guards)
+        .floating_point(floating_point)
+        .use_bti(use_bti)
+        .sign_return_address(sign_return_address);
     config
 }
 
@@ -104,6 +128,10 @@ pub fn described(flavor: &CodeFlavor) -> Vec<&'static str> {
         ("epochs", flavor.epoch_interruption),
         ("fuel", flavor.consume_fuel),
         ("hardware traps", flavor.hardware_traps),
+        ("speculation guards", flavor.speculation_guards),
+        ("no floats", !flavor.floating_point),
+        ("landing instructions", flavor.use_bti),
+        ("signed return addresses", flavor.sign_return_address),
     ];
     let on = switches.into_iter().filter(|(_, is_on)| *is_on).map(|(name, _)| name);
     [policy].into_iter().chain(on).collect()

@@ -167,8 +167,9 @@ impl Translator<'_, '_> {
         let key = (memory.0, index);
         let known = self.facts.check(key);
         let index_64 = known.map_or_else(|| self.widen_index(index), |check| check.index);
-        let is_enough =
-            known.is_some_and(|check| check.reach >= reach || self.widen_check((memory, index), check, reach));
+        let is_enough = known.is_some_and(|check| {
+            check.reach >= reach || self.widen_check((memory, index), check, reach)
+        });
         if is_enough || self.is_always_in_bounds(memory, index, reach) {
             let address = match known {
                 Some(check) => check.address,

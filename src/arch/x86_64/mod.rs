@@ -25,11 +25,11 @@ pub use entry::{enter, enter_integer, unwind};
 #[cfg(feature = "compile")]
 pub use fault::WHOLE_STORE_BYTES;
 pub use fault::{resume_fault, tell_entry};
-#[cfg(feature = "compile")]
-pub use features::{BASELINE_FEATURES, COUNTS_BITS_IN_VECTORS};
 pub use features::{
     ARCHITECTURE, FEATURE_NAMES, PROTECTS_BRANCHES, TARGET_TRIPLE, cpu_features, missing_for_floats,
 };
+#[cfg(feature = "compile")]
+pub use features::{BASELINE_FEATURES, COUNTS_BITS_IN_VECTORS};
 #[cfg(feature = "compile")]
 pub use floating_point::DefaultControlWord;
 #[cfg(target_os = "none")]
