@@ -43,16 +43,16 @@ pub struct Switches {
     /// Leave the bounds of linear memories to the hardware.
     #[arg(long)]
     pub hardware_traps: bool,
-    /// Leave out the guards against speculative execution.
+    /// Leave out the guards against speculation past checks.
     #[arg(long)]
     pub no_speculation_guards: bool,
     /// Refuse floats and vectors, and touch no vector register.
     #[arg(long)]
-    pub no_floating_point: bool,
-    /// Put landing instructions where indirect branches lead (aarch64).
+    pub no_floats: bool,
+    /// On aarch64, put a landing instruction wherever an indirect branch leads.
     #[arg(long)]
     pub bti: bool,
-    /// Sign return addresses on the stack (aarch64).
+    /// On aarch64, sign return addresses.
     #[arg(long)]
     pub sign_return_address: bool,
     /// How hard the compiler works.
@@ -74,7 +74,7 @@ impl Switches {
             .consume_fuel(self.fuel)
             .hardware_traps(self.hardware_traps)
             .speculation_guards(!self.no_speculation_guards)
-            .floating_point(!self.no_floating_point)
+            .floating_point(!self.no_floats)
             .use_bti(self.bti)
             .sign_return_address(self.sign_return_address)
             .cranelift_opt_level(match self.optimize {
@@ -129,7 +129,7 @@ pub fn described(flavor: &CodeFlavor) -> Vec<&'static str> {
         ("fuel", flavor.consume_fuel),
         ("hardware traps", flavor.hardware_traps),
         ("speculation guards", flavor.speculation_guards),
-        ("floating point", flavor.floating_point),
+        ("no floats", !flavor.floating_point),
         ("landing instructions", flavor.use_bti),
         ("signed return addresses", flavor.sign_return_address),
     ];

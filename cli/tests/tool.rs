@@ -114,7 +114,10 @@ fn switches_are_part_of_the_artifact() {
     let switches = ["--epochs", "--fuel", "--policy", "clone-on-read", "--baseline"];
     tool.good(&[&["compile", "app.wat", "-o", "app.kna"], &switches[..]].concat());
     let shown = tool.good(&["inspect", "app.kna"]);
-    assert!(shown.contains("settings: policy clone-on-read, epochs, fuel\n"), "{shown}");
+    assert!(
+        shown.contains("settings: policy clone-on-read, epochs, fuel, speculation guards\n"),
+        "{shown}"
+    );
     let (status, said) = tool.bad(&["run", "--unsigned", "--timeout", "1", "app.kna"]);
     assert_eq!(status, 1);
     assert!(said.contains("interrupt"), "{said}");

@@ -141,7 +141,7 @@ impl CodeSites {
         self.bytes.len() + size_of_val(&*self.restarts)
     }
 
-    /// Whether the tables are what a [`CodeSitesBuilder`] makes, with all offsets
+    /// Whether the tables are what a `CodeSitesBuilder` makes, with all offsets
     /// within code of this length.
     pub fn is_well_formed(&self, code_len: u32) -> bool {
         let ends = self.restarts.iter().skip(1).map(|[_, at]| *at as usize);
