@@ -1,7 +1,7 @@
 //! What happens on a processor exception: a guest's stray access ends the
 //! guest, a probe is resumed, and anything else is reported and ends the run.
 
-use crate::{Verdict, faults, println, probe};
+use crate::{Verdict, faults, println, probe, sched};
 use kernref::fault::FaultRegisters;
 
 /// Handles an exception in code running with these registers. Returns true if
@@ -20,5 +20,8 @@ pub(crate) unsafe fn resume(registers: &mut FaultRegisters, accessed: Option<usi
 /// Reports and ends the run.
 pub(crate) fn fatal(what: &str, pc: usize, address: usize, details: core::fmt::Arguments<'_>) -> ! {
     println!("unexpected exception: {what} at pc {pc:#x}, address {address:#x}; {details}");
+    if let Some(name) = sched::name_of_failed() {
+        println!("exception in {name}");
+    }
     crate::exit(Verdict::Exception)
 }

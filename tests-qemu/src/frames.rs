@@ -2,7 +2,7 @@
 //! free frames. RAM is identity-mapped, so a frame's address is usable directly.
 
 use crate::arch::RAM_START;
-use spin::Mutex;
+use crate::lock::Lock;
 
 /// Bytes in a frame.
 pub const FRAME_BYTES: usize = 4096;
@@ -15,7 +15,7 @@ struct Frames {
     free_count: usize,
 }
 
-static FRAMES: Mutex<Frames> = Mutex::new(Frames { fresh: START, free: 0, free_count: 0 });
+static FRAMES: Lock<Frames> = Lock::new(Frames { fresh: START, free: 0, free_count: 0 });
 
 /// Returns a zeroed frame's address, or `None` when all are in use.
 pub fn allocate() -> Option<usize> {
@@ -32,6 +32,7 @@ pub fn allocate() -> Option<usize> {
     } else {
         return None;
     };
+    drop(frames);
     // SAFETY: the frame is ours from here on.
     unsafe { (frame as *mut u8).write_bytes(0, FRAME_BYTES) };
     Some(frame)

@@ -16,9 +16,12 @@ pub mod exceptions;
 pub mod faults;
 pub mod frames;
 pub mod heap;
+pub mod lock;
 pub mod paging;
 pub mod payload;
 pub mod probe;
+pub mod sched;
+pub mod smp;
 pub mod timer;
 pub mod vspace;
 
@@ -44,6 +47,7 @@ pub enum Verdict {
 
 /// Sets the machine up, runs `main`, and ends the run with its verdict.
 pub fn run(main: fn() -> Verdict) -> ! {
+    arch::init_this_processor(0);
     console::init();
     heap::init();
     paging::init();
@@ -70,8 +74,12 @@ static PANICKING: AtomicBool = AtomicBool::new(false);
 
 #[panic_handler]
 fn panic(info: &core::panic::PanicInfo<'_>) -> ! {
+    arch::mask_interrupts();
     if !PANICKING.swap(true, Ordering::SeqCst) {
-        println!("kernel panic: {info}");
+        match sched::name_of_failed() {
+            Some(name) => println!("kernel panic in {name}: {info}"),
+            None => println!("kernel panic: {info}"),
+        }
     }
     exit(Verdict::Panic)
 }

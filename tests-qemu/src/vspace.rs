@@ -2,9 +2,9 @@
 //! zeroed frames as needed.
 
 use crate::frames::{self, FRAME_BYTES};
+use crate::lock::Lock;
 use crate::paging::{self, Access};
 use alloc::vec::Vec;
-use spin::Mutex;
 
 const START: usize = 0x1000_0000_0000;
 const END: usize = 0x7000_0000_0000;
@@ -16,7 +16,7 @@ struct Space {
     in_use: usize,
 }
 
-static SPACE: Mutex<Space> = Mutex::new(Space { fresh: START, free: Vec::new(), in_use: 0 });
+static SPACE: Lock<Space> = Lock::new(Space { fresh: START, free: Vec::new(), in_use: 0 });
 
 /// Reserves `bytes` of address space (rounded up to pages), followed by a page
 /// that is never mapped. Returns its address, or `None` if address space or
@@ -80,9 +80,8 @@ pub unsafe fn decommit(start: usize, end: usize) {
     unsafe { paging::unmap(start, end, &mut |frame| frames::release(frame)) };
 }
 
-/// Changes what the pages of `[start, end)` may be used for.
+/// Changes what the pages of `[start, end)` may be used for. False if one of them
+/// is not mapped.
 pub fn protect(start: usize, end: usize, access: Access) -> bool {
-    (start..end)
-        .step_by(FRAME_BYTES)
-        .all(|page| paging::frame_of(page).is_some_and(|frame| paging::map(page, frame, access)))
+    paging::protect(start, end, access)
 }

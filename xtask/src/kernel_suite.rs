@@ -2,7 +2,9 @@
 //! booted again for the cases after it.
 
 use crate::qemu::{self, Arch, Boot, End};
+use crate::several::{self, Flight, Processors};
 use crate::{Result, cargo, paths};
+use std::collections::BTreeSet;
 use std::fmt::Display;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -21,12 +23,22 @@ pub struct Args {
     /// The machine.
     #[arg(long, value_enum, default_value = "x86_64")]
     arch: Arch,
+    #[command(flatten)]
+    processors: Processors,
+    /// With --smp: every setup rather than two.
+    #[arg(long, requires = "smp")]
+    every_setup: bool,
     /// Only the cases whose name contains this.
     filter: Option<String>,
 }
 
 /// Runs the command; passed and failed.
 pub fn run(args: &Args) -> Result<(u64, u64)> {
+    let filter = args.filter.as_deref().unwrap_or("");
+    if args.processors.smp.is_some() {
+        let kernel = kernel(args.arch)?;
+        return on_several(args.arch, &kernel, filter, args.processors, args.every_setup);
+    }
     match &args.filter {
         None => check(args.arch),
         Some(filter) => cases(args.arch, &kernel(args.arch)?, filter),
@@ -44,6 +56,15 @@ pub fn check(arch: Arch) -> Result<(u64, u64)> {
             (passed, failed + 1)
         }
     })
+}
+
+/// The cases as threads on several processors; passed and failed.
+pub fn check_on_several(
+    arch: Arch,
+    processors: Processors,
+    every_setup: bool,
+) -> Result<(u64, u64)> {
+    on_several(arch, &kernel(arch)?, "", processors, every_setup)
 }
 
 fn kernel(arch: Arch) -> Result<Kernel> {
@@ -111,6 +132,58 @@ fn cases(arch: Arch, kernel: &Kernel, filter: &str) -> Result<(u64, u64)> {
                 from = number + 1;
             }
             (end, None) => return Err(format!("the kernel ended outside of a case: {end:?}")),
+        }
+    }
+}
+
+fn on_several(
+    arch: Arch,
+    kernel: &Kernel,
+    filter: &str,
+    processors: Processors,
+    every_setup: bool,
+) -> Result<(u64, u64)> {
+    let (mut skip, mut passed, mut failed) = (BTreeSet::new(), 0, 0);
+    loop {
+        let mut args = vec![format!("filter={filter}"), format!("skip={}", several::ranges(&skip))];
+        args.extend(processors.arguments());
+        args.extend(every_setup.then(|| "every-setup".to_string()));
+        let mut flight = Flight::new("case");
+        let options = processors.options();
+        let boot = Boot {
+            arch,
+            kernel: &kernel.path,
+            args: &args,
+            files: &kernel.files,
+            deadline: several::DEADLINE,
+            accel: processors.accel(),
+            extra: &options.iter().map(String::as_str).collect::<Vec<_>>(),
+        };
+        let end = boot.run(|line| {
+            if !flight.line(line) {
+                qemu::show(line);
+            }
+        })?;
+        passed += flight.done.len() as u64;
+        skip.extend(&flight.done);
+        match (end, flight.done.is_empty()) {
+            (End::Verdict(0), false) if flight.open.is_empty() => return Ok((passed, failed)),
+            // A slow machine: the next boot goes on with what was cut off.
+            (End::Deadline, false) => continue,
+            _ => {}
+        }
+        let blamed = flight.to_blame();
+        if blamed.is_empty() {
+            return Err(format!("the kernel ended outside of a case: {end:?}"));
+        }
+        for (number, name) in blamed {
+            println!("case {number} {name} failed in the {} kernel: {end:?}", arch.name());
+            skip.insert(number);
+            failed += 1;
+        }
+        if failed >= MOST_FAILURES {
+            println!("too many failures, the rest is not run");
+            return Ok((passed, failed));
         }
     }
 }

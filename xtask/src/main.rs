@@ -25,6 +25,7 @@ mod process;
 mod public_api;
 mod qemu;
 mod setup;
+mod several;
 mod size;
 mod tally;
 mod test;

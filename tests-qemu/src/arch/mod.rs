@@ -8,7 +8,9 @@ mod imp;
 mod imp;
 
 pub use imp::{
-    DEVICES, NAME, RAM_BYTES, RAM_START, counted_loop, entry, exit, flush_tlb, init_exceptions,
-    init_instructions, init_serial, instructions, mask_interrupts, now_ns, probe_call, probe_read,
-    probe_write, restore_interrupts, serial_write, set_root_table, start_timer, stop_timer,
+    Context, DEVICES, Frame, NAME, RAM_BYTES, RAM_START, Registers, arm_timer, counted_loop, entry,
+    exit, flush_everywhere, flush_requests, idle, init_exceptions, init_instructions, init_serial,
+    init_this_processor, instructions, mask_interrupts, now_ns, prepare_processors, probe_call,
+    probe_read, probe_write, publish_entry, restore_interrupts, serial_write, serve_requests,
+    set_root_table, start_processor, start_timer, stop_timer, tell, this_processor, wish,
 };

@@ -67,6 +67,7 @@ boot_gdt:
     .quad 0
     .quad 0x00209b0000000000
     .quad 0x0000930000000000
+    .global boot_gdt_pointer
 boot_gdt_pointer:
     .word 23
     .long boot_gdt

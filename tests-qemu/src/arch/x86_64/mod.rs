@@ -1,20 +1,32 @@
 //! QEMU's `q35` machine.
 
+mod apic;
 mod boot;
+mod context;
 mod counter;
 pub mod entry;
 mod exceptions;
 mod exit;
 mod probe;
+mod processors;
+mod registers;
 mod serial;
+mod shootdown;
 mod timer;
 
+pub use apic::arm_timer;
+pub use context::{Context, wish};
 pub use counter::{counted_loop, init_instructions, instructions};
-pub use entry::{flush_tlb, set_root_table};
-pub use exceptions::init_exceptions;
+pub use entry::{publish_entry, set_root_table};
+pub use exceptions::{Frame, init_exceptions};
 pub use exit::exit;
 pub use probe::{probe_call, probe_read, probe_write};
+pub use processors::{
+    idle, init_this_processor, prepare_processors, start_processor, tell, this_processor,
+};
+pub use registers::Registers;
 pub use serial::{init_serial, serial_write};
+pub use shootdown::{flush_everywhere, flush_requests, serve_requests};
 pub use timer::{mask_interrupts, now_ns, restore_interrupts, start_timer, stop_timer};
 
 /// The architecture's name as `./x` spells it.
@@ -23,5 +35,6 @@ pub const NAME: &str = "x86_64";
 pub const RAM_START: usize = 0;
 /// Bytes of RAM that the kernel uses.
 pub const RAM_BYTES: usize = 1 << 30;
-/// 2 MiB blocks with device registers: none, all devices are behind ports.
-pub const DEVICES: &[usize] = &[];
+/// 2 MiB blocks with device registers: the local interrupt controller. All other
+/// devices are behind ports.
+pub const DEVICES: &[usize] = &[apic::REGISTERS];

@@ -2,16 +2,19 @@
 //! each in its own store, and prints what `report` in `wast-script` describes.
 //!
 //! Arguments: `first=N` (the number of the first file), `policy=NAME`, `zeal=1`,
-//! `hardware-traps=1`, `as-if-large=1`.
+//! `hardware-traps=1`, `as-if-large=1`. With `smp=N`, `tick-us=N`, `random=SEED`
+//! threads on several processors run the files: see [`threads`].
 #![no_std]
 #![no_main]
 
 extern crate alloc;
 
+mod threads;
+
 use core::fmt;
 use core::num::NonZeroU32;
 use kernref::{Config, DeferralPolicy};
-use kernref_qemu::{Verdict, embedder, payload, print, println};
+use kernref_qemu::{Verdict, embedder, payload, print, println, smp};
 use kernref_wast_script::{Options, report};
 
 kernref_qemu::entry!(main);
@@ -35,11 +38,17 @@ fn request(args: &[&str]) -> Option<(Config, usize)> {
             ("policy", "clone-on-read") => _ = config.deferral_policy(DeferralPolicy::CloneOnRead),
             ("hardware-traps", "1") => _ = config.hardware_traps(true),
             ("as-if-large", "1") => _ = config.compile_as_if_large(true),
+            ("smp" | "tick-us" | "random", _) => {}
             ("zeal", "1") => _ = config.gc_zeal(Some(NonZeroU32::MIN)),
             _ => return None,
         }
     }
     Some((config, first))
+}
+
+/// The configuration of a request that was understood before.
+fn request_again(args: &[&str]) -> Config {
+    request(args).map_or_else(embedder::config, |(config, _)| config)
 }
 
 fn main() -> Verdict {
@@ -48,6 +57,12 @@ fn main() -> Verdict {
         println!("unknown request {:?}", payload.args);
         return Verdict::Refused;
     };
+    if let Some(request) = smp::Request::of(&payload.args) {
+        // Made anew where there are threads: what it gives a compilation differs.
+        let args = payload.args.clone();
+        let config = move || request_again(&args);
+        threads::run(request, payload.files, first, config);
+    }
     let options = Options { config, engine: embedder::engine };
     for (at, (name, bytes)) in payload.files.iter().enumerate() {
         if report(&mut Console, first + at, name, bytes, &options).is_err() {
