@@ -1,7 +1,8 @@
 //! Four-level page tables with 4 KiB pages, common to both architectures; the
 //! encoding of an entry is the architecture's ([`crate::arch::entry`]).
 //!
-//! Invariants: [`Access`] has no value for "writable and executable". Tables
+//! Invariants: [`Access`] has no value for "writable and executable". A frame that
+//! is executable at one address is writable at none ([`protect_frames`]). Tables
 //! that [`unmap`] leaves empty are returned to the frame allocator, so that the
 //! mapped memory bounds the memory used by tables. A frame is given back only
 //! when no processor knows of it any more, as a page or as a table.
@@ -94,24 +95,43 @@ pub fn map(address: usize, frame: usize, access: Access) -> bool {
 }
 
 /// Changes what the pages of `[start, end)` may be used for, on all processors.
-/// False if one of them is not mapped.
-#[must_use]
+/// False if one of them is not mapped; the others are changed all the same.
 pub fn protect(start: usize, end: usize, access: Access) -> bool {
+    change(start, end, access, false)
+}
+
+/// The same with the frames behind these pages, where RAM is mapped as it is: they
+/// are made read-only before they become executable, and writable again after they
+/// have ceased to be.
+pub fn protect_frames(start: usize, end: usize, access: Access) -> bool {
+    change(start, end, access, true)
+}
+
+fn change(start: usize, end: usize, access: Access, of_frames: bool) -> bool {
     let tables = TABLES.lock();
-    let mut pages = (start..end).step_by(FRAME_BYTES);
-    let done = pages.all(|page| {
-        let Some(slot) = entry(tables.root, page, 0, false) else { return false };
+    let present = |address| {
+        let slot = entry(tables.root, address, 0, false)?;
         // SAFETY: an entry of a live table.
         let value = unsafe { slot.read_volatile() };
-        let present = arch::entry::is_present(value);
-        if present {
-            let leaf = arch::entry::leaf(arch::entry::address(value), access, false);
+        arch::entry::is_present(value).then(|| (slot, arch::entry::address(value)))
+    };
+    let mut done = true;
+    for page in (start..end).step_by(FRAME_BYTES) {
+        let found = present(page);
+        let found = if of_frames { found.and_then(|(_, frame)| present(frame)) } else { found };
+        match found {
             // SAFETY: as above.
-            unsafe { slot.write_volatile(leaf) };
+            Some((slot, frame)) => unsafe {
+                slot.write_volatile(arch::entry::leaf(frame, access, false));
+            },
+            None => done = false,
         }
-        present
-    });
-    arch::flush_everywhere(start, end);
+    }
+    match of_frames {
+        false => arch::flush_everywhere(start, end),
+        // Frames lie here and there.
+        true => arch::flush_everywhere(0, usize::MAX),
+    }
     done
 }
 
@@ -198,6 +218,47 @@ fn is_empty(table: usize) -> bool {
     entries.iter().all(|entry| !arch::entry::is_present(*entry))
 }
 
+/// A mapping of a page or a block.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Mapping {
+    /// Where it is mapped.
+    pub address: usize,
+    /// What is mapped there.
+    pub frame: usize,
+    /// How much of it.
+    pub bytes: usize,
+    /// Whether the kernel can write there.
+    pub writable: bool,
+    /// Whether the kernel can execute there.
+    pub executable: bool,
+}
+
+/// Visits every mapping in the tables.
+pub fn each_mapping(visit: &mut dyn FnMut(Mapping)) {
+    let tables = TABLES.lock();
+    visit_table(tables.root, 3, 0, visit);
+}
+
+fn visit_table(table: usize, level: u32, start: usize, visit: &mut dyn FnMut(Mapping)) {
+    let bytes = FRAME_BYTES << (9 * level);
+    for at in 0..512 {
+        let slot = (table as *const u64).wrapping_add(at);
+        // SAFETY: an entry of a live table, identity-mapped.
+        let value = unsafe { slot.read_volatile() };
+        let address = start + at * bytes;
+        if !arch::entry::is_present(value) {
+            continue;
+        }
+        let frame = arch::entry::address(value);
+        if level > 0 && !arch::entry::is_block(value) {
+            visit_table(frame, level - 1, address, visit);
+            continue;
+        }
+        let (writable, executable) = arch::entry::allows(value);
+        visit(Mapping { address, frame, bytes, writable, executable });
+    }
+}
+
 /// The frame behind a mapped page.
 pub fn frame_of(address: usize) -> Option<usize> {
     let tables = TABLES.lock();
@@ -231,6 +292,11 @@ pub fn init() {
                 if page != 0 && page != guard {
                     ok &= map_in(root, page, page, access, false);
                 }
+            }
+        } else if frames::CONTAINS.contains(&address) {
+            // Each frame on its own, so that it can be sealed.
+            for page in (address..address + LARGE_BYTES).step_by(FRAME_BYTES) {
+                ok &= map_in(root, page, page, Access::ReadWrite, false);
             }
         } else {
             ok &= map_in(root, address, address, Access::ReadWrite, true);

@@ -80,8 +80,39 @@ pub unsafe fn decommit(start: usize, end: usize) {
     unsafe { paging::unmap(start, end, &mut |frame| frames::release(frame)) };
 }
 
-/// Changes what the pages of `[start, end)` may be used for. False if one of them
-/// is not mapped.
-pub fn protect(start: usize, end: usize, access: Access) -> bool {
-    paging::protect(start, end, access)
+/// Makes the pages of `[start, end)` executable, and their frames writable nowhere.
+#[must_use]
+pub fn make_executable(start: usize, end: usize) -> bool {
+    paging::protect_frames(start, end, Access::Read)
+        && paging::protect(start, end, Access::ReadExecute)
+}
+
+/// Makes what is mapped in `[start, end)` executable at `at`, another place, and
+/// writable nowhere: its pages are unmapped, and their frames belong to those at `at`.
+/// On failure, what is mapped is as before, but read-only; [`make_writable`] sets that
+/// right.
+#[must_use]
+pub fn map_executable(at: usize, start: usize, end: usize) -> bool {
+    let sealed = paging::protect(start, end, Access::Read)
+        && paging::protect_frames(start, end, Access::Read);
+    if !sealed {
+        return false;
+    }
+    let mut pages = (start..end).step_by(FRAME_BYTES);
+    let done = pages.all(|page| {
+        let frame = paging::frame_of(page);
+        frame.is_some_and(|frame| paging::map(at + (page - start), frame, Access::ReadExecute))
+    });
+    // Each frame belongs to one of its two pages.
+    let other = if done { start } else { at };
+    // SAFETY: nobody uses these pages any more, or uses them yet.
+    unsafe { paging::unmap(other, other + (end - start), &mut |_| ()) };
+    done
+}
+
+/// Takes back that the pages of `[start, end)` are executable.
+pub fn make_writable(start: usize, end: usize) {
+    // Some need not be mapped.
+    let _ = paging::protect(start, end, Access::ReadWrite);
+    let _ = paging::protect_frames(start, end, Access::ReadWrite);
 }

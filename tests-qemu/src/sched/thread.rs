@@ -8,6 +8,8 @@ use crate::lock::Lock;
 use crate::smp;
 use alloc::boxed::Box;
 use alloc::sync::Arc;
+use core::ops::Range;
+use core::sync::atomic::{AtomicUsize, Ordering};
 use kernref::alloc::{StackMemory, StackSource};
 
 /// Bytes of a thread's stack: as many as the boot stack has.
@@ -15,6 +17,9 @@ const STACK_BYTES: usize = 1 << 20;
 
 /// Names, for reports of what was running.
 static NAMES: [Lock<Option<Arc<str>>>; MAX_THREADS] = [const { Lock::new(None) }; MAX_THREADS];
+
+/// Where their stacks end.
+static STACK_ENDS: [AtomicUsize; MAX_THREADS] = [const { AtomicUsize::new(0) }; MAX_THREADS];
 
 /// A thread that may be waiting.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -59,6 +64,13 @@ pub fn rename(name: &str) {
         let before = core::mem::replace(&mut *NAMES[thread.0].lock(), name);
         drop(before);
     }
+}
+
+/// The stack of the thread that runs this.
+pub fn current_stack() -> Option<Range<usize>> {
+    let thread = current()?;
+    let end = STACK_ENDS[thread.0].load(Ordering::Relaxed);
+    Some(end - STACK_BYTES..end)
 }
 
 /// Another thread's turn.
@@ -119,6 +131,7 @@ pub fn spawn<R: Send + 'static>(
         unsafe { *CONTEXTS.0[id].get() = arch::Context::new(begin, top, argument) };
         // Before anyone can see the thread fail. Nobody else wants this place's.
         *NAMES[id].lock() = Some(name);
+        STACK_ENDS[id].store(top, Ordering::Relaxed);
         Some(id)
     });
     let thread = Thread(id.expect("fewer threads"));

@@ -4,6 +4,7 @@
 //! Source: Arm DEN 0022 (PSCI), 5.6; Arm ARM (DDI 0487), D8.2.
 
 use super::{exceptions, timer};
+use crate::exceptions::FaultEntry;
 use crate::paging;
 use crate::smp::{self, MAX_PROCESSORS};
 use aarch64_cpu::registers::{DAIF, MPIDR_EL1, Readable, TPIDR_EL1, Writeable};
@@ -163,7 +164,7 @@ pub fn start_processor(number: usize) {
 /// The first function of a processor that was started.
 extern "C" fn begin(number: usize) -> ! {
     init_this_processor(number);
-    exceptions::load_vectors();
+    exceptions::set_fault_entry(FaultEntry::Own);
     timer::init_messages();
     smp::join_in(number)
 }

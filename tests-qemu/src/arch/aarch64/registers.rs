@@ -42,6 +42,8 @@ impl Registers {
 #[unsafe(naked)]
 unsafe extern "C" fn hold(before: &Registers, after: &mut Registers, turns: u64) {
     naked_asm!(
+        #[cfg(not(target_feature = "neon"))]
+        ".arch_extension fp",
         r#"
         sub sp, sp, #160
         stp x19, x20, [sp]
@@ -60,7 +62,8 @@ unsafe extern "C" fn hold(before: &Registers, after: &mut Registers, turns: u64)
         .irp at, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28
         ldr x\at, [x0, #360 + 8 * \at]
         .endr
-        ldp x9, x10, [x0, #592]
+        add x9, x0, #592
+        ldp x9, x10, [x9]
         msr fpcr, x9
         msr fpsr, x10
     2:  subs x2, x2, #1
@@ -89,6 +92,8 @@ unsafe extern "C" fn hold(before: &Registers, after: &mut Registers, turns: u64)
         ldp d14, d15, [sp, #144]
         add sp, sp, #160
         ret
-        "#
+        "#,
+        #[cfg(not(target_feature = "neon"))]
+        ".arch_extension nofp",
     )
 }

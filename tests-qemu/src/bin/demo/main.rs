@@ -15,6 +15,7 @@ mod report;
 mod request;
 mod values;
 
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::num::NonZeroU32;
 use core::sync::atomic::{AtomicU32, Ordering};
@@ -69,6 +70,8 @@ fn engine(request: &Request) -> kernref::Result<Engine> {
     config.hardware_traps(request.hardware_traps);
     // Only one module is compiled, before there is anything else.
     config.compile_memory(heap::compile_memory().region_bytes(heap::SIZE_BYTES / 8 * 5));
+    // Some guests are interpreters, which recurse with what they run.
+    config.max_wasm_stack(768 << 10).stack_bounds(Arc::new(embedder::CurrentStack));
     // Small enough for a modest guest to trigger collections.
     config.reference_slots(4096).gc_threshold(Some(64));
     Engine::new(&config)

@@ -17,6 +17,7 @@ mod compiling;
 #[path = "../../../../tests/encoding/mod.rs"]
 mod encoding;
 mod exhaustion;
+mod fault_stub;
 mod faults;
 mod interrupts;
 mod protection;
@@ -26,6 +27,8 @@ mod shapes;
 mod shared;
 mod texts;
 mod threads;
+#[cfg(not(target_feature = "neon"))]
+mod vectors;
 #[path = "../../../../tests/compile_growth/wasm.rs"]
 mod wasm;
 
@@ -47,22 +50,39 @@ macro_rules! kernel_cases {
 
 const KERNEL_CASES: &[KernelCase] = kernel_cases![
     protection::code_is_never_writable_and_executable,
+    protection::a_published_frame_is_writable_nowhere,
+    protection::code_runs_at_another_address,
     protection::linear_memory_is_not_executable,
     protection::the_kernel_is_protected_from_itself,
     running::the_walk_finds_every_frame,
     running::compiling_gives_its_memory_back,
     running::a_small_stack_is_enough_for_a_trap,
+    running::nobody_knows_a_kernels_stack_but_the_kernel,
+    running::recursion_ends_before_the_stack_does,
     interrupts::results_survive_interrupts,
     interrupts::collections_survive_interrupts,
     interrupts::a_timer_ends_an_endless_loop,
     compiling::bombs_in_sixteen_mebibytes,
     compiling::refused_requests_leave_nothing,
     compiling::interrupt_handlers_allocate,
+    compiling::loggers_allocate,
     compiling::a_timer_ends_compiling,
     exhaustion::a_full_machine_refuses_to_grow,
     exhaustion::small_allocations_only,
     exhaustion::small_arenas,
 ];
+
+/// Cases that are about one processor: they change where its faults enter, which
+/// threads that are moved away would leave behind.
+const ONE_PROCESSOR: &[KernelCase] =
+    kernel_cases![fault_stub::what_is_not_a_guests_arrives_intact,];
+
+/// Cases in which one processor's vector instructions are off: where the kernel's
+/// own code has none.
+#[cfg(not(target_feature = "neon"))]
+const VECTOR_CASES: &[KernelCase] = kernel_cases![vectors::off_they_are_reported,];
+#[cfg(target_feature = "neon")]
+const VECTOR_CASES: &[KernelCase] = &[];
 
 /// Cases about guards, for the setups that use them.
 const GUARD_CASES: &[KernelCase] = kernel_cases![
@@ -75,7 +95,18 @@ const GUARD_CASES: &[KernelCase] = kernel_cases![
     faults::more_engines_than_are_watched_are_refused,
     faults::strays_survive_interrupts,
     faults::thousands_of_strays_leak_nothing,
+    protection::code_runs_at_another_address,
 ];
+
+/// Cases about guards and one processor, as [`ONE_PROCESSOR`].
+#[cfg(target_arch = "aarch64")]
+const ONE_PROCESSOR_GUARDS: &[KernelCase] = kernel_cases![
+    fault_stub::it_ends_guests_and_leaves_the_rest,
+    fault_stub::it_shares_the_stack_of_the_fault,
+];
+#[cfg(target_arch = "x86_64")]
+const ONE_PROCESSOR_GUARDS: &[KernelCase] =
+    kernel_cases![fault_stub::it_ends_guests_and_leaves_the_rest,];
 
 /// Cases about several processors.
 const SHARED_CASES: &[KernelCase] = kernel_cases![
@@ -115,10 +146,12 @@ const ON_SEVERAL: [Setup; 2] = [Setup::ALL[0], Setup::HARDWARE[1]];
 /// All cases on one processor, in order.
 fn on_one() -> Vec<Chosen> {
     let shared = CASES.iter().map(|case| ((case.name, case.run), false));
-    let all = shared.chain(KERNEL_CASES.iter().map(|case| (*case, true)));
+    let kernel = KERNEL_CASES.iter().chain(ONE_PROCESSOR).chain(VECTOR_CASES);
+    let all = shared.chain(kernel.map(|case| (*case, true)));
     let setups = || Setup::ALL.into_iter().chain(Setup::HARDWARE).chain(Setup::LARGE);
     let all = all.flat_map(|(case, alone)| setups().map(move |setup| (case, setup, alone)));
-    let guards = GUARD_CASES.iter().flat_map(|case| Setup::HARDWARE.map(|s| (*case, s, true)));
+    let guards = GUARD_CASES.iter().chain(ONE_PROCESSOR_GUARDS);
+    let guards = guards.flat_map(|case| Setup::HARDWARE.map(|setup| (*case, setup, true)));
     let small = small_arenas().map(|(case, setup)| (case, setup, false));
     numbered(all.chain(guards).chain(small))
 }

@@ -2,8 +2,8 @@
 //! each in its own store, and prints what `report` in `wast-script` describes.
 //!
 //! Arguments: `first=N` (the number of the first file), `policy=NAME`, `zeal=1`,
-//! `hardware-traps=1`, `as-if-large=1`. With `smp=N`, `tick-us=N`, `random=SEED`
-//! threads on several processors run the files: see [`threads`].
+//! `hardware-traps=1`, `as-if-large=1`, `artifacts=1`. With `smp=N`, `tick-us=N`,
+//! `random=SEED` threads on several processors run the files: see [`threads`].
 #![no_std]
 #![no_main]
 
@@ -13,7 +13,7 @@ mod threads;
 
 use core::fmt;
 use core::num::NonZeroU32;
-use kernref::{Config, DeferralPolicy};
+use kernref::{Config, DeferralPolicy, Engine, Module};
 use kernref_qemu::{Verdict, embedder, payload, print, println, smp};
 use kernref_wast_script::{Options, report};
 
@@ -28,9 +28,18 @@ impl fmt::Write for Console {
     }
 }
 
-/// The configuration and the first number; `None` for an unknown argument.
-fn request(args: &[&str]) -> Option<(Config, usize)> {
-    let (mut config, mut first) = (embedder::config(), 0);
+/// A module that was written as an artifact and read again.
+fn through_an_artifact(engine: &Engine, wasm: &[u8]) -> kernref::Result<Module> {
+    let bytes = engine.precompile_module(wasm)?.serialize()?;
+    // SAFETY: these bytes are what the compiler made.
+    unsafe { Module::deserialize(engine, bytes) }
+}
+
+/// How to run, and the first number; `None` for an unknown argument.
+fn request(args: &[&str]) -> Option<(Options, usize)> {
+    let mut options = Options::new(embedder::config());
+    options.engine = embedder::engine;
+    let (config, mut first) = (&mut options.config, 0);
     for arg in args {
         match arg.split_once('=')? {
             ("first", number) => first = number.parse().ok()?,
@@ -39,31 +48,27 @@ fn request(args: &[&str]) -> Option<(Config, usize)> {
             ("hardware-traps", "1") => _ = config.hardware_traps(true),
             ("as-if-large", "1") => _ = config.compile_as_if_large(true),
             ("smp" | "tick-us" | "random", _) => {}
+            ("artifacts", "1") => options.module = through_an_artifact,
             ("zeal", "1") => _ = config.gc_zeal(Some(NonZeroU32::MIN)),
             _ => return None,
         }
     }
-    Some((config, first))
-}
-
-/// The configuration of a request that was understood before.
-fn request_again(args: &[&str]) -> Config {
-    request(args).map_or_else(embedder::config, |(config, _)| config)
+    Some((options, first))
 }
 
 fn main() -> Verdict {
     let payload = payload::read();
-    let Some((config, first)) = request(&payload.args) else {
+    let Some((options, first)) = request(&payload.args) else {
         println!("unknown request {:?}", payload.args);
         return Verdict::Refused;
     };
     if let Some(request) = smp::Request::of(&payload.args) {
-        // Made anew where there are threads: what it gives a compilation differs.
+        // Made anew where there are threads: what a compilation gets there differs.
         let args = payload.args.clone();
-        let config = move || request_again(&args);
-        threads::run(request, payload.files, first, config);
+        threads::run(request, payload.files, first, move || {
+            crate::request(&args).map(|(options, _)| options)
+        });
     }
-    let options = Options { config, engine: embedder::engine };
     for (at, (name, bytes)) in payload.files.iter().enumerate() {
         if report(&mut Console, first + at, name, bytes, &options).is_err() {
             return Verdict::Failure;

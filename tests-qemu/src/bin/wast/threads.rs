@@ -9,7 +9,6 @@ use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::sync::atomic::{AtomicUsize, Ordering};
-use kernref::Config;
 use kernref_qemu::smp::{self, Request};
 use kernref_qemu::{Verdict, embedder, print, println, sched};
 use kernref_wast_script::{Options, report};
@@ -23,10 +22,11 @@ pub fn run(
     request: Request,
     files: Vec<(&'static str, &'static [u8])>,
     first: usize,
-    config: impl FnOnce() -> Config + Send + 'static,
+    options: impl FnOnce() -> Option<Options> + Send + 'static,
 ) -> ! {
     smp::run(request, move || {
-        let options = Arc::new(Options { config: config(), engine: embedder::engine });
+        let Some(options) = options() else { return Verdict::Refused };
+        let options = Arc::new(options);
         let (files, next) = (Arc::new(files), Arc::new(AtomicUsize::new(0)));
         let workers = WORKERS.map(|priority| {
             let (files, next, options) = (files.clone(), next.clone(), options.clone());
