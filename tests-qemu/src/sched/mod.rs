@@ -18,8 +18,8 @@ mod thread;
 
 pub use sync::{Mutex, MutexGuard};
 pub use thread::{
-    JoinHandle, Thread, current, current_stack, give_way, name_of_failed, park, park_until, rename,
-    sleep, spawn,
+    JoinHandle, Thread, current, current_stack, give_way, name, name_of_failed, park, park_until,
+    rename, sleep, spawn,
 };
 
 use crate::arch::{self, Frame};

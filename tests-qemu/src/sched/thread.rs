@@ -47,9 +47,15 @@ pub fn current() -> Option<Thread> {
     }
 }
 
-/// The name of the thread that runs this, for reports of what has gone wrong: waits
-/// for nobody.
+/// The name of the thread that runs this.
+pub fn name() -> Option<Arc<str>> {
+    NAMES[current()?.0].lock().clone()
+}
+
+/// The same for reports of what has gone wrong: waits for nobody, and leaves
+/// interrupts masked.
 pub fn name_of_failed() -> Option<Arc<str>> {
+    arch::mask_interrupts();
     if !smp::is_started() {
         return None;
     }

@@ -102,6 +102,7 @@ exception_vector_4:
     vector 14
     vector 15
 
+    .global exception_common
 exception_common:
     stp x2, x3, [sp, #16]
     stp x4, x5, [sp, #32]

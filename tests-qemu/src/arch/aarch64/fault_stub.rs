@@ -35,27 +35,35 @@ kernref::fault_stub! {
 core::arch::global_asm!(
     r#"
     .section .text.vectors, "ax", @progbits
+    .macro other_vector kind            // as in the kernel's own table
+    .balign 128
+    sub sp, sp, #800
+    stp x0, x1, [sp]
+    mov x1, #\kind
+    b exception_common
+    .endm
+
     .macro table name, zero, four
     .balign 2048
     .global \name
 \name:
     b \zero
-    vector 1
-    vector 2
-    vector 3
+    other_vector 1
+    other_vector 2
+    other_vector 3
     .balign 128
     b \four
-    vector 5
-    vector 6
-    vector 7
-    vector 8
-    vector 9
-    vector 10
-    vector 11
-    vector 12
-    vector 13
-    vector 14
-    vector 15
+    other_vector 5
+    other_vector 6
+    other_vector 7
+    other_vector 8
+    other_vector 9
+    other_vector 10
+    other_vector 11
+    other_vector 12
+    other_vector 13
+    other_vector 14
+    other_vector 15
     .endm
 
     table stub_vectors, {stub}, {stub_same_stack}

@@ -5,7 +5,7 @@
 //! in the kernel's page tables: so the code there only goes on to protected mode,
 //! without paging, and jumps to the kernel's image, which enables paging.
 //!
-//! Source: Intel SDM volume 3, 9.4 and 9.8; ACPI 6.5, 5.2.12.
+//! Source: Intel SDM volume 3, 9.4 and 9.8; ACPI 6.5, 5.2.12; Xen's PVH boot protocol.
 
 use super::{apic, context, exceptions};
 use crate::paging;
@@ -97,6 +97,7 @@ start_number: .skip 8
 );
 
 unsafe extern "C" {
+    static boot_start_info: usize;
     static processor_start: u8;
     static processor_start_end: u8;
     static start_root: AtomicUsize;
@@ -117,6 +118,9 @@ static NUMBERS: [usize; MAX_PROCESSORS] = {
 
 /// Local controllers' numbers, by processor.
 static IDENTITIES: [AtomicU8; MAX_PROCESSORS] = [const { AtomicU8::new(0) }; MAX_PROCESSORS];
+
+/// Offset of the address of the ACPI tables' root (Xen, `hvm/start_info.h`).
+const START_INFO_RSDP: usize = 32;
 
 const STACK_BYTES: usize = 16 << 10;
 #[repr(align(16))]
@@ -160,8 +164,12 @@ impl AcpiHandler for Identity {
 fn find_processors() {
     let mut found = 1;
     IDENTITIES[0].store(apic::identity(), Ordering::Relaxed);
-    // SAFETY: the firmware's tables, in RAM that the kernel does not use.
-    let tables = unsafe { AcpiTables::search_for_rsdp_bios(Identity) };
+    // SAFETY: the boot code keeps what QEMU passes: where its structure lies, which has
+    // the tables' address at this offset. All in RAM that the kernel does not use.
+    let tables = unsafe {
+        let root = (boot_start_info as *const u64).byte_add(START_INFO_RSDP).read_unaligned();
+        AcpiTables::from_rsdp(Identity, root as usize)
+    };
     let tables = tables.unwrap_or_else(|error| panic!("no ACPI tables: {error:?}"));
     let madt = tables.find_table::<Madt>();
     let madt = madt.unwrap_or_else(|error| panic!("no table of processors: {error:?}"));

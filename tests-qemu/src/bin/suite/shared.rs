@@ -24,7 +24,7 @@ fn in_threads<R: Send + 'static>(
     let body = Arc::new(body);
     let spawn = |number| {
         let body = body.clone();
-        let name = sched::name_of_failed().unwrap_or_else(|| "?".into());
+        let name = sched::name().expect("a thread");
         sched::spawn(&name, 2, move || body(number))
     };
     let threads: Vec<JoinHandle<R>> = (0..threads).map(spawn).collect();
@@ -34,7 +34,7 @@ fn in_threads<R: Send + 'static>(
 /// Runs `body` once on every processor, with interrupts masked, in a thread that
 /// goes from one to the next.
 fn on_every_processor(body: impl Fn() + Send + 'static) {
-    let name = sched::name_of_failed().unwrap_or_else(|| "?".into());
+    let name = sched::name().expect("a thread");
     let visitor = sched::spawn(&name, 2, move || {
         let mut missing = (1_u64 << smp::processors()) - 1;
         while missing != 0 {

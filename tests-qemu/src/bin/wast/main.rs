@@ -13,7 +13,7 @@ mod threads;
 
 use core::fmt;
 use core::num::NonZeroU32;
-use kernref::{Config, DeferralPolicy, Engine, Module};
+use kernref::{DeferralPolicy, Engine, Module};
 use kernref_qemu::{Verdict, embedder, payload, print, println, smp};
 use kernref_wast_script::{Options, report};
 
