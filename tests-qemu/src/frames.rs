@@ -6,7 +6,7 @@ use crate::lock::Lock;
 
 /// Bytes in a frame.
 pub const FRAME_BYTES: usize = 4096;
-const START: usize = RAM_START + (352 << 20);
+const START: usize = RAM_START + (480 << 20);
 const END: usize = RAM_START + (896 << 20);
 
 /// Where frames lie.

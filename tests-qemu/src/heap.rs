@@ -9,12 +9,12 @@ use kernref::alloc::{CompileAllocator, KernelHeap, LockHook};
 
 const START: usize = RAM_START + (32 << 20);
 /// Bytes of heap.
-pub const SIZE_BYTES: usize = 320 << 20;
+pub const SIZE_BYTES: usize = 448 << 20;
 /// Bytes of it that a compilation may use: as one block, which there must be among
 /// whatever else is in use.
 const COMPILE_REGION_BYTES: usize = 64 << 20;
 /// The same where threads compile at the same time.
-const SHARED_REGION_BYTES: usize = 24 << 20;
+const SHARED_REGION_BYTES: usize = 56 << 20;
 
 #[global_allocator]
 static HEAP: CompileAllocator<KernelHeap<MaskedInterrupts>> =

@@ -2,7 +2,7 @@
 //! large enough to embed Kernref as a real kernel would.
 //!
 //! Memory, from the start of RAM (1 GiB): the kernel image, a heap at 32 MiB,
-//! page frames at 352 MiB, and the host's input at 896 MiB ([`payload`]).
+//! page frames at 480 MiB, and the host's input at 896 MiB ([`payload`]).
 //! Invariants: nothing is writable and executable; page 0 is not mapped; the
 //! page below the boot stack is not mapped.
 #![no_std]
