@@ -14,7 +14,7 @@ pub const SIZE_BYTES: usize = 448 << 20;
 /// whatever else is in use.
 const COMPILE_REGION_BYTES: usize = 64 << 20;
 /// The same where threads compile at the same time.
-const SHARED_REGION_BYTES: usize = 56 << 20;
+const SHARED_REGION_BYTES: usize = 40 << 20;
 
 #[global_allocator]
 static HEAP: CompileAllocator<KernelHeap<MaskedInterrupts>> =
