@@ -22,8 +22,8 @@ const OPTIMIZED_BLOCKS: usize = 1 << 13;
 
 /// The most entries that the branch tables of such a function have together. Each
 /// that leads elsewhere than the one before it takes up to 2000 bytes of heap
-/// then, and half of it the linear way.
-const OPTIMIZED_TABLE_ENTRIES: usize = 1 << 12;
+/// then, more with values to pass on, and half of it the linear way.
+const OPTIMIZED_TABLE_ENTRIES: usize = 1 << 10;
 
 /// Values that the jumps of a function may pass on, for each instruction. Few
 /// functions of programs pass on one.

@@ -82,9 +82,8 @@ pub unsafe fn decommit(start: usize, end: usize) {
 
 /// Makes the pages of `[start, end)` executable, and their frames writable nowhere.
 #[must_use]
-pub fn make_executable(start: usize, end: usize) -> bool {
-    paging::protect_frames(start, end, Access::Read)
-        && paging::protect(start, end, Access::ReadExecute)
+pub fn make_executable(start: usize, end: usize, access: Access) -> bool {
+    paging::protect_frames(start, end, Access::Read) && paging::protect(start, end, access)
 }
 
 /// Makes what is mapped in `[start, end)` executable at `at`, another place, and
@@ -92,7 +91,7 @@ pub fn make_executable(start: usize, end: usize) -> bool {
 /// On failure, what is mapped is as before, but read-only; [`make_writable`] sets that
 /// right.
 #[must_use]
-pub fn map_executable(at: usize, start: usize, end: usize) -> bool {
+pub fn map_executable(at: usize, start: usize, end: usize, access: Access) -> bool {
     let sealed = paging::protect(start, end, Access::Read)
         && paging::protect_frames(start, end, Access::Read);
     if !sealed {
@@ -101,7 +100,7 @@ pub fn map_executable(at: usize, start: usize, end: usize) -> bool {
     let mut pages = (start..end).step_by(FRAME_BYTES);
     let done = pages.all(|page| {
         let frame = paging::frame_of(page);
-        frame.is_some_and(|frame| paging::map(at + (page - start), frame, Access::ReadExecute))
+        frame.is_some_and(|frame| paging::map(at + (page - start), frame, access))
     });
     // Each frame belongs to one of its two pages.
     let other = if done { start } else { at };

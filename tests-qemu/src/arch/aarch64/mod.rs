@@ -1,6 +1,7 @@
 //! QEMU's `virt` machine.
 
 mod boot;
+mod branches;
 mod context;
 mod counter;
 pub mod entry;
@@ -15,6 +16,7 @@ mod timer;
 #[cfg(not(target_feature = "neon"))]
 mod vectors;
 
+pub use branches::protect_branches;
 pub use context::{Context, wish};
 pub use counter::{counted_loop, init_instructions, instructions};
 pub use entry::{flush_everywhere, flush_requests, publish_entry, serve_requests, set_root_table};

@@ -2,6 +2,7 @@
 
 mod apic;
 mod boot;
+mod branches;
 mod context;
 mod counter;
 pub mod entry;
@@ -18,6 +19,7 @@ mod timer;
 mod vectors;
 
 pub use apic::arm_timer;
+pub use branches::protect_branches;
 pub use context::{Context, wish};
 pub use counter::{counted_loop, init_instructions, instructions};
 pub use entry::{publish_entry, set_root_table};

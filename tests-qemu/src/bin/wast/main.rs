@@ -2,8 +2,9 @@
 //! each in its own store, and prints what `report` in `wast-script` describes.
 //!
 //! Arguments: `first=N` (the number of the first file), `policy=NAME`, `zeal=1`,
-//! `hardware-traps=1`, `as-if-large=1`, `artifacts=1`. With `smp=N`, `tick-us=N`,
-//! `random=SEED` threads on several processors run the files: see [`threads`].
+//! `hardware-traps=1`, `as-if-large=1`, `artifacts=1`, `guards-off=1`. With `smp=N`,
+//! `tick-us=N`, `random=SEED` threads on several processors run the files: see
+//! [`threads`].
 #![no_std]
 #![no_main]
 
@@ -49,6 +50,7 @@ fn request(args: &[&str]) -> Option<(Options, usize)> {
             ("as-if-large", "1") => _ = config.compile_as_if_large(true),
             ("smp" | "tick-us" | "random", _) => {}
             ("artifacts", "1") => options.module = through_an_artifact,
+            ("guards-off", "1") => _ = config.speculation_guards(false),
             ("zeal", "1") => _ = config.gc_zeal(Some(NonZeroU32::MIN)),
             _ => return None,
         }
