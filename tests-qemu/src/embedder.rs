@@ -5,6 +5,7 @@
 use crate::faults::{self, Watch};
 use crate::frames::FRAME_BYTES;
 use crate::lock::Lock;
+use crate::paging::Access;
 use crate::sched::{self, Thread};
 use crate::vspace;
 use alloc::sync::Arc;
