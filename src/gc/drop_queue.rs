@@ -7,11 +7,12 @@
 //! recursing; the outermost one processes the list. A chain of a million
 //! objects thus needs no more stack than one.
 //!
-//! "Below, within reach" is judged by address. If two stacks are closer
-//! together than [`REACH_BYTES`], an object may be destroyed on the other one,
-//! which is running destructors at that moment anyway. It is never lost, and
-//! never destroyed twice. A destructor that itself uses more stack than that
-//! nests one level deeper.
+//! "Below, within reach" is judged by address, of the entry's owner at the time
+//! that its list is found open: an entry keeps the address when it is closed, and
+//! another stack may claim it at any moment. If two stacks are closer together than
+//! [`REACH_BYTES`], an object may be destroyed on the other one, which is running
+//! destructors at that moment anyway. It is never lost, and never destroyed twice. A
+//! destructor that itself uses more stack than that nests one level deeper.
 
 use super::externref::Header;
 use super::sync::{AtomicPtr, AtomicUsize, Ordering, entries};
@@ -66,17 +67,23 @@ fn claim_any(here: usize) -> Option<&'static Entry> {
 impl Entry {
     /// Takes `object` if this entry's destruction encloses the caller.
     fn hand_over(&self, here: usize, object: NonNull<Header>) -> bool {
+        self.encloses(here) && self.link(here, object)
+    }
+
+    fn encloses(&self, here: usize) -> bool {
         let frame = self.frame.load(Ordering::Relaxed);
-        here < frame && frame - here <= REACH_BYTES && self.link(object)
+        here < frame && frame - here <= REACH_BYTES
     }
 
     /// Out of line: the search through all entries is unrolled.
     #[cold]
     #[inline(never)]
-    fn link(&self, object: NonNull<Header>) -> bool {
+    fn link(&self, here: usize, object: NonNull<Header>) -> bool {
         let mut head = self.list.load(Ordering::Acquire);
         loop {
-            if head == CLOSED || head == CLAIMED {
+            // The frame that was seen before can be that of an earlier owner. Whoever
+            // opened the list had stored its own before.
+            if head == CLOSED || head == CLAIMED || !self.encloses(here) {
                 return false;
             }
             // SAFETY: the object is dead and unlinked; its link is ours until

@@ -1,7 +1,9 @@
 //! The serial console: `print!`, `println!`, and where `log` messages go.
 
+use crate::lock::Lock;
+use crate::smp;
 use core::fmt::{self, Write};
-use spin::Mutex;
+use core::sync::atomic::{AtomicUsize, Ordering};
 
 struct Console;
 
@@ -12,15 +14,21 @@ impl Write for Console {
     }
 }
 
-static CONSOLE: Mutex<Console> = Mutex::new(Console);
+static CONSOLE: Lock<Console> = Lock::new(Console);
+/// The processor that is printing, counted from one.
+static PRINTING: AtomicUsize = AtomicUsize::new(0);
 
-/// Prints with formatting.
+/// Prints with formatting. What is printed at once stays together.
 pub fn print(args: fmt::Arguments<'_>) {
-    let _ = match CONSOLE.try_lock() {
-        Some(mut console) => console.write_fmt(args),
-        // If printing itself raised an exception, mixed output is better than none.
-        None => Console.write_fmt(args),
-    };
+    // If printing itself raised an exception, mixed output is better than none.
+    if PRINTING.load(Ordering::Relaxed) == smp::this() + 1 {
+        let _ = Console.write_fmt(args);
+        return;
+    }
+    let mut console = CONSOLE.lock();
+    PRINTING.store(smp::this() + 1, Ordering::Relaxed);
+    let _ = console.write_fmt(args);
+    PRINTING.store(0, Ordering::Relaxed);
 }
 
 /// Prints to the serial console.

@@ -4,6 +4,9 @@
 
 use crate::faults::{self, Watch};
 use crate::frames::FRAME_BYTES;
+use crate::lock::Lock;
+use crate::paging::Access;
+use crate::sched::{self, Thread};
 use crate::vspace;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -15,7 +18,6 @@ use kernref::alloc::{
 };
 use kernref::fault::MEMORY32_GUARDED_BYTES;
 use kernref::{Config, Engine, Error, Result};
-use spin::Mutex;
 
 /// Maximum size of one memory: all a 32-bit memory can have.
 const CAPACITY_BYTES: usize = 4 << 30;
@@ -192,8 +194,8 @@ pub fn providers() -> (Arc<dyn MemorySource>, Arc<dyn CodeMemory>) {
     (Arc::new(KernelMemory), Arc::new(KernelCode))
 }
 
-/// Engines of [`engine`], until [`forget_engines`].
-static WATCHED: Mutex<Vec<Watch>> = Mutex::new(Vec::new());
+/// Engines of [`engine`], until [`forget_engines`], and the threads that made them.
+static WATCHED: Lock<Vec<(Option<Thread>, Watch)>> = Lock::new(Vec::new());
 
 /// Makes an engine whose guests' faults are handled until [`forget_engines`] is
 /// called.
@@ -202,26 +204,45 @@ static WATCHED: Mutex<Vec<Watch>> = Mutex::new(Vec::new());
 /// Those of [`Engine::new`] and of [`faults::watch`].
 pub fn engine(config: &Config) -> Result<Engine> {
     let engine = Engine::new(config)?;
+    let watch = faults::watch(&engine)?;
     let mut watched = WATCHED.lock();
     watched.try_reserve(1).map_err(|_| Error::OutOfMemory { bytes: size_of::<Watch>() })?;
-    watched.push(faults::watch(&engine)?);
+    watched.push((sched::current(), watch));
     Ok(engine)
 }
 
-/// Undoes [`engine`]. No guest of those engines may run any more.
+/// Undoes each [`engine`] of this thread. No guest of those engines may run any
+/// more.
 pub fn forget_engines() {
-    let watched = core::mem::take(&mut *WATCHED.lock());
-    drop(watched);
+    while let Some(watch) = forget_one() {
+        drop(watch);
+    }
 }
 
-/// The only thread runs on the boot stack.
-pub struct BootStack;
+fn forget_one() -> Option<Watch> {
+    let this = sched::current();
+    let mut watched = WATCHED.lock();
+    let at = watched.iter().position(|(thread, _)| *thread == this)?;
+    let (_, watch) = watched.swap_remove(at);
+    if watched.is_empty() {
+        *watched = Vec::new();
+    }
+    Some(watch)
+}
+
+/// The stack of the thread that asks: the boot stack, as long as that is the only one.
+pub struct CurrentStack;
 
 // SAFETY: the stack is mapped, and nobody else's.
-unsafe impl StackBounds for BootStack {
+unsafe impl StackBounds for CurrentStack {
     fn current(&self) -> Option<Range<usize>> {
-        Some(crate::boot_stack())
+        Some(current_stack())
     }
+}
+
+/// Where it lies.
+pub fn current_stack() -> Range<usize> {
+    sched::current_stack().unwrap_or_else(crate::boot_stack)
 }
 
 /// A configuration with the kernel's providers and a Wasm stack limit that fits

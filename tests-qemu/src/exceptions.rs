@@ -1,7 +1,7 @@
 //! What happens on a processor exception: a guest's stray access ends the
 //! guest, a probe is resumed, and anything else is reported and ends the run.
 
-use crate::{Verdict, faults, println, probe};
+use crate::{Verdict, faults, println, probe, sched};
 use core::sync::atomic::{AtomicU64, Ordering};
 use kernref::fault::FaultRegisters;
 
@@ -64,5 +64,8 @@ pub fn while_faults_enter<R>(entry: FaultEntry, body: impl FnOnce() -> R) -> R {
 /// Reports and ends the run.
 pub(crate) fn fatal(what: &str, pc: usize, address: usize, details: core::fmt::Arguments<'_>) -> ! {
     println!("unexpected exception: {what} at pc {pc:#x}, address {address:#x}; {details}");
+    if let Some(name) = sched::name_of_failed() {
+        println!("exception in {name}");
+    }
     crate::exit(Verdict::Exception)
 }

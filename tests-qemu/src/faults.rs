@@ -13,7 +13,7 @@ use kernref::{Engine, Error, LimitError, Result};
 use spin::RwLock;
 
 /// Maximum number of engines watched at a time.
-pub const MOST_ENGINES: usize = 64;
+pub const MOST_ENGINES: usize = 256;
 
 static ENGINES: [RwLock<Option<Engine>>; MOST_ENGINES] =
     [const { RwLock::new(None) }; MOST_ENGINES];

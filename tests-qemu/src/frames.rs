@@ -2,11 +2,11 @@
 //! free frames. RAM is identity-mapped, so a frame's address is usable directly.
 
 use crate::arch::RAM_START;
-use spin::Mutex;
+use crate::lock::Lock;
 
 /// Bytes in a frame.
 pub const FRAME_BYTES: usize = 4096;
-const START: usize = RAM_START + (352 << 20);
+const START: usize = RAM_START + (480 << 20);
 const END: usize = RAM_START + (896 << 20);
 
 /// Where frames lie.
@@ -18,7 +18,7 @@ struct Frames {
     free_count: usize,
 }
 
-static FRAMES: Mutex<Frames> = Mutex::new(Frames { fresh: START, free: 0, free_count: 0 });
+static FRAMES: Lock<Frames> = Lock::new(Frames { fresh: START, free: 0, free_count: 0 });
 
 /// Returns a zeroed frame's address, or `None` when all are in use.
 pub fn allocate() -> Option<usize> {
@@ -35,6 +35,7 @@ pub fn allocate() -> Option<usize> {
     } else {
         return None;
     };
+    drop(frames);
     // SAFETY: the frame is ours from here on.
     unsafe { (frame as *mut u8).write_bytes(0, FRAME_BYTES) };
     Some(frame)

@@ -14,11 +14,14 @@ use kernref::alloc::{KernelHeap, LockHook};
 
 const START: usize = RAM_START + (32 << 20);
 /// Bytes of heap.
-pub const SIZE_BYTES: usize = 320 << 20;
+pub const SIZE_BYTES: usize = 448 << 20;
 /// Bytes of it that a compilation may use: as one block, which there must be among
 /// whatever else is in use.
 #[cfg(feature = "compile")]
 const COMPILE_REGION_BYTES: usize = 64 << 20;
+/// The same where threads compile at the same time.
+#[cfg(feature = "compile")]
+const SHARED_REGION_BYTES: usize = 40 << 20;
 
 #[cfg(feature = "compile")]
 #[global_allocator]
@@ -37,17 +40,26 @@ fn kernel_heap() -> &'static KernelHeap<MaskedInterrupts> {
     return &HEAP;
 }
 
-/// Handlers of interrupts that allocate must not find the heap locked. Here only
-/// tests have such handlers, and say so, so that instructions are counted without.
+/// Handlers of interrupts that allocate must not find the heap locked, nor must a
+/// thread that was preempted keep it. Before there are threads, only tests have such
+/// handlers, and say so, so that instructions are counted without.
 struct MaskedInterrupts;
 
 static HANDLERS_ALLOCATE: AtomicBool = AtomicBool::new(false);
+static THREADS_ALLOCATE: AtomicBool = AtomicBool::new(false);
+
+/// From now on, there are threads.
+pub(crate) fn share() {
+    THREADS_ALLOCATE.store(true, Ordering::Relaxed);
+}
 
 // SAFETY: changes the interrupt flag alone.
 unsafe impl LockHook for MaskedInterrupts {
     #[inline]
     fn before(&self) -> usize {
-        usize::from(HANDLERS_ALLOCATE.load(Ordering::Relaxed) && arch::mask_interrupts())
+        let masks =
+            HANDLERS_ALLOCATE.load(Ordering::Relaxed) || THREADS_ALLOCATE.load(Ordering::Relaxed);
+        usize::from(masks && arch::mask_interrupts())
     }
 
     #[inline]
@@ -81,7 +93,10 @@ pub fn compile_memory() -> CompileMemory {
     // SAFETY: handlers of interrupts that allocate do so in `outside`, and so does the
     // logger; the panic handler ends the kernel.
     let memory = unsafe { CompileMemory::new(&HEAP, Arc::new(KernelStacks)) };
-    memory.region_bytes(COMPILE_REGION_BYTES)
+    memory.region_bytes(match THREADS_ALLOCATE.load(Ordering::Relaxed) {
+        true => SHARED_REGION_BYTES,
+        false => COMPILE_REGION_BYTES,
+    })
 }
 
 /// Gives the heap its memory. Call once.

@@ -2,7 +2,7 @@
 //! large enough to embed Kernref as a real kernel would.
 //!
 //! Memory, from the start of RAM (1 GiB): the kernel image, a heap at 32 MiB,
-//! page frames at 352 MiB, and the host's input at 896 MiB ([`payload`]).
+//! page frames at 480 MiB, and the host's input at 896 MiB ([`payload`]).
 //! Invariants: nothing is writable and executable; page 0 is not mapped; the
 //! page below the boot stack is not mapped.
 #![no_std]
@@ -16,9 +16,12 @@ pub mod exceptions;
 pub mod faults;
 pub mod frames;
 pub mod heap;
+pub mod lock;
 pub mod paging;
 pub mod payload;
 pub mod probe;
+pub mod sched;
+pub mod smp;
 pub mod timer;
 pub mod vspace;
 
@@ -44,6 +47,7 @@ pub enum Verdict {
 
 /// Sets the machine up, runs `main`, and ends the run with its verdict.
 pub fn run(main: fn() -> Verdict) -> ! {
+    arch::init_this_processor(0);
     console::init();
     heap::init();
     paging::init();
@@ -76,8 +80,12 @@ static PANICKING: AtomicBool = AtomicBool::new(false);
 
 #[panic_handler]
 fn panic(info: &core::panic::PanicInfo<'_>) -> ! {
+    arch::mask_interrupts();
     if !PANICKING.swap(true, Ordering::SeqCst) {
-        println!("kernel panic: {info}");
+        match sched::name_of_failed() {
+            Some(name) => println!("kernel panic in {name}: {info}"),
+            None => println!("kernel panic: {info}"),
+        }
     }
     exit(Verdict::Panic)
 }

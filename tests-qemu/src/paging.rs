@@ -2,13 +2,14 @@
 //! encoding of an entry is the architecture's ([`crate::arch::entry`]).
 //!
 //! Invariants: [`Access`] has no value for "writable and executable". A frame that
-//! is executable at one address is writable at none ([`seal`]). Tables
+//! is executable at one address is writable at none ([`protect_frames`]). Tables
 //! that [`unmap`] leaves empty are returned to the frame allocator, so that the
-//! mapped memory bounds the memory used by tables.
+//! mapped memory bounds the memory used by tables. A frame is given back only
+//! when no processor knows of it any more, as a page or as a table.
 
 use crate::arch;
 use crate::frames::{self, FRAME_BYTES};
-use spin::Mutex;
+use crate::lock::Lock;
 
 /// What a page may be used for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,8 +27,24 @@ pub enum Access {
     Device,
 }
 
+/// How many frames are collected before all processors are asked to forget them.
+const MOST_DOOMED: usize = 512;
+
+struct Tables {
+    /// Address of the root table.
+    root: usize,
+    /// Unmapped, and perhaps still known to a processor: whether each was a table.
+    doomed: [(usize, bool); MOST_DOOMED],
+    doomed_count: usize,
+}
+
+static TABLES: Lock<Tables> =
+    Lock::new(Tables { root: 0, doomed: [(0, false); MOST_DOOMED], doomed_count: 0 });
+
 /// Address of the root table.
-static ROOT: Mutex<usize> = Mutex::new(0);
+pub(crate) fn root() -> usize {
+    TABLES.lock().root
+}
 
 unsafe extern "C" {
     static image_start: u8;
@@ -71,12 +88,53 @@ fn map_in(root: usize, address: usize, frame: usize, access: Access, large: bool
     true
 }
 
-/// Maps one page. False if there is no frame for a table.
+/// Maps one page, which is not mapped yet. False if there is no frame for a table.
 #[must_use]
 pub fn map(address: usize, frame: usize, access: Access) -> bool {
-    let root = ROOT.lock();
-    let done = map_in(*root, address, frame, access, false);
-    arch::flush_tlb(address);
+    let tables = TABLES.lock();
+    let done = map_in(tables.root, address, frame, access, false);
+    arch::publish_entry();
+    done
+}
+
+/// Changes what the pages of `[start, end)` may be used for, on all processors.
+/// False if one of them is not mapped; the others are changed all the same.
+pub fn protect(start: usize, end: usize, access: Access) -> bool {
+    change(start, end, access, false)
+}
+
+/// The same with the frames behind these pages, where RAM is mapped as it is: they
+/// are made read-only before they become executable, and writable again after they
+/// have ceased to be.
+pub fn protect_frames(start: usize, end: usize, access: Access) -> bool {
+    change(start, end, access, true)
+}
+
+fn change(start: usize, end: usize, access: Access, of_frames: bool) -> bool {
+    let tables = TABLES.lock();
+    let present = |address| {
+        let slot = entry(tables.root, address, 0, false)?;
+        // SAFETY: an entry of a live table.
+        let value = unsafe { slot.read_volatile() };
+        arch::entry::is_present(value).then(|| (slot, arch::entry::address(value)))
+    };
+    let mut done = true;
+    for page in (start..end).step_by(FRAME_BYTES) {
+        let found = present(page);
+        let found = if of_frames { found.and_then(|(_, frame)| present(frame)) } else { found };
+        match found {
+            // SAFETY: as above.
+            Some((slot, frame)) => unsafe {
+                slot.write_volatile(arch::entry::leaf(frame, access, false));
+            },
+            None => done = false,
+        }
+    }
+    match of_frames {
+        false => arch::flush_everywhere(start, end),
+        // Frames lie here and there.
+        true => arch::flush_everywhere(0, usize::MAX),
+    }
     done
 }
 
@@ -87,47 +145,73 @@ pub fn map(address: usize, frame: usize, access: Access) -> bool {
 /// # Safety
 /// Nobody uses the range, and it holds only 4 KiB pages: nothing [`init`] maps.
 pub unsafe fn unmap(start: usize, end: usize, release: &mut dyn FnMut(usize)) {
-    let root = ROOT.lock();
+    let mut tables = TABLES.lock();
+    let mut clearing = Clearing { tables: &mut tables, start, end, release };
+    let root = clearing.tables.root;
     // SAFETY: by this function's contract.
-    unsafe { clear(*root, 3, start, end, release) };
+    unsafe { clearing.clear(root, 3, start, end) };
+    clearing.give_back();
 }
 
-/// # Safety
-/// `table` is live, at `level`, and covers `[start, end)`; otherwise as for
-/// [`unmap`].
-unsafe fn clear(
-    table: usize,
-    level: u32,
+/// A range that is being unmapped.
+struct Clearing<'c> {
+    tables: &'c mut Tables,
     start: usize,
     end: usize,
-    release: &mut dyn FnMut(usize),
-) {
-    let span = FRAME_BYTES << (9 * level);
-    let mut from = start;
-    while from < end {
-        let to = ((from | (span - 1)) + 1).min(end);
-        let slot = (table as *mut u64).wrapping_add(index(from, level));
-        // SAFETY: an entry of a live table.
-        let value = unsafe { slot.read_volatile() };
-        if arch::entry::is_present(value) {
-            let below = arch::entry::address(value);
-            if level > 0 {
-                // SAFETY: the table below covers the entry's part of the range.
-                unsafe { clear(below, level - 1, from, to, release) };
-            }
-            if level == 0 || is_empty(below) {
-                // SAFETY: as above.
-                unsafe { slot.write_volatile(0) };
-                // Also drops the cached pointer to the table.
-                arch::flush_tlb(from);
-                match level {
-                    0 => release(below),
-                    // SAFETY: an empty table that no entry points to.
-                    _ => unsafe { frames::release(below) },
+    release: &'c mut dyn FnMut(usize),
+}
+
+impl Clearing<'_> {
+    /// # Safety
+    /// `table` is live, at `level`, and covers `[start, end)`; otherwise as for
+    /// [`unmap`].
+    unsafe fn clear(&mut self, table: usize, level: u32, start: usize, end: usize) {
+        let span = FRAME_BYTES << (9 * level);
+        let mut from = start;
+        while from < end {
+            let to = ((from | (span - 1)) + 1).min(end);
+            let slot = (table as *mut u64).wrapping_add(index(from, level));
+            // SAFETY: an entry of a live table.
+            let value = unsafe { slot.read_volatile() };
+            if arch::entry::is_present(value) {
+                let below = arch::entry::address(value);
+                if level > 0 {
+                    // SAFETY: the table below covers the entry's part of the range.
+                    unsafe { self.clear(below, level - 1, from, to) };
+                }
+                if level == 0 || is_empty(below) {
+                    // SAFETY: as above.
+                    unsafe { slot.write_volatile(0) };
+                    self.doom(below, level > 0);
                 }
             }
+            from = to;
         }
-        from = to;
+    }
+
+    fn doom(&mut self, frame: usize, was_table: bool) {
+        if self.tables.doomed_count == MOST_DOOMED {
+            self.give_back();
+        }
+        self.tables.doomed[self.tables.doomed_count] = (frame, was_table);
+        self.tables.doomed_count += 1;
+    }
+
+    /// Gives back the frames collected, once all processors have forgotten them.
+    fn give_back(&mut self) {
+        if self.tables.doomed_count == 0 {
+            return;
+        }
+        // Of the whole range: where in it they were is not noted.
+        arch::flush_everywhere(self.start, self.end);
+        for (frame, was_table) in &self.tables.doomed[..self.tables.doomed_count] {
+            match was_table {
+                // SAFETY: an empty table that no entry points to.
+                true => unsafe { frames::release(*frame) },
+                false => (self.release)(*frame),
+            }
+        }
+        self.tables.doomed_count = 0;
     }
 }
 
@@ -135,19 +219,6 @@ fn is_empty(table: usize) -> bool {
     // SAFETY: a live table of 512 entries, identity-mapped.
     let entries = unsafe { core::slice::from_raw_parts(table as *const u64, 512) };
     entries.iter().all(|entry| !arch::entry::is_present(*entry))
-}
-
-/// Makes a frame read-only where RAM is mapped as it is: before it becomes executable
-/// elsewhere.
-#[must_use]
-pub fn seal(frame: usize) -> bool {
-    map(frame, frame, Access::Read)
-}
-
-/// Undoes [`seal`]: after the frame has ceased to be executable.
-#[must_use]
-pub fn unseal(frame: usize) -> bool {
-    map(frame, frame, Access::ReadWrite)
 }
 
 /// A mapping of a page or a block.
@@ -167,8 +238,8 @@ pub struct Mapping {
 
 /// Visits every mapping in the tables.
 pub fn each_mapping(visit: &mut dyn FnMut(Mapping)) {
-    let root = ROOT.lock();
-    visit_table(*root, 3, 0, visit);
+    let tables = TABLES.lock();
+    visit_table(tables.root, 3, 0, visit);
 }
 
 fn visit_table(table: usize, level: u32, start: usize, visit: &mut dyn FnMut(Mapping)) {
@@ -193,8 +264,8 @@ fn visit_table(table: usize, level: u32, start: usize, visit: &mut dyn FnMut(Map
 
 /// The frame behind a mapped page.
 pub fn frame_of(address: usize) -> Option<usize> {
-    let root = ROOT.lock();
-    let slot = entry(*root, address, 0, false)?;
+    let tables = TABLES.lock();
+    let slot = entry(tables.root, address, 0, false)?;
     // SAFETY: an entry of a live table.
     let value = unsafe { slot.read_volatile() };
     arch::entry::is_present(value).then(|| arch::entry::address(value))
@@ -239,7 +310,7 @@ pub fn init() {
         ok &= map_in(root, *device, *device, Access::Device, true);
     }
     assert!(ok, "no frames for the page tables");
-    *ROOT.lock() = root;
+    TABLES.lock().root = root;
     // SAFETY: the tables map the running code, its stack and its data as they are.
     unsafe { arch::set_root_table(root) };
 }

@@ -1,4 +1,5 @@
-//! The periodic timer: ticks, and a hook that runs in interrupt context.
+//! The periodic timer: ticks, and a hook that runs in interrupt context. Where
+//! there are threads, every processor's own timer does this, all the time.
 
 use core::sync::atomic::{AtomicPtr, AtomicU64, Ordering};
 
@@ -30,12 +31,16 @@ pub fn set_hook(hook: Option<fn()>) {
 
 /// Starts the timer at about `hertz` and enables interrupts.
 pub fn start(hertz: u32) {
-    crate::arch::start_timer(hertz);
+    if !crate::smp::is_started() {
+        crate::arch::start_timer(hertz);
+    }
 }
 
 /// Stops the timer and disables interrupts.
 pub fn stop() {
-    crate::arch::stop_timer();
+    if !crate::smp::is_started() {
+        crate::arch::stop_timer();
+    }
 }
 
 /// Nanoseconds since the kernel started.

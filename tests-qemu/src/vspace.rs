@@ -2,9 +2,9 @@
 //! zeroed frames as needed.
 
 use crate::frames::{self, FRAME_BYTES};
+use crate::lock::Lock;
 use crate::paging::{self, Access};
 use alloc::vec::Vec;
-use spin::Mutex;
 
 const START: usize = 0x1000_0000_0000;
 const END: usize = 0x7000_0000_0000;
@@ -16,7 +16,7 @@ struct Space {
     in_use: usize,
 }
 
-static SPACE: Mutex<Space> = Mutex::new(Space { fresh: START, free: Vec::new(), in_use: 0 });
+static SPACE: Lock<Space> = Lock::new(Space { fresh: START, free: Vec::new(), in_use: 0 });
 
 /// Reserves `bytes` of address space (rounded up to pages), followed by a page
 /// that is never mapped. Returns its address, or `None` if address space or
@@ -83,46 +83,35 @@ pub unsafe fn decommit(start: usize, end: usize) {
 /// Makes the pages of `[start, end)` executable, and their frames writable nowhere.
 #[must_use]
 pub fn make_executable(start: usize, end: usize, access: Access) -> bool {
-    map_executable(start, start, end, access)
+    paging::protect_frames(start, end, Access::Read) && paging::protect(start, end, access)
 }
 
-/// Makes what is mapped in `[start, end)` executable at `at`, and writable nowhere:
-/// unless `at` is `start`, its pages are unmapped, and their frames belong to those at
-/// `at`. On failure some pages are as before, others are not; [`make_writable`] and
-/// [`decommit`] of both ranges set that right.
+/// Makes what is mapped in `[start, end)` executable at `at`, another place, and
+/// writable nowhere: its pages are unmapped, and their frames belong to those at `at`.
+/// On failure, what is mapped is as before, but read-only; [`make_writable`] sets that
+/// right.
 #[must_use]
 pub fn map_executable(at: usize, start: usize, end: usize, access: Access) -> bool {
-    (start..end).step_by(FRAME_BYTES).all(|page| {
-        let Some(frame) = paging::frame_of(page) else { return false };
-        if !paging::seal(frame) {
-            return false;
-        }
-        if at != start {
-            // SAFETY: nobody uses the page any more; its frame is given on.
-            unsafe { paging::unmap(page, page + FRAME_BYTES, &mut |_| ()) };
-        }
-        let mapped = paging::map(at + (page - start), frame, access);
-        if !mapped && at != start && !paging::map(page, frame, Access::Read) {
-            // The table that `page` was mapped in can be missing now: give the frame up.
-            release(frame);
-        }
-        mapped
-    })
-}
-
-fn release(frame: usize) {
-    if paging::unseal(frame) {
-        // SAFETY: mapped nowhere but where all RAM is.
-        unsafe { frames::release(frame) };
+    let sealed = paging::protect(start, end, Access::Read)
+        && paging::protect_frames(start, end, Access::Read);
+    if !sealed {
+        return false;
     }
+    let mut pages = (start..end).step_by(FRAME_BYTES);
+    let done = pages.all(|page| {
+        let frame = paging::frame_of(page);
+        frame.is_some_and(|frame| paging::map(at + (page - start), frame, access))
+    });
+    // Each frame belongs to one of its two pages.
+    let other = if done { start } else { at };
+    // SAFETY: nobody uses these pages any more, or uses them yet.
+    unsafe { paging::unmap(other, other + (end - start), &mut |_| ()) };
+    done
 }
 
 /// Takes back that the pages of `[start, end)` are executable.
 pub fn make_writable(start: usize, end: usize) {
-    for page in (start..end).step_by(FRAME_BYTES) {
-        if let Some(frame) = paging::frame_of(page) {
-            // The tables for both are there.
-            let _ = paging::map(page, frame, Access::ReadWrite) && paging::unseal(frame);
-        }
-    }
+    // Some need not be mapped.
+    let _ = paging::protect(start, end, Access::ReadWrite);
+    let _ = paging::protect_frames(start, end, Access::ReadWrite);
 }

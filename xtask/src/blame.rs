@@ -59,6 +59,12 @@ pub enum Blame {
     After(usize),
 }
 
+/// What passed and failed in the file that a line is about, if it is one of a
+/// file that is done.
+pub fn outcome(line: &str) -> Option<(u64, u64)> {
+    counts(line.strip_prefix("file ")?.split_once(" ... ")?.1)
+}
+
 /// `P passed, F failed`.
 fn counts(text: &str) -> Option<(u64, u64)> {
     let (passed, failed) = text.strip_suffix(" failed")?.split_once(" passed, ")?;

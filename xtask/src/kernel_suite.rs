@@ -2,7 +2,9 @@
 //! booted again for the cases after it.
 
 use crate::qemu::{self, Arch, Boot, End, SOFT_FLOAT};
+use crate::several::{self, Flight, Processors};
 use crate::{Result, cargo, paths};
+use std::collections::BTreeSet;
 use std::fmt::Display;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -39,6 +41,11 @@ pub struct Args {
     /// point with integers.
     #[arg(long)]
     soft_float: bool,
+    #[command(flatten)]
+    processors: Processors,
+    /// With --smp: every setup rather than two.
+    #[arg(long, requires = "smp")]
+    every_setup: bool,
     /// On a processor that asks for landing instructions and checks signed return
     /// addresses, with guests that have both (aarch64). Needs a filter.
     #[arg(long, requires = "filter")]
@@ -49,6 +56,12 @@ pub struct Args {
 
 /// Runs the command; passed and failed.
 pub fn run(args: &Args) -> Result<(u64, u64)> {
+    if args.processors.smp.is_some() {
+        let target = if args.soft_float { SOFT_FLOAT } else { args.arch.target() };
+        let kernel = kernel(args.arch, target)?;
+        let filter = args.filter.as_deref().unwrap_or("");
+        return on_several(args.arch, &kernel, filter, args.processors, args.every_setup);
+    }
     match (&args.filter, args.soft_float, args.arch) {
         (filter, true, Arch::Aarch64) => soft_float(filter.as_deref().unwrap_or("")),
         (_, true, Arch::X86_64) => Err("--soft-float is for --arch aarch64".into()),
@@ -82,6 +95,15 @@ pub fn check(arch: Arch) -> Result<(u64, u64)> {
             (passed, failed + 1)
         }
     })
+}
+
+/// The cases as threads on several processors; passed and failed.
+pub fn check_on_several(
+    arch: Arch,
+    processors: Processors,
+    every_setup: bool,
+) -> Result<(u64, u64)> {
+    on_several(arch, &kernel(arch, arch.target())?, "", processors, every_setup)
 }
 
 fn kernel(arch: Arch, target: &str) -> Result<Kernel> {
@@ -157,6 +179,58 @@ fn cases(arch: Arch, kernel: &Kernel, filter: &str, protected: bool) -> Result<(
                 from = number + 1;
             }
             (end, None) => return Err(format!("the kernel ended outside of a case: {end:?}")),
+        }
+    }
+}
+
+fn on_several(
+    arch: Arch,
+    kernel: &Kernel,
+    filter: &str,
+    processors: Processors,
+    every_setup: bool,
+) -> Result<(u64, u64)> {
+    let (mut skip, mut passed, mut failed) = (BTreeSet::new(), 0, 0);
+    loop {
+        let mut args = vec![format!("filter={filter}"), format!("skip={}", several::ranges(&skip))];
+        args.extend(processors.arguments());
+        args.extend(every_setup.then(|| "every-setup".to_string()));
+        let mut flight = Flight::new("case");
+        let options = processors.options();
+        let boot = Boot {
+            arch,
+            kernel: &kernel.path,
+            args: &args,
+            files: &kernel.files,
+            deadline: several::DEADLINE,
+            accel: processors.accel(),
+            extra: &options.iter().map(String::as_str).collect::<Vec<_>>(),
+        };
+        let end = boot.run(|line| {
+            if !flight.line(line) {
+                qemu::show(line);
+            }
+        })?;
+        passed += flight.done.len() as u64;
+        skip.extend(&flight.done);
+        match (end, flight.done.is_empty()) {
+            (End::Verdict(0), false) if flight.open.is_empty() => return Ok((passed, failed)),
+            // A slow machine: the next boot goes on with what was cut off.
+            (End::Deadline, false) => continue,
+            _ => {}
+        }
+        let blamed = flight.to_blame();
+        if blamed.is_empty() {
+            return Err(format!("the kernel ended outside of a case: {end:?}"));
+        }
+        for (number, name) in blamed {
+            println!("case {number} {name} failed in the {} kernel: {end:?}", arch.name());
+            skip.insert(number);
+            failed += 1;
+        }
+        if failed >= MOST_FAILURES {
+            println!("too many failures, the rest is not run");
+            return Ok((passed, failed));
         }
     }
 }

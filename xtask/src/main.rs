@@ -28,6 +28,7 @@ mod public_api;
 mod qemu;
 mod security;
 mod setup;
+mod several;
 mod size;
 mod tally;
 mod test;

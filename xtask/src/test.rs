@@ -3,6 +3,7 @@
 
 use crate::qemu::Arch;
 use crate::setup::{Policy, Setup};
+use crate::several::Processors;
 use crate::tally::{Outcome, Tally, count};
 use crate::wast::{On, Scripts};
 use crate::{
@@ -51,6 +52,11 @@ const IN_KERNELS: [Setup; 3] = [
     Setup::plain(Policy::CloneOnRead).with_zeal(),
     Setup::plain(Policy::ZeroCount).with_hardware_traps().with_artifacts(),
 ];
+
+/// Setups of the official scripts as threads on four processors: both policies,
+/// checked by code and by the hardware.
+const ON_FOUR: [Setup; 2] =
+    [Setup::plain(Policy::ZeroCount).with_hardware_traps(), Setup::plain(Policy::CloneOnRead)];
 
 /// Runs the command.
 pub fn run(args: &Args) -> Result<ExitCode> {
@@ -184,7 +190,7 @@ fn on_the_host(tally: &mut Tally, scripts: &Scripts, extent: Extent) {
     }
 }
 
-/// QEMU uses one processor: both machines at once, a thread for each.
+/// QEMU mostly uses one processor: both machines at once, a thread for each.
 fn in_the_kernels(tally: &mut Tally, scripts: Option<&Scripts>, extent: Extent) {
     std::thread::scope(|scope| {
         let machines = Arch::ALL.map(|arch| scope.spawn(move || in_kernel(arch, scripts, extent)));
@@ -195,6 +201,23 @@ fn in_the_kernels(tally: &mut Tally, scripts: Option<&Scripts>, extent: Extent) 
             }
         }
     });
+}
+
+/// What threads run on four processors of a kernel. The suite's threads are
+/// switched at random times, those of the scripts every millisecond.
+fn on_four(arch: Arch, scripts: Option<&Scripts>, extent: Extent) -> Vec<Outcome> {
+    let every_setup = extent == Extent::Full;
+    let suite = format!("suite on four processors of the {} kernel", arch.name());
+    let processors = Processors::FOUR.at_random(1);
+    let mut outcomes =
+        vec![Outcome::of(&suite, || kernel_suite::check_on_several(arch, processors, every_setup))];
+    let setups = if every_setup { &Setup::ALL[..] } else { &ON_FOUR };
+    for (scripts, setup) in scripts.into_iter().flat_map(|s| setups.iter().map(move |x| (s, x))) {
+        let name = format!("scripts on four processors of the {} kernel [{setup}]", arch.name());
+        outcomes
+            .push(Outcome::of(&name, || scripts.check_on_several(arch, *setup, Processors::FOUR)));
+    }
+    outcomes
 }
 
 /// All that runs in the kernels of one architecture.
@@ -210,6 +233,7 @@ fn in_kernel(arch: Arch, scripts: Option<&Scripts>, extent: Extent) -> Vec<Outco
         outcomes.push(Outcome::of(name, || kernel_suite::soft_float("")));
     }
     if extent >= Extent::Usual {
+        outcomes.extend(on_four(arch, scripts, extent));
         let counts = format!("instruction counts in the {} kernel", arch.name());
         outcomes.push(Outcome::of(&counts, || bench_kernel::check(arch)));
         let setups = match extent {

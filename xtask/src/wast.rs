@@ -3,10 +3,12 @@
 //! `wast-script/src/report.rs` describes. A file that ends the run, by a crash
 //! or by taking too long, has failed; the files after it are run in a new one.
 
-use crate::blame::{Blame, Progress};
+use crate::blame::{self, Blame, Progress};
 use crate::qemu::{self, Arch, Boot, End};
 use crate::setup::Setup;
+use crate::several::{self, Flight, Processors};
 use crate::{Result, cargo, paths, process};
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 use std::time::{Duration, Instant};
@@ -26,6 +28,8 @@ pub struct Args {
     on: On,
     #[command(flatten)]
     setup: Setup,
+    #[command(flatten)]
+    processors: Processors,
     /// Give a run up after this many seconds: a boot of a kernel with up to 32
     /// files, or the whole on the host.
     #[arg(long, value_name = "SECONDS", default_value_t = DEADLINE.as_secs())]
@@ -62,6 +66,8 @@ struct How {
     on: On,
     /// Under which setup.
     setup: Setup,
+    /// In a kernel, on how many processors.
+    processors: Processors,
     /// For one boot, or one run on the host.
     deadline: Duration,
     /// Files that pass are not shown.
@@ -72,7 +78,11 @@ struct How {
 pub fn run(args: &Args) -> Result<ExitCode> {
     let scripts = Scripts::encode(&args.paths)?;
     let deadline = Duration::from_secs(args.timeout);
-    let how = How { on: args.on, setup: args.setup, deadline, terse: false };
+    if args.on == On::Host && args.processors.smp.is_some() {
+        return Err("--smp is for kernels".into());
+    }
+    let (on, setup, processors) = (args.on, args.setup, args.processors);
+    let how = How { on, setup, processors, deadline, terse: false };
     let (passed, failed) = scripts.run(&how)?;
     println!("{passed} passed, {failed} failed");
     Ok(ExitCode::from(u8::from(failed > 0)))
@@ -102,7 +112,19 @@ impl Scripts {
 
     /// Runs them as `./x test` does.
     pub fn check(&self, on: On, setup: Setup) -> Result<(u64, u64)> {
-        self.run(&How { on, setup, deadline: DEADLINE, terse: true })
+        let processors = Processors::default();
+        self.run(&How { on, setup, processors, deadline: DEADLINE, terse: true })
+    }
+
+    /// The same as threads on several processors of a kernel.
+    pub fn check_on_several(
+        &self,
+        arch: Arch,
+        setup: Setup,
+        processors: Processors,
+    ) -> Result<(u64, u64)> {
+        let deadline = several::DEADLINE;
+        self.run(&How { on: arch.into(), setup, processors, deadline, terse: true })
     }
 
     /// Runs them; returns passed and failed.
@@ -113,6 +135,9 @@ impl Scripts {
             On::Aarch64 => Some((Arch::Aarch64, cargo::kernel(Arch::Aarch64, "wast")?)),
         };
         let started = Instant::now();
+        if let (Some((arch, kernel)), Some(_)) = (&kernel, how.processors.smp) {
+            return self.on_several(*arch, kernel, how);
+        }
         let (mut passed, mut failed, mut from, mut crashes) = (0, 0, 0, 0);
         while from < self.files.len() {
             let mut progress = Progress::default();
@@ -157,6 +182,64 @@ impl Scripts {
             }
         }
         println!("{} files in {:.1} s", self.files.len(), started.elapsed().as_secs_f32());
+        Ok((passed, failed))
+    }
+
+    /// Runs all in a kernel, by threads: what ends badly counts against the file
+    /// whose thread the kernel names, or else against all that were running.
+    fn on_several(&self, arch: Arch, kernel: &Path, how: &How) -> Result<(u64, u64)> {
+        let (mut passed, mut failed, mut crashes) = (0, 0, 0);
+        let mut left: BTreeSet<usize> = (0..self.files.len()).collect();
+        while !left.is_empty() {
+            // The kernel counts the files that it gets.
+            let batch: Vec<usize> = left.iter().copied().take(BATCH_FILES).collect();
+            let files: Vec<_> = batch.iter().map(|at| self.files[*at].clone()).collect();
+            let mut args = vec!["first=0".to_string()];
+            args.extend(how.setup.arguments());
+            args.extend(how.processors.arguments());
+            let options = how.processors.options();
+            let boot = Boot {
+                arch,
+                kernel,
+                args: &args,
+                files: &files,
+                deadline: how.deadline,
+                accel: how.processors.accel(),
+                extra: &options.iter().map(String::as_str).collect::<Vec<_>>(),
+            };
+            let mut flight = Flight::new("file");
+            let end = boot.run(|line| {
+                let usual = flight.line(line);
+                if let Some((p, f)) = blame::outcome(line) {
+                    passed += p;
+                    failed += f;
+                }
+                if !(usual && how.terse) {
+                    qemu::show(line);
+                }
+            })?;
+            let number = |at: &u64| batch.get(*at as usize).copied();
+            flight.done.iter().filter_map(number).for_each(|at| _ = left.remove(&at));
+            if end == End::Verdict(0) && flight.open.is_empty() && !flight.done.is_empty()
+                || end == End::Deadline && !flight.done.is_empty()
+            {
+                continue;
+            }
+            let blamed = flight.to_blame();
+            if blamed.is_empty() {
+                return Err(format!("the kernel ended outside of a file: {end:?}"));
+            }
+            for (at, name) in blamed {
+                println!("file {name} failed: it ended the run: {end:?}");
+                number(&at).into_iter().for_each(|at| _ = left.remove(&at));
+                failed += 1;
+            }
+            crashes += 1;
+            if crashes == MOST_CRASHES {
+                println!("too many runs ended badly, {} files count as failed", left.len());
+                return Ok((passed, failed + left.len() as u64));
+            }
+        }
         Ok((passed, failed))
     }
 

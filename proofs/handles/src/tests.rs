@@ -156,6 +156,25 @@ fn an_owner_and_a_holder_drop_at_once() {
 }
 
 #[test]
+fn distant_stacks_destroy_their_own_objects_at_once() {
+    model(|| {
+        let work = |at: usize| {
+            set_stack((at + 1) * FAR);
+            // The second finds the frame of the first in the entry, closed or, by
+            // then, another's.
+            for _ in 0..2 {
+                let destroyed = counter();
+                drop(object(&destroyed, None));
+                assert_eq!(destroyed.load(Ordering::Relaxed), 1, "left to another stack");
+            }
+        };
+        let other = thread::spawn(move || work(1));
+        work(0);
+        other.join().unwrap();
+    });
+}
+
+#[test]
 fn neighbours_destroy_each_others_objects_once() {
     model(|| {
         let destroyed = counter();

@@ -19,11 +19,13 @@
 //! |---|---|
 //! | `region` | the heap of one compilation |
 //! | `slots` | which compilations are running |
+//! | `sync` | the atomics of that list |
 //! | `running` | one of them: its requests, its end, ways out of it |
 
 mod region;
 mod running;
 mod slots;
+mod sync;
 #[cfg(test)]
 mod tests;
 

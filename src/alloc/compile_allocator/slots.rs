@@ -7,13 +7,12 @@
 //! written before its stack is entered and after it is left (C1).
 
 use super::running::Running;
+use super::sync::{AtomicPtr, AtomicU32, AtomicUsize, Ordering, constant, equal, fence};
 use crate::error::{Misuse, Result};
 use core::ops::Range;
 use core::ptr;
-use core::sync::atomic::{AtomicPtr, AtomicU32, AtomicUsize, Ordering, fence};
 
-/// How many compilations can run at a time in memory of their own.
-pub const MAX_CONFINED_COMPILATIONS: usize = 16;
+pub use super::sync::MAX_CONFINED_COMPILATIONS;
 
 /// The lowest bits of a slot's version: what state it is in.
 const STATES: u32 = 4;
@@ -30,12 +29,14 @@ struct Slot {
 }
 
 impl Slot {
-    const fn new() -> Self {
-        Self {
-            version: AtomicU32::new(FREE),
-            stack: [AtomicUsize::new(0), AtomicUsize::new(0)],
-            region: [AtomicUsize::new(0), AtomicUsize::new(0)],
-            running: AtomicPtr::new(ptr::null_mut()),
+    constant! {
+        fn new() -> Self {
+            Self {
+                version: AtomicU32::new(FREE),
+                stack: [AtomicUsize::new(0), AtomicUsize::new(0)],
+                region: [AtomicUsize::new(0), AtomicUsize::new(0)],
+                running: AtomicPtr::new(ptr::null_mut()),
+            }
         }
     }
 
@@ -82,10 +83,12 @@ pub(super) struct Slots {
 }
 
 impl Slots {
-    pub(super) const fn new() -> Self {
-        Self {
-            in_use: AtomicUsize::new(0),
-            slots: [const { Slot::new() }; MAX_CONFINED_COMPILATIONS],
+    constant! {
+        pub(super) fn new() -> Self {
+            Self {
+                in_use: AtomicUsize::new(0),
+                slots: equal![Slot::new(); MAX_CONFINED_COMPILATIONS],
+            }
         }
     }
 

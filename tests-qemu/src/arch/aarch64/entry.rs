@@ -57,13 +57,41 @@ pub fn leaf(address: usize, access: Access, large: bool) -> u64 {
     address as u64 | kind | ACCESSED | access
 }
 
-/// Drops the processors' cached translations of a page.
-pub fn flush_tlb(address: usize) {
+/// Ranges of more pages are not worth walking.
+const MOST_PAGES: usize = 16;
+
+/// Makes an entry visible that was written over one that was not valid, which
+/// processors do not keep.
+pub fn publish_entry() {
+    barrier::dsb(barrier::ISHST);
+    barrier::isb(barrier::SY);
+}
+
+/// Drops all processors' cached translations of `[start, end)`, whole pages, and
+/// of the tables behind them: `tlbi` has a form that all of them obey, and the
+/// barrier after it waits until they have.
+pub fn flush_everywhere(start: usize, end: usize) {
     barrier::dsb(barrier::ISHST);
     // SAFETY: the tables in memory are right; this only drops cached copies.
-    unsafe { core::arch::asm!("tlbi vaae1is, {}", in(reg) address >> 12, options(nostack)) };
+    unsafe {
+        if end.saturating_sub(start) >> 12 <= MOST_PAGES {
+            for page in (start..end).step_by(4096) {
+                core::arch::asm!("tlbi vaae1is, {}", in(reg) page >> 12, options(nostack));
+            }
+        } else {
+            core::arch::asm!("tlbi vmalle1is", options(nostack));
+        }
+    }
     barrier::dsb(barrier::ISH);
     barrier::isb(barrier::SY);
+}
+
+/// Nothing: no processor asks another to forget pages.
+pub fn serve_requests() {}
+
+/// None: see [`serve_requests`].
+pub fn flush_requests() -> u64 {
+    0
 }
 
 /// Makes `root` the table in use.

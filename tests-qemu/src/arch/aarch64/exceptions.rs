@@ -3,10 +3,12 @@
 //! Where Rust code uses vector registers, the stub saves them along with their
 //! status and control: interrupted Wasm finds everything unchanged. The processor
 //! switches to `SP_EL1` and masks interrupts, and `eret` undoes both. A fault in
-//! the handler itself comes through another vector and is not resumed.
+//! the handler itself comes through another vector and is not resumed. When
+//! another thread's turn has come, its registers replace what the stub saved.
 
 use super::{fault_stub, timer};
 use crate::exceptions::{self, FaultEntry};
+use crate::sched::{self, Why};
 use aarch64_cpu::asm::barrier;
 use aarch64_cpu::registers::{ESR_EL1, FAR_EL1, Readable, VBAR_EL1, Writeable};
 use kernref::fault::FaultRegisters;
@@ -189,15 +191,16 @@ unsafe extern "C" {
 }
 
 /// What the stub leaves on the exception stack, from the lowest address up.
+#[derive(Clone, Copy)]
 #[repr(C)]
-struct Frame {
-    general: [u64; 31],
-    elr: u64,
-    spsr: u64,
-    sp: u64,
-    fpsr: u64,
-    fpcr: u64,
-    vectors: [u128; 32],
+pub struct Frame {
+    pub(super) general: [u64; 31],
+    pub(super) elr: u64,
+    pub(super) spsr: u64,
+    pub(super) sp: u64,
+    pub(super) fpsr: u64,
+    pub(super) fpcr: u64,
+    pub(super) vectors: [u128; 32],
 }
 const _: () = assert!(size_of::<Frame>() == 800);
 
@@ -205,6 +208,8 @@ const _: () = assert!(size_of::<Frame>() == 800);
 const SYNCHRONOUS: u64 = 0;
 const INTERRUPT: u64 = 1;
 
+/// Class of a system call: what a thread wishes.
+const SYSTEM_CALL: u64 = 0x15;
 /// Class of a data abort that came from this exception level.
 const DATA_ABORT: u64 = 0x25;
 /// Syndrome bit of a data abort: `FAR_EL1` holds no address.
@@ -215,13 +220,18 @@ const BRANCH_TYPE: u64 = 3 << 10;
 
 extern "C" fn handle(frame: &mut Frame, kind: u64) {
     if kind == INTERRUPT {
-        timer::interrupt();
+        timer::interrupt(frame);
         return;
     }
     let address = FAR_EL1.get() as usize;
     let pc = frame.elr as usize;
     let syndrome = ESR_EL1.get();
     let class = syndrome >> 26 & 63;
+    if kind == SYNCHRONOUS && class == SYSTEM_CALL {
+        let [number, argument, ..] = frame.general;
+        sched::interrupted(frame, Why::Wish(number, argument));
+        return;
+    }
     let is_access = class == DATA_ABORT && syndrome & FAR_NOT_VALID == 0;
     if kind == SYNCHRONOUS && resume(frame, is_access.then_some(address)) {
         return;
@@ -229,7 +239,6 @@ extern "C" fn handle(frame: &mut Frame, kind: u64) {
     let name = match class {
         0x00 => "undefined instruction",
         0x07 => "floating point off",
-        0x15 => "system call",
         0x20 | 0x21 => "instruction abort",
         0x22 => "pc alignment",
         0x24 | 0x25 => "data abort",

@@ -18,6 +18,7 @@ core::arch::global_asm!(
     .global pvh_start
 pvh_start:
     cld
+    movl %ebx, boot_start_info
     movl $boot_pdpt, %eax
     orl $3, %eax
     movl %eax, boot_pml4
@@ -67,9 +68,15 @@ boot_gdt:
     .quad 0
     .quad 0x00209b0000000000
     .quad 0x0000930000000000
+    .global boot_gdt_pointer
 boot_gdt_pointer:
     .word 23
     .long boot_gdt
+
+    .section .bss.boot.info, "aw", @nobits
+    .balign 8
+    .global boot_start_info
+boot_start_info: .skip 8
 
     .section .bss.boot, "aw", @nobits
     .balign 4096

@@ -1,9 +1,9 @@
 //! Page table entries and the registers around them.
 
 use crate::paging::Access;
+use x86_64::PhysAddr;
 use x86_64::structures::paging::PageTableFlags as Flags;
 use x86_64::structures::paging::{PhysFrame, page_table::PageTableEntry};
-use x86_64::{PhysAddr, VirtAddr};
 
 const ADDRESS_BITS: u64 = 0x000f_ffff_ffff_f000;
 
@@ -53,10 +53,9 @@ pub fn leaf(address: usize, access: Access, large: bool) -> u64 {
     encode(address, flags)
 }
 
-/// Drops the processor's cached translation of a page.
-pub fn flush_tlb(address: usize) {
-    x86_64::instructions::tlb::flush(VirtAddr::new(address as u64));
-}
+/// Makes an entry visible that was written over one that was not present, which
+/// processors do not keep (Intel SDM volume 3, 4.10.2.3).
+pub fn publish_entry() {}
 
 /// Makes `root` the table in use.
 ///

@@ -4,11 +4,15 @@
 //! stub that saves the general registers. Kernel code is soft-float and never
 //! touches vector registers, which therefore keep the values of the interrupted
 //! Wasm. #PF and #DF have stacks of their own, because a stack that ran into
-//! its guard page raises them. All gates disable interrupts; `iretq` enables
-//! them again if the interrupted code had them enabled.
+//! its guard page raises them. So have the interrupts after which another thread
+//! may run: its registers then replace what the stub saved. Each processor has
+//! these stacks. All gates disable interrupts; `iretq` enables them again if the
+//! interrupted code had them enabled.
 
-use super::{fault_stub, timer};
+use super::{apic, fault_stub, shootdown, timer};
 use crate::exceptions::{self, FaultEntry};
+use crate::sched::{self, Why};
+use crate::smp::{self, MAX_PROCESSORS};
 use core::sync::atomic::{AtomicBool, Ordering};
 use kernref::fault::FaultRegisters;
 use spin::Once;
@@ -20,9 +24,21 @@ use x86_64::structures::gdt::{Descriptor, GlobalDescriptorTable};
 use x86_64::structures::idt::InterruptDescriptorTable;
 use x86_64::structures::tss::TaskStateSegment;
 
-const VECTORS: usize = 48;
+const VECTORS: usize = 64;
 /// First vector of the interrupt controllers' lines.
 pub(super) const FIRST_LINE: u8 = 32;
+/// The vectors from here on may switch threads.
+const FIRST_SWITCHING: u8 = TIMER;
+/// A processor's own timer.
+pub(super) const TIMER: u8 = 48;
+/// Another processor asks to look for a thread.
+pub(super) const TOLD: u8 = 49;
+/// Another processor asks to forget pages.
+pub(super) const SHOOTDOWN: u8 = 50;
+/// What a thread wishes: `int`.
+pub(super) const WISH: u8 = 51;
+/// What the local controller raises when there is nothing to raise.
+pub(super) const SPURIOUS: u8 = 63;
 
 core::arch::global_asm!(
     r#"
@@ -46,7 +62,7 @@ exception_stub_14:
     .global exception_stubs
 exception_stubs:
     .set vector, 0
-    .rept 48
+    .rept 64
     stub %vector
     .set vector, vector + 1
     .endr
@@ -98,30 +114,32 @@ unsafe extern "C" {
 }
 
 /// What a stub leaves on the stack, from the lowest address up.
+#[derive(Clone, Copy, Default)]
 #[repr(C)]
-struct Frame {
-    r15_to_r8: [u64; 8],
-    rdi: u64,
-    rsi: u64,
-    rbp: u64,
-    rbx: u64,
-    rdx: u64,
-    rcx: u64,
-    rax: u64,
-    vector: u64,
-    error: u64,
-    rip: u64,
-    cs: u64,
-    rflags: u64,
-    rsp: u64,
-    ss: u64,
+pub struct Frame {
+    pub(super) r15_to_r8: [u64; 8],
+    pub(super) rdi: u64,
+    pub(super) rsi: u64,
+    pub(super) rbp: u64,
+    pub(super) rbx: u64,
+    pub(super) rdx: u64,
+    pub(super) rcx: u64,
+    pub(super) rax: u64,
+    pub(super) vector: u64,
+    pub(super) error: u64,
+    pub(super) rip: u64,
+    pub(super) cs: u64,
+    pub(super) rflags: u64,
+    pub(super) rsp: u64,
+    pub(super) ss: u64,
 }
 
 const PAGE_FAULT: usize = 14;
 /// Bit of a page fault's error code (Intel SDM volume 3, 5.7).
 const ERROR_INSTRUCTION_FETCH: u64 = 1 << 4;
-/// There is one processor, so one stack for page faults.
-static HANDLING_PAGE_FAULT: AtomicBool = AtomicBool::new(false);
+/// Each processor has one stack for page faults.
+static HANDLING_PAGE_FAULT: [AtomicBool; MAX_PROCESSORS] =
+    [const { AtomicBool::new(false) }; MAX_PROCESSORS];
 
 const NAMES: [&str; 22] = [
     "divide error",
@@ -151,17 +169,18 @@ const NAMES: [&str; 22] = [
 extern "C" fn handle(frame: &mut Frame) {
     let vector = frame.vector as usize;
     if vector >= usize::from(FIRST_LINE) {
-        timer::interrupt(vector as u8);
+        interrupted(frame, vector as u8);
         return;
     }
     let is_page_fault = vector == PAGE_FAULT;
     let address = if is_page_fault { Cr2::read_raw() as usize } else { 0 };
     // The processor starts at the top of the page-fault stack each time: a fault
     // in the handler itself has overwritten the outer handler's return state.
-    let is_nested = is_page_fault && HANDLING_PAGE_FAULT.swap(true, Ordering::Relaxed);
+    let handling = &HANDLING_PAGE_FAULT[smp::this()];
+    let is_nested = is_page_fault && handling.swap(true, Ordering::Relaxed);
     if !is_nested && resume(frame, address) {
         if is_page_fault {
-            HANDLING_PAGE_FAULT.store(false, Ordering::Relaxed);
+            handling.store(false, Ordering::Relaxed);
         }
         return;
     }
@@ -173,6 +192,27 @@ extern "C" fn handle(frame: &mut Frame) {
         address,
         format_args!("error code {error:#x}, stack {sp:#x}"),
     )
+}
+
+fn interrupted(frame: &mut Frame, vector: u8) {
+    match vector {
+        TIMER => {
+            crate::timer::tick();
+            apic::end_of_interrupt();
+            sched::interrupted(frame, Why::Tick);
+        }
+        TOLD => {
+            apic::end_of_interrupt();
+            sched::interrupted(frame, Why::Told);
+        }
+        SHOOTDOWN => {
+            shootdown::serve_requests();
+            apic::end_of_interrupt();
+        }
+        WISH => sched::interrupted(frame, Why::Wish(frame.rdi, frame.rsi)),
+        _ if vector < FIRST_SWITCHING => timer::interrupt(vector),
+        _ => {}
+    }
 }
 
 /// Asks whether and where to resume, and makes `iretq` go there.
@@ -198,30 +238,46 @@ fn resume(frame: &mut Frame, address: usize) -> bool {
 }
 
 const STACK_BYTES: usize = 32 << 10;
+/// Stacks of a processor: for double faults, for page faults, for switching.
+const STACKS: usize = 3;
 #[repr(align(16))]
 struct Stack(#[expect(dead_code, reason = "used by the processor")] [u8; STACK_BYTES]);
-static mut FAULT_STACKS: [Stack; 2] = [const { Stack([0; STACK_BYTES]) }; 2];
+static mut EXCEPTION_STACKS: [[Stack; STACKS]; MAX_PROCESSORS] =
+    [const { [const { Stack([0; STACK_BYTES]) }; STACKS] }; MAX_PROCESSORS];
 
-static TSS: Once<TaskStateSegment> = Once::new();
-static GDT: Once<GlobalDescriptorTable> = Once::new();
+/// What each processor has for itself.
+struct Tables {
+    task: Once<TaskStateSegment>,
+    global: Once<GlobalDescriptorTable>,
+}
+
+static TABLES: [Tables; MAX_PROCESSORS] =
+    [const { Tables { task: Once::new(), global: Once::new() } }; MAX_PROCESSORS];
 /// One for each [`FaultEntry`].
 static IDTS: [Once<InterruptDescriptorTable>; 4] = [const { Once::new() }; 4];
 
-/// Loads the descriptor tables and the clock.
+/// Loads the descriptor tables, and sets up the clock.
 pub fn init_exceptions() {
-    let tss = TSS.call_once(|| {
+    load_tables(0);
+    timer::init();
+}
+
+/// Loads this processor's descriptor tables. Its GS base is left alone.
+pub(super) fn load_tables(processor: usize) {
+    let tables = &TABLES[processor];
+    let task = tables.task.call_once(|| {
         let mut tss = TaskStateSegment::new();
-        for at in 0..2 {
-            let end = (&raw const FAULT_STACKS).addr() + (at + 1) * STACK_BYTES;
-            tss.interrupt_stack_table[at] = VirtAddr::new(end as u64);
+        let stacks = (&raw const EXCEPTION_STACKS).addr() + processor * STACKS * STACK_BYTES;
+        for at in 0..STACKS {
+            tss.interrupt_stack_table[at] = VirtAddr::new((stacks + (at + 1) * STACK_BYTES) as u64);
         }
         tss
     });
     let mut table = GlobalDescriptorTable::new();
     let code = table.append(Descriptor::kernel_code_segment());
     let data = table.append(Descriptor::kernel_data_segment());
-    let task = table.append(Descriptor::tss_segment(tss));
-    GDT.call_once(|| table).load();
+    let task = table.append(Descriptor::tss_segment(task));
+    tables.global.call_once(|| table).load();
     // SAFETY: the selectors name the segments just made, flat like the boot code's.
     unsafe {
         CS::set_reg(code);
@@ -231,7 +287,6 @@ pub fn init_exceptions() {
         load_tss(task);
     }
     set_fault_entry(FaultEntry::Own);
-    timer::init();
 }
 
 /// Makes page faults enter so.
@@ -272,7 +327,10 @@ fn interrupt_table(entry: FaultEntry) -> InterruptDescriptorTable {
         idt.simd_floating_point.set_handler_addr(stub(19));
         idt.virtualization.set_handler_addr(stub(20));
         for vector in usize::from(FIRST_LINE)..VECTORS {
-            idt[vector as u8].set_handler_addr(stub(vector));
+            let entry = idt[vector as u8].set_handler_addr(stub(vector));
+            if vector >= usize::from(FIRST_SWITCHING) {
+                entry.set_stack_index(2);
+            }
         }
     }
     idt

@@ -73,7 +73,7 @@ fn engine(request: &Request) -> kernref::Result<Engine> {
     #[cfg(feature = "compile")]
     config.compile_memory(heap::compile_memory().region_bytes(heap::SIZE_BYTES / 8 * 5));
     // Some guests are interpreters, which recurse with what they run.
-    config.max_wasm_stack(768 << 10).stack_bounds(Arc::new(embedder::BootStack));
+    config.max_wasm_stack(768 << 10).stack_bounds(Arc::new(embedder::CurrentStack));
     // Small enough for a modest guest to trigger collections.
     config.reference_slots(4096).gc_threshold(Some(64));
     Engine::new(&config)

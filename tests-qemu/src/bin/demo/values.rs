@@ -65,7 +65,9 @@ pub fn parse_all(texts: &[&str], ty: &FuncType) -> Result<Vec<Val>, String> {
             let hint = match *ty {
                 ValType::EXTERNREF => " (null, console, clock, block:BYTES or counter:NAME)",
                 ValType::FUNCREF => " (only null can be passed)",
-                ValType::F32 | ValType::F64 => " (a decimal or hexadecimal number in range, inf or nan)",
+                ValType::F32 | ValType::F64 => {
+                    " (a decimal or hexadecimal number in range, inf or nan)"
+                }
                 ValType::V128 => " (0x and up to 32 hexadecimal digits)",
                 _ => "",
             };

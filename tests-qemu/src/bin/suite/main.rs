@@ -3,8 +3,9 @@
 //!
 //! Prints `case N NAME ... ok` per case. A failing case panics and so ends the
 //! run; the host's runner then reboots with `from=N+1`. `filter=TEXT` skips
-//! cases whose name does not contain the text. With `touch-a-guard` no case
-//! runs: see [`faults::touch_a_guard`].
+//! cases whose name does not contain the text, `skip=N-M,…` those with these
+//! numbers. With `smp=N`, two setups run as threads on so many processors: see
+//! [`threads`]. With `touch-a-guard` no case runs: see [`faults::touch_a_guard`].
 #![no_std]
 #![no_main]
 
@@ -23,13 +24,17 @@ mod protection;
 mod running;
 #[path = "../../../../tests/compile_growth/shapes.rs"]
 mod shapes;
+mod shared;
 mod texts;
+mod threads;
 #[cfg(not(target_feature = "neon"))]
 mod vectors;
 #[path = "../../../../tests/compile_growth/wasm.rs"]
 mod wasm;
 
-use kernref_qemu::{Verdict, embedder, payload, print, println};
+use alloc::string::String;
+use alloc::vec::Vec;
+use kernref_qemu::{Verdict, embedder, payload, print, println, smp};
 use kernref_testsuite::{CASES, Hooks, Setup, cases_about_references, install, slots_needed};
 
 kernref_qemu::entry!(main);
@@ -65,10 +70,15 @@ const KERNEL_CASES: &[KernelCase] = kernel_cases![
     exhaustion::a_full_machine_refuses_to_grow,
     exhaustion::small_allocations_only,
     exhaustion::small_arenas,
-    fault_stub::what_is_not_a_guests_arrives_intact,
 ];
 
-/// Cases in which vector instructions are off: where the kernel's own code has none.
+/// Cases that are about one processor: they change where its faults enter, which
+/// threads that are moved away would leave behind.
+const ONE_PROCESSOR: &[KernelCase] =
+    kernel_cases![fault_stub::what_is_not_a_guests_arrives_intact,];
+
+/// Cases in which one processor's vector instructions are off: where the kernel's
+/// own code has none.
 #[cfg(not(target_feature = "neon"))]
 const VECTOR_CASES: &[KernelCase] = kernel_cases![vectors::off_they_are_reported,];
 #[cfg(target_feature = "neon")]
@@ -86,15 +96,90 @@ const GUARD_CASES: &[KernelCase] = kernel_cases![
     faults::strays_survive_interrupts,
     faults::thousands_of_strays_leak_nothing,
     protection::code_runs_at_another_address,
-    fault_stub::it_ends_guests_and_leaves_the_rest,
 ];
 
-/// Those of one architecture.
+/// Cases about guards and one processor, as [`ONE_PROCESSOR`].
 #[cfg(target_arch = "aarch64")]
-const MORE_GUARD_CASES: &[KernelCase] =
-    kernel_cases![fault_stub::it_shares_the_stack_of_the_fault,];
+const ONE_PROCESSOR_GUARDS: &[KernelCase] = kernel_cases![
+    fault_stub::it_ends_guests_and_leaves_the_rest,
+    fault_stub::it_shares_the_stack_of_the_fault,
+];
 #[cfg(target_arch = "x86_64")]
-const MORE_GUARD_CASES: &[KernelCase] = &[];
+const ONE_PROCESSOR_GUARDS: &[KernelCase] =
+    kernel_cases![fault_stub::it_ends_guests_and_leaves_the_rest,];
+
+/// Cases about several processors.
+const SHARED_CASES: &[KernelCase] = kernel_cases![
+    shared::four_stores_share_objects,
+    shared::modules_come_and_go_everywhere,
+    shared::compiled_here_run_there,
+    shared::guests_keep_their_registers,
+    shared::pages_are_gone_everywhere,
+    shared::ticks_end_endless_loops_everywhere,
+    shared::spinning_threads_let_the_holder_run,
+    shared::threads_wait_for_each_other,
+];
+
+/// A case, its setup, and its number among all.
+pub struct Chosen {
+    number: usize,
+    name: &'static str,
+    run: fn(Setup),
+    setup: Setup,
+    /// It looks at what all share: the heap, the page frames, the timer.
+    alone: bool,
+}
+
+impl Chosen {
+    fn setup_name(&self) -> String {
+        match self.setup.slots {
+            Some(slots) => alloc::format!("{}, {slots} slots", self.setup.name()),
+            None => self.setup.name().into(),
+        }
+    }
+}
+
+/// Setups of the cases on several processors, unless all are asked for: two that
+/// differ in everything.
+const ON_SEVERAL: [Setup; 2] = [Setup::ALL[0], Setup::HARDWARE[1]];
+
+/// All cases on one processor, in order.
+fn on_one() -> Vec<Chosen> {
+    let shared = CASES.iter().map(|case| ((case.name, case.run), false));
+    let kernel = KERNEL_CASES.iter().chain(ONE_PROCESSOR).chain(VECTOR_CASES);
+    let all = shared.chain(kernel.map(|case| (*case, true)));
+    let setups = || Setup::ALL.into_iter().chain(Setup::HARDWARE).chain(Setup::LARGE);
+    let all = all.flat_map(|(case, alone)| setups().map(move |setup| (case, setup, alone)));
+    let guards = GUARD_CASES.iter().chain(ONE_PROCESSOR_GUARDS);
+    let guards = guards.flat_map(|case| Setup::HARDWARE.map(|setup| (*case, setup, true)));
+    let small = small_arenas().map(|(case, setup)| (case, setup, false));
+    numbered(all.chain(guards).chain(small))
+}
+
+/// All cases on several processors, in order.
+fn on_several(setups: &[Setup]) -> Vec<Chosen> {
+    let shared = CASES.iter().map(|case| ((case.name, case.run), false));
+    let kernel = KERNEL_CASES.iter().chain(SHARED_CASES).map(|case| (*case, true));
+    let all = shared.chain(kernel);
+    let all = all.flat_map(|(case, alone)| setups.iter().map(move |s| (case, *s, alone)));
+    let guarded = setups.iter().filter(|setup| setup.hardware_traps);
+    let guards = guarded.flat_map(|setup| GUARD_CASES.iter().map(|case| (*case, *setup, true)));
+    numbered(all.chain(guards))
+}
+
+fn numbered(cases: impl Iterator<Item = (KernelCase, Setup, bool)>) -> Vec<Chosen> {
+    let number = |(number, ((name, run), setup, alone))| Chosen { number, name, run, setup, alone };
+    cases.enumerate().map(number).collect()
+}
+
+/// Whether `number` is in a list like `1,4-7`.
+fn is_in(list: &str, number: usize) -> bool {
+    list.split(',').any(|part| {
+        let (first, last) = part.split_once('-').unwrap_or((part, part));
+        let parsed = (first.parse::<usize>(), last.parse::<usize>());
+        matches!(parsed, (Ok(first), Ok(last)) if (first..=last).contains(&number))
+    })
+}
 
 /// Cases that need few slots, with one setup per arena size.
 fn small_arenas() -> impl Iterator<Item = (KernelCase, Setup)> {
@@ -129,28 +214,23 @@ fn main() -> Verdict {
         faults::touch_a_guard();
         return Verdict::Failure;
     }
-    let shared = CASES.iter().map(|case| (case.name, case.run));
-    let all = shared.chain(KERNEL_CASES.iter().copied()).chain(VECTOR_CASES.iter().copied());
-    let all = all.flat_map(|case| {
-        Setup::ALL
-            .into_iter()
-            .chain(Setup::HARDWARE)
-            .chain(Setup::LARGE)
-            .map(move |setup| (case, setup))
+    let skip = payload.args.iter().find_map(|arg| arg.strip_prefix("skip=")).unwrap_or("");
+    let several = smp::Request::of(&payload.args);
+    let mut cases = match (&several, payload.args.contains(&"every-setup")) {
+        (None, _) => on_one(),
+        (Some(_), false) => on_several(&ON_SEVERAL),
+        (Some(_), true) => on_several(&[&Setup::ALL[..], &Setup::HARDWARE, &Setup::LARGE].concat()),
+    };
+    cases.retain(|case| {
+        case.number >= from && case.name.contains(filter) && !is_in(skip, case.number)
     });
-    let guards = GUARD_CASES.iter().chain(MORE_GUARD_CASES);
-    let guards = guards.flat_map(|case| Setup::HARDWARE.map(|setup| (*case, setup)));
-    let all = all.chain(guards);
+    if let Some(request) = several {
+        threads::run(request, cases);
+    }
     let mut passed = 0_u32;
-    let chosen = all.chain(small_arenas()).enumerate().skip(from);
-    for (number, ((name, run), setup)) in chosen.filter(|(_, ((name, _), _))| name.contains(filter))
-    {
-        print!("case {number} {name} [{}", setup.name());
-        if let Some(slots) = setup.slots {
-            print!(", {slots} slots");
-        }
-        print!("] ... ");
-        run(setup);
+    for case in cases {
+        print!("case {} {} [{}] ... ", case.number, case.name, case.setup_name());
+        (case.run)(case.setup);
         embedder::forget_engines();
         println!("ok");
         passed += 1;

@@ -99,7 +99,7 @@ pub fn recursion_ends_before_the_stack_does(setup: Setup) {
     let (memory, code) = embedder::providers();
     let mut config = Config::new();
     config.memory_source(memory).code_memory(code).deferral_policy(setup.policy);
-    config.stack_bounds(Arc::new(embedder::BootStack));
+    config.stack_bounds(Arc::new(embedder::CurrentStack));
     let engine = embedder::engine(&config).expect("an engine");
     let mut linker = Linker::<()>::new(&engine);
     linker.func_wrap("h", "look", |_: Option<Rooted>| 1).expect("a new name");
@@ -107,7 +107,7 @@ pub fn recursion_ends_before_the_stack_does(setup: Setup) {
     let instance = linker.instantiate(&mut store, &module(&engine, NEST)).expect("an instance");
     let nest =
         instance.get_typed_func::<(i32, Option<ExternRef>), i32>(&mut store, "nest").expect("nest");
-    let stack = kernref_qemu::boot_stack();
+    let stack = embedder::current_stack();
     // What nobody has used so far.
     let end = stack.start + STACK_RESERVE_BYTES;
     let below = unused(stack.start..end);

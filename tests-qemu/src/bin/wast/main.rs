@@ -2,16 +2,20 @@
 //! each in its own store, and prints what `report` in `wast-script` describes.
 //!
 //! Arguments: `first=N` (the number of the first file), `policy=NAME`, `zeal=1`,
-//! `hardware-traps=1`, `as-if-large=1`, `artifacts=1`, `guards-off=1`.
+//! `hardware-traps=1`, `as-if-large=1`, `artifacts=1`, `guards-off=1`. With `smp=N`,
+//! `tick-us=N`, `random=SEED` threads on several processors run the files: see
+//! [`threads`].
 #![no_std]
 #![no_main]
 
 extern crate alloc;
 
+mod threads;
+
 use core::fmt;
 use core::num::NonZeroU32;
 use kernref::{DeferralPolicy, Engine, Module};
-use kernref_qemu::{Verdict, embedder, payload, print, println};
+use kernref_qemu::{Verdict, embedder, payload, print, println, smp};
 use kernref_wast_script::{Options, report};
 
 kernref_qemu::entry!(main);
@@ -44,6 +48,7 @@ fn request(args: &[&str]) -> Option<(Options, usize)> {
             ("policy", "clone-on-read") => _ = config.deferral_policy(DeferralPolicy::CloneOnRead),
             ("hardware-traps", "1") => _ = config.hardware_traps(true),
             ("as-if-large", "1") => _ = config.compile_as_if_large(true),
+            ("smp" | "tick-us" | "random", _) => {}
             ("artifacts", "1") => options.module = through_an_artifact,
             ("guards-off", "1") => _ = config.speculation_guards(false),
             ("zeal", "1") => _ = config.gc_zeal(Some(NonZeroU32::MIN)),
@@ -59,6 +64,13 @@ fn main() -> Verdict {
         println!("unknown request {:?}", payload.args);
         return Verdict::Refused;
     };
+    if let Some(request) = smp::Request::of(&payload.args) {
+        // Made anew where there are threads: what a compilation gets there differs.
+        let args = payload.args.clone();
+        threads::run(request, payload.files, first, move || {
+            crate::request(&args).map(|(options, _)| options)
+        });
+    }
     for (at, (name, bytes)) in payload.files.iter().enumerate() {
         if report(&mut Console, first + at, name, bytes, &options).is_err() {
             return Verdict::Failure;

@@ -1,0 +1,3 @@
+//! The library's own errors.
+
+pub use kernref::{Error, Misuse, Result};
