@@ -40,9 +40,9 @@ pub use artifact::{
 #[cfg(feature = "compile")]
 pub use compile::{CompilePhase, CompileProgress, OptLevel, WasmFeatures};
 #[cfg(feature = "compile")]
-pub use engine::{Compilation, CompileMemory, InterruptHandle};
+pub use engine::{Compilation, CompileMemory};
 pub use engine::{
-    Config, Engine, ExportType, ImportType, Module, ResourceLimiter, StoreLimits,
+    Config, Engine, ExportType, ImportType, InterruptHandle, Module, ResourceLimiter, StoreLimits,
     StoreLimitsBuilder,
 };
 pub use error::{
@@ -57,8 +57,9 @@ pub use runtime::{
     WasmBacktrace, WasmParams, WasmResults,
 };
 
-/// What a kernel's fault handler and its source of guarded memories need; see
-/// [`Engine::handle_fault`] and [`Config::hardware_traps`].
+/// What a kernel's handlers of faults and interrupts and its source of guarded
+/// memories need; see [`Engine::handle_fault`], [`Engine::handle_interrupt`] and
+/// [`Config::hardware_traps`].
 pub mod fault {
     pub use crate::abi::{FaultRegisters, MEMORY32_GUARDED_BYTES};
 }

@@ -100,8 +100,8 @@ builtins! {
     FuelExhausted, fuel_exhausted, (), true;
     /// Zeal: a safepoint at which the store may want to collect.
     ZealSafepoint, zeal_safepoint, (), true;
-    /// As [`Builtin::CopyBytes`], in pieces, with a check of the epoch after each.
+    /// As [`Builtin::CopyBytes`], in pieces, with a look at whether to go on after each.
     CopyPieces, copy_pieces, (dst: I64, src: I64, len: I64), true;
-    /// As [`Builtin::FillBytes`], in pieces, with a check of the epoch after each.
+    /// As [`Builtin::FillBytes`], in pieces, with a look at whether to go on after each.
     FillPieces, fill_pieces, (dst: I64, value: I32, len: I64), true;
 }

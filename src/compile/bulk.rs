@@ -2,8 +2,8 @@
 //! place. The rest goes through stubs, at most one per module for each pair of
 //! memories: they check bounds and call the runtime only to move the bytes,
 //! which neither traps nor looks at the store. With fuel, they take what the
-//! length costs first; with epochs, long ranges go piece by piece, and the epoch
-//! is checked after each piece and afterwards.
+//! length costs first. Long ranges go piece by piece, through a builtin that can
+//! end them after each. With epochs, the epoch is checked afterwards.
 
 use super::code_key::{Bulk, CodeKey};
 use super::memory_access::Address;
@@ -132,14 +132,11 @@ pub(super) fn body(t: &mut Translator<'_, '_>, bulk: Bulk) {
         }
     };
     t.pay_for_bytes(len);
-    if !t.env.settings.epoch_interruption {
-        call_directly(t, at_once, args);
-        return;
-    }
     let (short, long, done) =
         (t.builder.create_block(), t.builder.create_block(), t.builder.create_block());
     let is_long =
         t.builder.ins().icmp_imm_u(IntCC::UnsignedGreaterThan, len, BULK_PIECE_BYTES as i64);
+    t.builder.set_cold_block(long);
     t.builder.ins().brif(is_long, long, &[], short, &[]);
     t.builder.switch_to_block(long);
     t.call_builtin(in_pieces, &args);

@@ -9,7 +9,7 @@
 use super::code_ranges::CodeRanges;
 use crate::error::Result;
 
-/// The code of all engines with hardware traps. Never dropped.
+/// The code of all engines. Never dropped.
 pub(crate) static CODE_RANGES: CodeRanges = CodeRanges::new();
 
 #[cfg(not(target_os = "linux"))]

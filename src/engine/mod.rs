@@ -1,25 +1,26 @@
 //! What the stores of one configuration share: the configuration itself, the
-//! providers of memory, published modules, and where code lies that may fault.
+//! providers of memory, published modules, and where their code lies.
 //!
 //! Knows no store and nothing of what is in one: no context, no instance, no
 //! data type. Usable from any thread; what can change is atomic or behind a
 //! spin lock that is held only for a look at a table.
 //!
 //! Invariants: a type number means one type for as long as anyone counts it
-//! (`registry`). Code is known to the fault handler before it runs, and
-//! forgotten before its memory is freed (`known_code`). The handler never waits
-//! and allocates nothing (`fault`, `code_ranges`; F1).
+//! (`registry`). Code is known to the handlers of faults and interrupts before it
+//! runs, and forgotten before its memory is freed (`known_code`). The handlers never
+//! wait and allocate nothing (`fault`, `code_ranges`; F1).
 //!
 //! | file | owns |
 //! |---|---|
 //! | `config`, `compile_config` | the embedder's choices; those of the compiler |
-//! | `compilation`, `interrupt` | compiling with an end from outside |
+//! | `compilation` | compiling with an end from outside |
+//! | `interrupt` | the handle that asks for such an end, of a compilation or a guest |
 //! | `compile_memory` | a stack and a region for each compilation |
 //! | `handle` | [`Engine`]: the state that is shared |
 //! | `registry` | one number for each function type |
 //! | `module/mod`, `module/declared` | published code and its description; what it imports and exports |
-//! | `fault`, `host_faults` | telling guests' faults from others; a host's signal handler |
-//! | `code_ranges`, `known_code` | where code lies that may fault; keeping published code listed there |
+//! | `fault`, `host_faults` | stopping guests at faults and interrupts; a host's signal handler |
+//! | `code_ranges`, `known_code` | where published code lies; keeping it listed there |
 //! | `limits`, `limiter` | the fixed limits; the embedder's say before a guest grows |
 //! | `shared` | a reference-counted box whose creation can fail |
 //! | `index_table`, `bits` | finding things by hash; small sets of numbers |
@@ -44,7 +45,7 @@ mod handle;
 #[expect(unsafe_code, reason = "a signal handler")]
 mod host_faults;
 pub(crate) mod index_table;
-#[cfg(feature = "compile")]
+#[expect(unsafe_code, reason = "a word inside what is shared")]
 mod interrupt;
 mod known_code;
 mod limiter;
@@ -60,7 +61,6 @@ pub use compilation::Compilation;
 pub use compile_memory::CompileMemory;
 pub use config::Config;
 pub use handle::Engine;
-#[cfg(feature = "compile")]
 pub use interrupt::InterruptHandle;
 pub use limiter::{ResourceLimiter, StoreLimits, StoreLimitsBuilder};
 pub use module::{ExportType, ImportType, Module};

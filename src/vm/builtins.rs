@@ -10,6 +10,7 @@ use super::bulk_builtins::{
     table_fill, table_grow, table_init,
 };
 use super::catch::catch;
+use super::interrupts::is_interrupted;
 use super::layout::StoreFunctions;
 use super::segments;
 use super::store::{StoreOpaque, StorePtr};
@@ -18,7 +19,7 @@ use crate::error::{Error, Result};
 
 /// All functions that a store's context names.
 pub(crate) const FUNCTIONS: StoreFunctions =
-    StoreFunctions { builtins: &BUILTINS, memory_fault, check_failed, guards };
+    StoreFunctions { builtins: &BUILTINS, stopped, check_failed, guards };
 
 /// The functions, for every store.
 static BUILTINS: VmBuiltins = VmBuiltins {
@@ -74,21 +75,27 @@ pub(super) unsafe fn trapping(
 ) -> i64 {
     // SAFETY: passed on to the caller.
     let (store, instance) = unsafe { caller(context) };
-    match catch(store, || body(store, instance)) {
-        Ok(result) => result,
-        // SAFETY: the body is over, and with it its references (V3).
+    let outcome = catch(store, || body(store, instance));
+    // SAFETY: the body is over, and with it its references (V3).
+    match outcome {
+        Ok(result) if unsafe { !is_interrupted((*context).store) } => result,
+        Ok(_) => encoded(unsafe { store.get() }.interrupted()),
         Err(error) => failure(unsafe { store.get() }, error),
     }
 }
 
-/// Records an error and encodes it: below −1, so that it cannot be taken for a
-/// result.
+/// Records an error and encodes it.
 #[cold]
 fn failure(store: &mut StoreOpaque, error: Error) -> i64 {
     // Wasm itself fails here: no trap of a nested activation is passing
     // through.
     store.trap_passes = false;
-    -(store.record_failure(error) as i64) - 1
+    encoded(store.record_failure(error))
+}
+
+/// A trap as a builtin's result: below −1, so that it cannot be taken for another.
+fn encoded(trap: Trap) -> i64 {
+    -(trap as i64) - 1
 }
 
 unsafe extern "C" fn data_drop(context: *mut VmContext, segment: u32) -> i64 {
@@ -144,22 +151,29 @@ unsafe extern "C" fn zeal_safepoint(context: *mut VmContext) -> i64 {
     }
 }
 
-/// See [`VmStoreContext::memory_fault`].
+/// See [`VmStoreContext::stopped`].
 ///
 /// # Safety
 /// `vm` is the context of a live store to which no reference is in use, and its
 /// exit record is set.
-unsafe extern "C" fn memory_fault(vm: *mut VmStoreContext) -> u64 {
+unsafe extern "C" fn stopped(vm: *mut VmStoreContext) -> u64 {
     // SAFETY: by this function's contract; the reference ends with the call (V3).
-    let store = unsafe { StorePtr::from_vm(vm).get() };
+    let (store, reason) = unsafe { (StorePtr::from_vm(vm).get(), (*vm).stopped_by) };
     store.trap_passes = false;
-    store.record_failure(Trap::MemoryOutOfBounds.into()) as u64
+    match Trap::from_code(reason) {
+        Some(Trap::Interrupt) => {
+            store.cut_short();
+            store.interrupted() as u64
+        }
+        Some(trap) => store.record_failure(trap.into()) as u64,
+        None => store.record_failure(Error::Bug("stopped for an unknown reason")) as u64,
+    }
 }
 
 /// See [`VmStoreContext::check_failed`].
 ///
 /// # Safety
-/// As for [`memory_fault`].
+/// As for [`stopped`].
 unsafe extern "C" fn check_failed(vm: *mut VmStoreContext) -> u64 {
     // SAFETY: by this function's contract; the reference ends with the call (V3).
     let (store, exit_pc) = unsafe { (StorePtr::from_vm(vm).get(), (*vm).exit_pc) };

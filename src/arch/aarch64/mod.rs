@@ -5,6 +5,7 @@ mod entry;
 mod fault;
 mod features;
 mod frame;
+mod interrupt;
 #[cfg(all(feature = "std", target_os = "linux"))]
 mod signal;
 #[cfg(feature = "compile")]
@@ -23,8 +24,9 @@ pub use fault::WHOLE_STORE_BYTES;
 pub use fault::{resume_fault, tell_entry};
 pub use features::{FEATURE_NAMES, TARGET_TRIPLE, cpu_features, missing_required_features};
 pub use frame::{FRAME_ALIGN, RETURN_ADDRESS_OFFSET, stack_pointer, strip_return_address};
+pub use interrupt::settled_frame;
 #[cfg(all(feature = "std", target_os = "linux"))]
 pub use signal::{set_signal_registers, signal_registers};
 #[cfg(feature = "compile")]
 pub use stack_switch::{call_on_stack, leave_stack};
-pub use sync::synchronize_code;
+pub use sync::{synchronize_code, synchronize_fetch};

@@ -9,3 +9,7 @@
 pub unsafe fn synchronize_code(_base: *const u8, _len: usize) {
     core::sync::atomic::fence(core::sync::atomic::Ordering::SeqCst);
 }
+
+/// See [`crate::arch::synchronize_fetch`]: code at an address that this processor
+/// has not executed from since it was mapped needs nothing.
+pub fn synchronize_fetch() {}
