@@ -51,7 +51,7 @@ pub use error::{
 };
 pub use gc::{ExternRef, GcStats, StepProgress};
 pub use runtime::{
-    AsContext, AsContextMut, Caller, Extern, FrameInfo, FromWasm, Func, Global, HostArg,
+    AsContext, AsContextMut, Caller, DroppingStore, Extern, FrameInfo, FromWasm, Func, Global, HostArg,
     HostReturn, Instance, InstanceExports, InstancePre, IntoFunc, Linker, Memory, OwnedRooted,
     Rooted, Store, StoreContext, StoreContextMut, Table, ToWasm, TypedFunc, UpdateDeadline, Val,
     WasmBacktrace, WasmParams, WasmResults,

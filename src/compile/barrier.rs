@@ -48,9 +48,14 @@ impl Translator<'_, '_> {
         self.builder.seal_block(enter);
         let store = self.store_context();
         let next = self.load_context(POINTER, store, field!(VmStoreContext, table_next));
-        self.builder.ins().store(slots, reference, next, 0);
         let flags = self.builder.ins().bor_imm_u(flags, i64::from(SlotFlags::IN_TABLE.bits()));
-        self.builder.ins().store(slots, flags, slot, field!(Slot, flags));
+        if self.env.settings.wrong_barriers {
+            self.builder.ins().store(slots, flags, slot, field!(Slot, flags));
+        }
+        self.builder.ins().store(slots, reference, next, 0);
+        if !self.env.settings.wrong_barriers {
+            self.builder.ins().store(slots, flags, slot, field!(Slot, flags));
+        }
         let next = self.builder.ins().iadd_imm_u(next, 4);
         self.builder.ins().store(context, next, store, field!(VmStoreContext, table_next));
         let threshold = self.load_context(POINTER, store, field!(VmStoreContext, table_threshold));
@@ -77,11 +82,16 @@ impl Translator<'_, '_> {
     ) {
         let slots = trusted(self.regions.slots);
         let old = self.builder.ins().load(types::I32, place_flags, base, offset);
+        if self.env.settings.wrong_barriers {
+            self.builder.ins().store(place_flags, reference, base, offset);
+        }
         let new_slot = self.slot_address(reference);
         let count = self.builder.ins().load(types::I32, slots, new_slot, field!(Slot, count));
         let count = self.builder.ins().iadd_imm_u(count, 1);
         self.builder.ins().store(slots, count, new_slot, field!(Slot, count));
-        self.builder.ins().store(place_flags, reference, base, offset);
+        if !self.env.settings.wrong_barriers {
+            self.builder.ins().store(place_flags, reference, base, offset);
+        }
 
         let old_slot = self.slot_address(old);
         let count = self.builder.ins().load(types::I32, slots, old_slot, field!(Slot, count));

@@ -18,6 +18,7 @@
 //! |---|---|
 //! | `store/mod` | [`Store`]: the owner of a guest, and the embedder's data |
 //! | `store/context` | borrows of a store, and the traits through which functions take one |
+//! | `store/dropping` | a store that is dropped in steps |
 //! | `store/inner`, `store/hooks` | what its one pointer points to; the embedder's limiter and epoch callback |
 //! | `func`, `func_calls` | the handle to a function; calling it |
 //! | `memory`, `table`, `global`, `instance` | the other handles, and what they do |
@@ -76,6 +77,8 @@ pub use into_func::{HostReturn, IntoFunc};
 pub use linker::Linker;
 pub use memory::Memory;
 pub use rooted::{OwnedRooted, Rooted};
-pub use store::{AsContext, AsContextMut, Store, StoreContext, StoreContextMut, UpdateDeadline};
+pub use store::{
+    AsContext, AsContextMut, DroppingStore, Store, StoreContext, StoreContextMut, UpdateDeadline,
+};
 pub use table::Table;
 pub use value::Val;

@@ -37,6 +37,7 @@
 //! | `instantiate`, `initial_contents` | making an instance of resolved imports |
 //! | `call`, `catch` | into generated code and back; panics on the way |
 //! | `interrupts` | ending what runs because someone has asked for it |
+//! | `dropping` | dropping a store in steps |
 //! | `recount` | making counts exact again after a barrier was cut |
 //! | `builtins`, `bulk_builtins` | what generated code and the fault handler call |
 
@@ -60,6 +61,8 @@ pub(crate) mod const_expr;
 #[expect(unsafe_code, reason = "contexts are raw memory")]
 mod context;
 mod counted_places;
+#[expect(unsafe_code, reason = "drops host functions in place")]
+mod dropping;
 #[expect(unsafe_code, reason = "writes to func refs")]
 mod exit_stubs;
 mod failure;

@@ -13,6 +13,8 @@
 //! in progress without any reference being invalidated.
 
 mod context;
+#[forbid(unsafe_code)]
+mod dropping;
 mod hooks;
 #[forbid(unsafe_code)]
 mod inner;
@@ -31,6 +33,7 @@ use core::ptr::NonNull;
 use inner::StoreInner;
 use std_alloc::{boxed::Box, vec::Vec};
 
+pub use dropping::DroppingStore;
 pub use inner::UpdateDeadline;
 
 /// Holds instances and everything they consist of, and `T`, which is yours.
