@@ -39,6 +39,8 @@ pub use artifact::{
 };
 #[cfg(feature = "compile")]
 pub use compile::{CompilePhase, CompileProgress, OptLevel, WasmFeatures};
+#[cfg(all(feature = "std", target_os = "linux"))]
+pub use engine::Watchdog;
 #[cfg(feature = "compile")]
 pub use engine::{Compilation, CompileMemory};
 pub use engine::{
@@ -51,10 +53,10 @@ pub use error::{
 };
 pub use gc::{ExternRef, GcStats, StepProgress};
 pub use runtime::{
-    AsContext, AsContextMut, Caller, DroppingStore, Extern, FrameInfo, FromWasm, Func, Global, HostArg,
-    HostReturn, Instance, InstanceExports, InstancePre, IntoFunc, Linker, Memory, OwnedRooted,
-    Rooted, Store, StoreContext, StoreContextMut, Table, ToWasm, TypedFunc, UpdateDeadline, Val,
-    WasmBacktrace, WasmParams, WasmResults,
+    AsContext, AsContextMut, Caller, DroppingStore, Extern, FrameInfo, FromWasm, Func, Global,
+    HostArg, HostReturn, Instance, InstanceExports, InstancePre, IntoFunc, Linker, Memory,
+    OwnedRooted, Rooted, Store, StoreContext, StoreContextMut, Table, ToWasm, TypedFunc,
+    UpdateDeadline, Val, WasmBacktrace, WasmParams, WasmResults,
 };
 
 /// What a kernel's handlers of faults and interrupts and its source of guarded

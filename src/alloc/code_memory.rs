@@ -38,6 +38,7 @@ impl PublishedCode {
         unsafe { published.source.publish(region)? };
         // SAFETY: the code is in place and mapped.
         unsafe { crate::arch::synchronize_code(base.cast_const(), code.len()) };
+        published.source.published(region);
         published.base = base.expose_provenance();
         Ok(published)
     }

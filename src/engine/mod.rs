@@ -19,7 +19,8 @@
 //! | `handle` | [`Engine`]: the state that is shared |
 //! | `registry` | one number for each function type |
 //! | `module/mod`, `module/declared` | published code and its description; what it imports and exports |
-//! | `fault`, `host_faults` | stopping guests at faults and interrupts; a host's signal handler |
+//! | `fault` | stopping guests at faults and interrupts |
+//! | `host_faults`, `watchdog`, `host_signals` | a host's handlers of faults; of the signals that end guests; installing them |
 //! | `code_ranges`, `known_code` | where published code lies; keeping it listed there |
 //! | `limits`, `limiter` | the fixed limits; the embedder's say before a guest grows |
 //! | `shared` | a reference-counted box whose creation can fail |
@@ -44,6 +45,9 @@ mod handle;
 #[cfg(feature = "std")]
 #[expect(unsafe_code, reason = "a signal handler")]
 mod host_faults;
+#[cfg(all(feature = "std", target_os = "linux"))]
+#[expect(unsafe_code, reason = "calls of the system")]
+mod host_signals;
 pub(crate) mod index_table;
 #[expect(unsafe_code, reason = "a word inside what is shared")]
 mod interrupt;
@@ -54,6 +58,9 @@ mod module;
 mod registry;
 #[expect(unsafe_code, reason = "counts by hand")]
 pub(crate) mod shared;
+#[cfg(all(feature = "std", target_os = "linux"))]
+#[expect(unsafe_code, reason = "a signal handler")]
+mod watchdog;
 
 #[cfg(feature = "compile")]
 pub use compilation::Compilation;
@@ -64,3 +71,7 @@ pub use handle::Engine;
 pub use interrupt::InterruptHandle;
 pub use limiter::{ResourceLimiter, StoreLimits, StoreLimitsBuilder};
 pub use module::{ExportType, ImportType, Module};
+#[cfg(all(feature = "std", target_os = "linux"))]
+pub use watchdog::Watchdog;
+#[cfg(all(feature = "std", target_os = "linux"))]
+pub(crate) use watchdog::Watched;

@@ -33,6 +33,7 @@
 //! | `linker`, `definitions` | definitions by name |
 //! | `instance_pre` | a module with its imports resolved |
 //! | `backtrace` | the frames of the last trap |
+//! | `watchdog` | a store with a limit of time, on a host |
 
 mod backtrace;
 mod caller;
@@ -63,6 +64,8 @@ mod rooted;
 mod store;
 mod table;
 mod value;
+#[cfg(all(feature = "std", target_os = "linux"))]
+mod watchdog;
 
 pub use backtrace::{FrameInfo, WasmBacktrace};
 pub use caller::Caller;

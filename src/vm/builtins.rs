@@ -51,17 +51,21 @@ unsafe fn caller(context: *mut VmContext) -> (StorePtr, u32) {
     unsafe { (StorePtr::from_vm((*context).store), (*context).instance) }
 }
 
-/// Runs the body of a builtin that neither traps nor reaches embedder code.
+/// Runs the body of a builtin that does not fail and does not reach embedder code.
+/// It traps only if someone has asked for the end.
 ///
 /// # Safety
 /// As for [`caller`]; no reference to the store is in use.
-unsafe fn never_trapping(context: *mut VmContext, body: impl FnOnce(&mut StoreOpaque, u32)) -> i64 {
+unsafe fn never_failing(context: *mut VmContext, body: impl FnOnce(&mut StoreOpaque, u32)) -> i64 {
     // SAFETY: passed on to the caller.
     unsafe {
         let (store, instance) = caller(context);
         body(store.get(), instance);
+        match is_interrupted((*context).store) {
+            false => 0,
+            true => encoded(store.get().interrupted()),
+        }
     }
-    0
 }
 
 /// Runs the body of a builtin that may trap, and may reach embedder code: a
@@ -101,7 +105,7 @@ fn encoded(trap: Trap) -> i64 {
 unsafe extern "C" fn data_drop(context: *mut VmContext, segment: u32) -> i64 {
     // SAFETY: by the contract of `VmBuiltins` (V3, V5).
     unsafe {
-        never_trapping(context, |store, instance| {
+        never_failing(context, |store, instance| {
             segments::data_drop(store, instance, DataIndex(segment));
         })
     }
@@ -110,7 +114,7 @@ unsafe extern "C" fn data_drop(context: *mut VmContext, segment: u32) -> i64 {
 unsafe extern "C" fn elem_drop(context: *mut VmContext, segment: u32) -> i64 {
     // SAFETY: by the contract of `VmBuiltins` (V3, V5).
     unsafe {
-        never_trapping(context, |store, instance| {
+        never_failing(context, |store, instance| {
             segments::elem_drop(store, instance, ElemIndex(segment));
         })
     }
@@ -124,7 +128,7 @@ unsafe extern "C" fn read_barrier_slow(context: *mut VmContext) -> i64 {
 
 unsafe extern "C" fn write_barrier_zero(context: *mut VmContext, slot: u32) -> i64 {
     // SAFETY: by the contract of `VmBuiltins` (V3, V5).
-    unsafe { never_trapping(context, |store, _| store.heap.decremented_to_zero(slot)) }
+    unsafe { never_failing(context, |store, _| store.heap.decremented_to_zero(slot)) }
 }
 
 unsafe extern "C" fn epoch_reached(context: *mut VmContext) -> i64 {
@@ -180,6 +184,8 @@ unsafe extern "C" fn check_failed(vm: *mut VmStoreContext) -> u64 {
     store.trap_passes = false;
     let site = store.code.lookup(exit_pc).and_then(|(module, offset)| module.site(offset));
     let error = match site.and_then(|site| site.trap) {
+        // What moved bytes was told so.
+        Some(Trap::Interrupt) => return store.interrupted() as u64,
         Some(trap) => trap.into(),
         None => Error::Bug("a check failed that is in no table"),
     };

@@ -25,6 +25,7 @@ const TEXT: &str = r#"(module
     (import "h" "nest" (func $nest (param externref externref) (result externref)))
     (import "h" "fails" (func $fails (param i32)))
     (import "h" "refuse" (func $refuse))
+    (import "h" "step" (func $step))
     (import "h" "kept" (global $kept externref))
     (import "h" "shared" (global $shared (mut externref)))
     (type $unary (func (param externref) (result externref)))
@@ -59,8 +60,9 @@ const TEXT: &str = r#"(module
         (global.set $b (local.get 1))
         (table.set $u (i32.const 1) (call $make))
         (call $use (table.get $u (i32.const 0)))
-        ;; The caller's frame still holds it.
+        ;; Callers' frames still hold them.
         (table.set $u (i32.const 0) (ref.null extern))
+        (table.set $u (i32.const 3) (ref.null extern))
         (call $use (local.get 0))
         (call_indirect $f (type $unary) (local.get 1) (i32.const 2)))
 
@@ -78,7 +80,8 @@ const TEXT: &str = r#"(module
             (else (drop (call_indirect $f (type $unary) (ref.null extern) (local.get 0))))))
 
     (func (export "run") (param externref externref) (result externref)
-        (local $x externref) (local $y externref) (local $i i32)
+        (local $x externref) (local $y externref) (local $z externref)
+        (local $i i32)
         (table.set $t (i32.const 0) (local.get 0))
         (table.set $t (i32.const 1) (local.get 0))
         (global.set $a (local.get 1))
@@ -117,8 +120,14 @@ const TEXT: &str = r#"(module
             (local.set $i (i32.add (local.get $i) (i32.const 1)))
             (br_if $again (i32.lt_u (local.get $i) (i32.const 5))))
 
+        ;; A reference that is read when a collection has begun, and then overwritten.
+        (table.set $u (i32.const 3) (call $make))
+        (global.set $shared (call $make))
+        (call $step)
+        (local.set $z (table.get $u (i32.const 3)))
         (table.set $t (i32.const 5) (call $nest (local.get $x) (call $make)))
         (call $use (local.get $x))
+        (call $use (local.get $z))
         (local.set $i (i32.const 0))
         (loop $each
             (call $fails (local.get $i))
@@ -206,6 +215,7 @@ fn nest(
     let inner = inner.typed::<(Rooted, ExternRef), Option<ExternRef>>(&caller)?;
     let outcome = inner.call(&mut caller, (first, second.clone()));
     take_back(&mut caller, outcome);
+    while !caller.as_context_mut().gc_step(2)?.finished {}
     caller.gc()?;
     number(first.get(&caller)?);
     Ok(second)
@@ -250,6 +260,8 @@ fn linker(store: &mut Store<Objects>) -> (Linker<Objects>, [Global; 2]) {
     };
     linker.func_wrap("h", "use", read).unwrap();
     linker.func_wrap("h", "nest", nest).unwrap();
+    let step = |mut caller: Caller<'_, Objects>| caller.as_context_mut().gc_step(1).map(|_| ());
+    linker.func_wrap("h", "step", step).unwrap();
     linker.func_wrap("h", "fails", fails).unwrap();
     let refuse = || -> kernref::Result<()> { Err(Error::host(Refused)) };
     linker.func_wrap("h", "refuse", refuse).unwrap();
@@ -271,6 +283,16 @@ pub enum Barriers {
     Right,
     /// So that what they write is in the wrong order.
     Wrong,
+}
+
+/// How often the guest's store collects.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Collections {
+    /// Whenever a few references have come in.
+    Many,
+    /// When the host says so: one that has begun may still be under way when a
+    /// guest is ended.
+    Few,
 }
 
 /// What happens after an end, before everything is looked at.
@@ -308,9 +330,9 @@ pub struct Guest {
 
 impl Guest {
     /// A guest in a store of its own.
-    pub fn new(setup: Setup, barriers: Barriers) -> Self {
+    pub fn new(setup: Setup, barriers: Barriers, collections: Collections) -> Self {
         let mut config = Setup { slots: Some(40), ..setup }.config();
-        config.gc_threshold(Some(5));
+        config.gc_threshold((collections == Collections::Many).then_some(5));
         let engine = support::engine(&config).unwrap();
         let wasm = support::assemble(TEXT);
         let module = match barriers {
@@ -428,7 +450,18 @@ impl Guest {
         }
         match afterwards {
             Afterwards::Collect => self.store.gc().unwrap(),
-            Afterwards::Steps => while !self.store.gc_step(3).unwrap().finished {},
+            Afterwards::Steps => {
+                // The host may do whatever it likes in between.
+                let table = self.instance.get_table(&mut self.store, "u").unwrap();
+                for at in 0..4 {
+                    for _ in 0..5 * at {
+                        self.store.gc_step(3).unwrap();
+                    }
+                    let object = Val::ExternRef(Some(self.objects.make().unwrap()));
+                    table.set(&mut self.store, at, object).unwrap();
+                }
+                while !self.store.gc_step(3).unwrap().finished {}
+            }
             Afterwards::Call => {
                 assert!(!self.run());
                 self.store.gc().unwrap();

@@ -20,7 +20,9 @@ mod stepped {
     use kernref::__internals::{set_signal_registers, signal_registers};
     use kernref::fault::FaultRegisters;
     use kernref::{Engine, InterruptHandle};
-    use kernref_testsuite::ending::{ACTIVATIONS, Afterwards, Barriers, Guest, RETURNS};
+    use kernref_testsuite::ending::{
+        ACTIVATIONS, Afterwards, Barriers, Collections, Guest, RETURNS,
+    };
     use kernref_testsuite::{Hooks, Setup, install};
     use libc::{c_int, c_void, siginfo_t};
     use libtest_mimic::{Arguments, Failed, Trial};
@@ -35,20 +37,42 @@ mod stepped {
     /// Seconds after which a child is taken to hang.
     const CHILD_SECONDS: u32 = 30;
 
-    /// Setups, and whether their barriers are right.
-    fn tests() -> Vec<(Setup, Barriers)> {
-        let plain = [Setup::ALL[0], Setup::ALL[2]];
-        let right = plain.into_iter().chain(Setup::HARDWARE).chain(Setup::LARGE);
-        let right = right.map(|setup| (Setup { zeal: false, ..setup }, Barriers::Right));
-        right.chain(plain.map(|setup| (setup, Barriers::Wrong))).collect()
+    #[derive(Clone, Copy)]
+    struct Test {
+        setup: Setup,
+        barriers: Barriers,
+        collections: Collections,
+        /// The program is ended at every instruction whose number is a multiple of this.
+        every: usize,
     }
 
-    /// The program is ended at every instruction whose number is a multiple of this,
-    /// but for the plain setups with right barriers: at every one.
-    fn every(setup: Setup, barriers: Barriers) -> usize {
-        let is_plain = !setup.hardware_traps && !setup.as_if_large;
-        let all = is_plain && barriers == Barriers::Right;
-        if all || std::env::var_os("KERNREF_END_EVERYWHERE").is_some() { 1 } else { 3 }
+    fn tests() -> Vec<Test> {
+        let everywhere = std::env::var_os("KERNREF_END_EVERYWHERE").is_some();
+        let of = |setup, barriers, collections, every: usize| {
+            let setup = Setup { zeal: false, ..setup };
+            Test { setup, barriers, collections, every: if everywhere { 1 } else { every } }
+        };
+        let plain = [Setup::ALL[0], Setup::ALL[2]];
+        let (right, wrong) = (Barriers::Right, Barriers::Wrong);
+        let mut tests = Vec::new();
+        tests.extend(plain.map(|setup| of(setup, right, Collections::Many, 1)));
+        tests.extend(plain.map(|setup| of(setup, right, Collections::Few, 1)));
+        for setup in Setup::HARDWARE.into_iter().chain(Setup::LARGE) {
+            tests.push(of(setup, right, Collections::Few, 7));
+        }
+        tests.extend(plain.map(|setup| of(setup, wrong, Collections::Many, 3)));
+        tests
+    }
+
+    impl Test {
+        fn guest(self) -> Guest {
+            Guest::new(self.setup, self.barriers, self.collections)
+        }
+
+        fn name(self) -> String {
+            let Self { setup, barriers, collections, .. } = self;
+            format!("{barriers:?} barriers, {collections:?} collections [{}]", setup.name())
+        }
     }
 
     pub fn main() {
@@ -56,11 +80,10 @@ mod stepped {
         if let [_, step, number] = &*arguments
             && step == STEP
         {
-            let (setup, barriers) = tests()[number.parse::<usize>().unwrap()];
-            return step_through(setup, barriers);
+            return step_through(tests()[number.parse::<usize>().unwrap()]);
         }
-        let trials = tests().into_iter().enumerate().map(|(at, (setup, barriers))| {
-            Trial::test(format!("{barriers:?} barriers [{}]", setup.name()), move || {
+        let trials = tests().into_iter().enumerate().map(|(at, test)| {
+            Trial::test(test.name(), move || {
                 let program = std::env::current_exe()?;
                 let output = Command::new(program).args([STEP, &at.to_string()]).output()?;
                 let told = String::from_utf8_lossy(&output.stdout).into_owned();
@@ -101,8 +124,7 @@ mod stepped {
     }
 
     impl Place {
-        const ALL: [Self; 4] =
-            [Self::ShimPush, Self::ShimFrame, Self::ShimReturn, Self::Elsewhere];
+        const ALL: [Self; 4] = [Self::ShimPush, Self::ShimFrame, Self::ShimReturn, Self::Elsewhere];
 
         /// # Safety
         /// The registers are those of code that was interrupted in published code.
@@ -227,7 +249,7 @@ mod stepped {
         }
     }
 
-    fn step_through(setup: Setup, barriers: Barriers) {
+    fn step_through(test: Test) {
         install(Hooks {
             config: kernref::Config::new,
             engine: Engine::new,
@@ -235,21 +257,21 @@ mod stepped {
         });
         // Without any end, and under each way to look at what is left.
         let rehearsal = |at| {
-            let mut guest = Guest::new(setup, barriers);
+            let mut guest = test.guest();
             assert!(!guest.run());
             guest.check(Afterwards::of(at));
         };
         (0..5).for_each(rehearsal);
-        if barriers == Barriers::Wrong {
+        if test.barriers == Barriers::Wrong {
             std::panic::set_hook(Box::new(|_| {}));
         }
 
-        let mut guest = Guest::new(setup, barriers);
+        let mut guest = test.guest();
         let counts = shared_counts();
         let stepper = Box::leak(Box::new(Stepper {
             engine: guest.engine().clone(),
             handle: guest.interrupt_handle(),
-            every: every(setup, barriers),
+            every: test.every,
             counts,
             instructions: AtomicUsize::new(0),
             is_asking: AtomicBool::new(false),
@@ -275,10 +297,10 @@ mod stepped {
             // SAFETY: this child has nothing to clean up.
             unsafe { libc::_exit(0) };
         }
-        report(stepper, setup, barriers);
+        report(stepper, test);
     }
 
-    fn report(stepper: &Stepper, setup: Setup, barriers: Barriers) {
+    fn report(stepper: &Stepper, Test { setup, barriers, .. }: Test) {
         let load = |count: &AtomicUsize| count.load(Ordering::Relaxed);
         let Counts { ended, went_on, failed, not_now } = stepper.counts;
         let (ended, went_on, failed) = (load(ended), load(went_on), load(failed));

@@ -171,9 +171,9 @@ impl<T: 'static> Store<T> {
     ///
     /// Only the newest activation ends. Those that wait for it end when the host
     /// functions which they called return, whatever these return, unless one of
-    /// them takes the request back ([`Self::clear_interrupt`]). The request has been met
-    /// when the outermost call has ended. One that comes while nothing runs ends
-    /// the next call.
+    /// them takes the request back ([`Self::clear_interrupt`]). When the outermost call
+    /// has ended, the request has been met. One that comes too late, or while nothing
+    /// runs, ends the next call.
     ///
     /// What the guest held is released exactly once, and the store can be used
     /// again. The next call, or [`Self::gc`], first goes through all slots, tables and
