@@ -225,6 +225,24 @@ mod tests {
     }
 
     #[test]
+    fn ten_thousand_ranges() {
+        let ranges = CodeRanges::new();
+        let count = if cfg!(miri) { 100 } else { 10_000 };
+        let started = std::time::Instant::now();
+        // In an order that puts each somewhere else.
+        for at in 0..count {
+            ranges.insert(range((at * 7919 % count + 1) * 16, at)).unwrap();
+        }
+        let inserted = started.elapsed() / count as u32;
+        let started = std::time::Instant::now();
+        for at in 0..count {
+            assert_eq!(owner_of(&ranges, (at * 7919 % count + 1) * 16 + 5), Some(at));
+        }
+        let found = started.elapsed() / count as u32;
+        std::println!("{count} ranges: {inserted:?} to add one, {found:?} to find one");
+    }
+
+    #[test]
     fn a_reader_keeps_its_list_and_stops_no_other() {
         let ranges = CodeRanges::new();
         ranges.insert(range(16, 1)).unwrap();

@@ -33,8 +33,8 @@ const AGAIN: Duration = Duration::from_millis(1);
 /// operations, with no instruction added to their code. One serves any number of
 /// threads and stores. Linux only.
 ///
-/// It uses the signal `SIGURG`, whose other senders' signals go to the handler that
-/// was there before.
+/// It uses the signal `SIGURG`. Signals that find no guest to end go on to the handler
+/// that was there before.
 pub struct Watchdog {
     shared: Arc<Shared>,
     thread: Option<JoinHandle<()>>,
