@@ -276,6 +276,7 @@ cases! {
         initial_contents_end_after_a_piece,
         outer_activations_end_in_turn,
         where_it_was_is_told,
+        a_guest_that_uses_everything,
         a_store_is_dropped_in_steps,
     }
     rooting {

@@ -1,6 +1,7 @@
 //! Requests that a guest end, where the runtime itself looks at them; and stores that
 //! are dropped in steps.
 
+use crate::ending::{Afterwards, Barriers, Collections, Guest};
 use crate::support::{Census, Maybe, Setup, instance, linked, module, tools};
 use alloc::format;
 use alloc::string::ToString;
@@ -254,6 +255,17 @@ pub fn where_it_was_is_told(setup: Setup) {
         let told = store.last_backtrace().unwrap().to_string();
         assert!(told.contains("!one@") && told.contains("!two@"), "{told}");
     });
+}
+
+/// The program that is stepped through elsewhere, without steps.
+pub fn a_guest_that_uses_everything(setup: Setup) {
+    for number in 0..5 {
+        for collections in [Collections::Many, Collections::Few] {
+            let mut guest = Guest::new(setup, Barriers::Right, collections);
+            assert!(!guest.run());
+            guest.check(Afterwards::of(number));
+        }
+    }
 }
 
 fn store_with_objects(engine: &Engine, census: &Census, count: u32) -> Store<()> {
