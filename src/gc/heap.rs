@@ -3,8 +3,8 @@
 
 use super::arena::Arena;
 use super::collect::Sweep;
+use super::counts::Counts;
 use super::externref::ExternRef;
-use super::recount::Counts;
 use super::release::ReleaseQueue;
 use super::stats::{GcStats, Totals};
 use super::table::ActivationsTable;

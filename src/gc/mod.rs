@@ -42,6 +42,7 @@
 mod arena;
 mod barrier;
 mod collect;
+mod counts;
 mod drop_queue;
 mod externref;
 mod heap;

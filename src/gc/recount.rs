@@ -12,21 +12,9 @@
 //! so it can be given up at any time. It is, if references were counted or uncounted
 //! since it began. Who drives it knows the places (`vm/recount.rs`).
 
+use super::counts::Counts;
 use super::heap::RefHeap;
 use crate::abi::{DeferralPolicy, SlotFlags};
-
-/// What is known of a heap's counts.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Counts {
-    /// They are the numbers of places; otherwise, upper bounds.
-    are_exact: bool,
-    /// None has changed since a recount began.
-    are_unchanged: bool,
-}
-
-impl Counts {
-    pub(super) const EXACT: Self = Self { are_exact: true, are_unchanged: false };
-}
 
 /// One find.
 const FOUND_ONE: u32 = 1 << SlotFlags::FOUND.bits().trailing_zeros();
@@ -38,7 +26,7 @@ impl RefHeap {
         // The barrier that marks what a frame above may have read has not.
         self.abandon_sweep();
         if may_count {
-            self.counts = Counts { are_exact: false, are_unchanged: false };
+            self.counts = Counts::UPPER_BOUNDS;
         }
         if self.config.policy == DeferralPolicy::CloneOnRead {
             self.complete_entry();
