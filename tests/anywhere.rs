@@ -6,7 +6,7 @@ use kernref::fault::FaultRegisters;
 use kernref::{Config, Engine, ExternRef, InterruptHandle, Module, Store};
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
 struct Counting;
 
@@ -49,19 +49,23 @@ fn what_handlers_call_neither_allocates_nor_waits_for_publishers() {
     let store = Store::new(&engine, ()).unwrap();
     let handle = store.interrupt_handle();
     let object = ExternRef::new(5_u32).unwrap();
-    let done = AtomicBool::new(false);
+    let (done, published) = (AtomicBool::new(false), AtomicU32::new(0));
     std::thread::scope(|scope| {
         for _ in 0..2 {
             scope.spawn(|| {
                 while !done.load(Ordering::Relaxed) {
                     drop(Module::new(&engine, &wasm).unwrap());
+                    published.fetch_add(1, Ordering::Relaxed);
                 }
             });
         }
         let before = ALLOCATIONS.with(Cell::get);
-        for round in 0..200_000 {
+        let mut round = 0;
+        while round < 10_000 || published.load(Ordering::Relaxed) < 100 {
+            round += 1;
             let here = what_handlers_call_neither_allocates_nor_waits_for_publishers as *const ();
-            let mut registers = FaultRegisters { pc: here as usize + round, ..Default::default() };
+            let mut registers =
+                FaultRegisters { pc: here as usize + round % 64, ..Default::default() };
             // SAFETY: the registers are not those of generated code, so that nothing
             // is read by them.
             unsafe {
