@@ -80,10 +80,13 @@ pub(super) unsafe fn trapping(
     // SAFETY: passed on to the caller.
     let (store, instance) = unsafe { caller(context) };
     let outcome = catch(store, || body(store, instance));
-    // SAFETY: the body is over, and with it its references (V3).
+    // SAFETY: the context of a live store.
+    let is_interrupted = unsafe { is_interrupted((*context).store) };
     match outcome {
-        Ok(result) if unsafe { !is_interrupted((*context).store) } => result,
+        Ok(result) if !is_interrupted => result,
+        // SAFETY: the body is over, and with it its references (V3).
         Ok(_) => encoded(unsafe { store.get() }.interrupted()),
+        // SAFETY: as above.
         Err(error) => failure(unsafe { store.get() }, error),
     }
 }
