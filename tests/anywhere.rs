@@ -44,7 +44,7 @@ fn types_say_what_threads_may_share() {
 
 #[test]
 fn what_handlers_call_neither_allocates_nor_waits_for_publishers() {
-    let engine = Engine::new(&Config::new().hardware_traps(cfg!(target_os = "linux"))).unwrap();
+    let engine = Engine::new(Config::new().hardware_traps(cfg!(target_os = "linux"))).unwrap();
     let wasm = wat::parse_str(r#"(module (func (export "f")))"#).unwrap();
     let store = Store::new(&engine, ()).unwrap();
     let handle = store.interrupt_handle();
