@@ -6,12 +6,15 @@
 //!
 //! | file | owns |
 //! |---|---|
-//! | `check.rs` | [`raise`], [`RAISE_WORDS_AT`]; [`RAISE_THUNK`], [`RAISE_CALL`], [`CHECKS_PER_CALL`], [`CHECK_TRAP`], [`redirect_check`], [`first_branch_to`] (feature `compile`) |
-//! | `entry.rs` | [`enter`], [`unwind`]: into Wasm, and out of it on a trap |
+//! | `check.rs` | [`raise`], [`RAISE_WORDS_AT`]; [`RAISE_THUNK`], [`RAISE_CALL`], [`CHECKS_PER_CALL`], [`CHECK_TRAP`], [`redirect_check`], [`first_branch_to`], [`TAIL_JUMP`] (feature `compile`) |
+//! | `entry.rs` | [`enter_integer`], [`unwind`]: into Wasm, and out of it on a trap |
+//! | `vectors.rs` | [`enter`], where callee-saved vector registers exist; otherwise it is [`enter_integer`] |
 //! | `fault.rs` | [`resume_fault`], and what [`entry_facts`] asks, [`WHOLE_STORE_BYTES`] |
 //! | `interrupt.rs` | [`settled_frame`] |
+//! | `fault_stub.rs` | the macro [`fault_stub`](crate::fault_stub), which is used in kernels |
 //! | `frame.rs` | [`RETURN_ADDRESS_OFFSET`], [`FRAME_ALIGN`], [`strip_return_address`], [`stack_pointer`] |
-//! | `features.rs` | [`FEATURE_NAMES`], [`cpu_features`], [`missing_required_features`], [`TARGET_TRIPLE`] |
+//! | `floating_point.rs` | the control word that [`enter`] establishes; [`DefaultControlWord`] (feature `compile`); [`vectors_off`] |
+//! | `features.rs` | [`FEATURE_NAMES`], [`cpu_features`], [`missing_for_floats`], [`TARGET_TRIPLE`], [`PROTECTS_BRANCHES`], [`enforced_landings`], [`COUNTS_BITS_IN_VECTORS`] (feature `compile`) |
 //! | `signal.rs` | `signal_registers`, `set_signal_registers` (feature `std`, Linux) |
 //! | `stack_switch.rs` | [`call_on_stack`], [`leave_stack`] (feature `compile`) |
 //! | `sync.rs` | [`synchronize_code`], [`synchronize_fetch`] |
@@ -28,7 +31,8 @@ compile_error!("Kernref supports x86_64 and aarch64");
 /// `enter(shim, code, context, args, store) -> status`: makes an activation
 /// record on its own frame, links it in the store, and calls
 /// `shim(code, context, args)`. Returns 0, or the status that [`unwind`] was
-/// given. The record's exit frame pointer and return address are restored at
+/// given. Wasm runs with the default control word of vector instructions; the
+/// caller's is back at return. The record's exit frame pointer and return address are restored at
 /// return; while Wasm runs without having left, [`crate::abi::VmStoreContext::exit_fp`]
 /// is stale, and nothing may walk.
 ///
@@ -37,6 +41,12 @@ compile_error!("Kernref supports x86_64 and aarch64");
 /// `code` and to `store`; `args` has room for parameters and results; the
 /// stack below has room down to the store's limit and the margin under it.
 pub use imp::enter;
+
+/// The same for code that uses no vector registers: neither does this.
+///
+/// # Safety
+/// As for [`enter`]; the code was compiled without floating point.
+pub use imp::enter_integer;
 
 /// `unwind(store, status) -> !`: ends the newest activation: [`enter`] returns
 /// `status` to its caller.
@@ -218,6 +228,24 @@ pub use imp::call_on_stack;
 #[cfg(feature = "compile")]
 pub use imp::leave_stack;
 
+/// While this lives, floating-point arithmetic in Rust code of this thread is as
+/// Rust wants it, even if whoever called had another rounding mode or flushes
+/// denormals. Where Rust code computes floating point with integers, nothing has to be done.
+#[cfg(feature = "compile")]
+pub use imp::DefaultControlWord;
+
+/// Why this processor refuses vector instructions now, if it does: the register,
+/// the bit and what to do. Asks the registers that only a kernel may read, so on a
+/// bare target alone; on x86_64 not in user mode, on aarch64 at EL1 and EL2 (EL0,
+/// which cannot be told, must not ask).
+#[cfg(target_os = "none")]
+pub use imp::vectors_off;
+/// An operating system has them on.
+#[cfg(not(target_os = "none"))]
+pub const fn vectors_off() -> Option<&'static str> {
+    None
+}
+
 /// Processor features that the code generator uses, by its names for them.
 pub use imp::FEATURE_NAMES;
 
@@ -225,14 +253,42 @@ pub use imp::FEATURE_NAMES;
 /// n-th bit stands for the n-th name.
 pub use imp::cpu_features;
 
-/// What Kernref needs and this processor lacks, if anything.
-pub use imp::missing_required_features;
+/// Which of [`FEATURE_NAMES`] every processor has that Kernref runs on.
+#[cfg(feature = "compile")]
+pub use imp::BASELINE_FEATURES;
+
+/// What code with floats or vectors needs and this processor lacks, if anything,
+/// and what can be done about it. Other code needs nothing.
+pub use imp::missing_for_floats;
+
+/// Whether code can have landing instructions and signed return addresses.
+pub use imp::PROTECTS_BRANCHES;
+
+/// Why generated code cannot run here, if the processor is set up to require
+/// landing instructions that it does not have.
+pub use imp::enforced_landings;
+
+/// A jump to a function through a pointer, as the code generator makes it, and what
+/// goes to where it leads by a jump that lands on a function's first instruction.
+/// `None` where it does so itself.
+#[cfg(feature = "compile")]
+pub use imp::TAIL_JUMP;
+
+#[cfg(feature = "compile")]
+pub use tail_jump::TailJump;
+
+/// Whether the code generator counts bits of integers in a vector register.
+#[cfg(feature = "compile")]
+pub use imp::COUNTS_BITS_IN_VECTORS;
 
 /// The code generator's name for this architecture without an OS.
 pub use imp::TARGET_TRIPLE;
 
+/// This architecture.
+pub use imp::ARCHITECTURE;
+
 /// `synchronize_code(base, len)`: makes freshly written code visible to
-/// instruction fetch on this processor. Other processors need an instruction
+/// instruction fetch at `base` on this processor, wherever it was written. Other processors need an instruction
 /// barrier of their own before they first run it.
 ///
 /// # Safety
@@ -245,5 +301,7 @@ pub use imp::synchronize_code;
 pub use imp::synchronize_fetch;
 
 mod facts;
+#[cfg(feature = "compile")]
+mod tail_jump;
 #[cfg(test)]
 mod tests;

@@ -4,13 +4,15 @@
 //! Invariant: `compile` writes it, and code is published only in an engine
 //! that satisfies it ([`CodeFlavor::check`]).
 
-use crate::abi::{DeferralPolicy, FINGERPRINT};
+use crate::abi::{Architecture, DeferralPolicy, FINGERPRINT};
 use crate::arch;
 use crate::error::{FlavorMismatch, FlavorValue, Misuse, Result};
 
 /// What machine code takes for granted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct CodeFlavor {
+    /// Whose instructions it consists of.
+    pub architecture: Architecture,
     /// Which barriers are compiled in.
     pub policy: DeferralPolicy,
     /// Whether safepoints call the store.
@@ -21,6 +23,14 @@ pub struct CodeFlavor {
     pub consume_fuel: bool,
     /// Whether bounds of memories are left to their guards.
     pub hardware_traps: bool,
+    /// Whether what checks decide about depends on them by data flow, too.
+    pub speculation_guards: bool,
+    /// Whether it may use vector registers.
+    pub floating_point: bool,
+    /// Whether landing instructions are where indirect branches lead.
+    pub use_bti: bool,
+    /// Whether return addresses are signed.
+    pub sign_return_address: bool,
     /// Processor features, as bits: the n-th of `arch::FEATURE_NAMES`.
     pub processor: u64,
     /// `LAYOUT`, as it was where the code was compiled.
@@ -60,11 +70,16 @@ impl CodeFlavor {
     /// Code without any switch, for this processor.
     pub fn of_this_processor(policy: DeferralPolicy) -> Self {
         Self {
+            architecture: arch::ARCHITECTURE,
             policy,
             zeal: false,
             epoch_interruption: false,
             consume_fuel: false,
             hardware_traps: false,
+            speculation_guards: false,
+            floating_point: false,
+            use_bti: false,
+            sign_return_address: false,
             processor: arch::cpu_features(),
             layout: LAYOUT,
         }
@@ -84,17 +99,29 @@ impl CodeFlavor {
 
     fn mismatch(&self, engine: &CodeFlavor) -> Option<FlavorMismatch> {
         let Self {
+            architecture,
             policy,
             zeal,
             epoch_interruption,
             consume_fuel,
             hardware_traps,
+            speculation_guards,
+            floating_point,
+            use_bti,
+            sign_return_address,
             processor,
             layout,
         } = *self;
+        if architecture != engine.architecture {
+            return Some(FlavorMismatch {
+                setting: "architecture",
+                code: FlavorValue::Architecture(architecture),
+                engine: FlavorValue::Architecture(engine.architecture),
+            });
+        }
         if layout != engine.layout {
             return Some(FlavorMismatch {
-                setting: "version, architecture or layout of contexts",
+                setting: "version or layout of contexts",
                 code: FlavorValue::Another,
                 engine: FlavorValue::This,
             });
@@ -104,6 +131,10 @@ impl CodeFlavor {
             ("epoch interruption", epoch_interruption, engine.epoch_interruption),
             ("fuel", consume_fuel, engine.consume_fuel),
             ("hardware traps", hardware_traps, engine.hardware_traps),
+            ("speculation guards", speculation_guards, engine.speculation_guards),
+            ("floating point", floating_point, engine.floating_point),
+            ("use_bti", use_bti, engine.use_bti),
+            ("sign_return_address", sign_return_address, engine.sign_return_address),
         ];
         if let Some((setting, in_code, _)) = switches.into_iter().find(|(_, code, has)| code != has)
         {
@@ -185,6 +216,23 @@ mod tests {
     }
 
     #[test]
+    fn code_with_and_without_speculation_guards_is_told() {
+        refused_switch(CodeFlavor { speculation_guards: true, ..here() }, "speculation guards");
+    }
+
+    #[test]
+    fn code_with_and_without_floating_point_is_told() {
+        refused_switch(CodeFlavor { floating_point: true, ..here() }, "floating point");
+    }
+
+    #[test]
+    fn code_with_and_without_protected_branches_is_told() {
+        refused_switch(CodeFlavor { use_bti: true, ..here() }, "use_bti");
+        let signed = CodeFlavor { sign_return_address: true, ..here() };
+        refused_switch(signed, "sign_return_address");
+    }
+
+    #[test]
     fn code_for_a_processor_with_more_features_is_refused() {
         for (bit, name) in arch::FEATURE_NAMES.iter().enumerate() {
             let with = CodeFlavor { processor: 1 << bit, ..here() };
@@ -200,6 +248,17 @@ mod tests {
         }
         let unknown = CodeFlavor { processor: 1 << 63, ..here() };
         unknown.check(&here()).unwrap_err();
+    }
+
+    #[test]
+    fn code_for_another_architecture_is_refused() {
+        for other in Architecture::ALL.iter().copied().filter(|other| *other != arch::ARCHITECTURE)
+        {
+            let [there, back] = refused(CodeFlavor { architecture: other, ..here() });
+            assert_eq!(there.setting, "architecture");
+            assert_eq!((there.code, there.engine), (back.engine, back.code));
+            assert_eq!(there.code, FlavorValue::Architecture(other));
+        }
     }
 
     #[test]

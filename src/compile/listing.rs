@@ -2,7 +2,7 @@
 //! a stored copy. Ordinary compilation pays nothing for this: it is watched by
 //! [`Unwatched`], which does nothing.
 
-use super::code_key::{Bulk, CodeKey};
+use super::code_key::{Bulk, CodeKey, Truncation};
 use cranelift_codegen::CompiledCode;
 use cranelift_codegen::ir::Function;
 use std_alloc::format;
@@ -15,8 +15,8 @@ pub(super) trait Watch {
     const WANTS_TEXT: bool = false;
     /// The IR, before the optimizer has seen it.
     fn made(&mut self, key: CodeKey, ir: &Function);
-    /// The machine code of the function shown last.
-    fn compiled(&mut self, code: &CompiledCode);
+    /// The machine code of the function shown last, and what compiling left of its IR.
+    fn compiled(&mut self, ir: &Function, code: &CompiledCode);
 }
 
 /// Ignores everything.
@@ -24,7 +24,7 @@ pub(super) struct Unwatched;
 
 impl Watch for Unwatched {
     fn made(&mut self, _: CodeKey, _: &Function) {}
-    fn compiled(&mut self, _: &CompiledCode) {}
+    fn compiled(&mut self, _: &Function, _: &CompiledCode) {}
 }
 
 /// One function, shim or stub of a module.
@@ -60,7 +60,7 @@ impl Watch for Listing {
         self.pieces.push(Piece { name: title(key), ir: text, machine_code: String::new() });
     }
 
-    fn compiled(&mut self, code: &CompiledCode) {
+    fn compiled(&mut self, _: &Function, code: &CompiledCode) {
         if let (Some(piece), Some(text)) = (self.pieces.last_mut(), &code.vcode) {
             piece.machine_code.clone_from(text);
         }
@@ -74,6 +74,11 @@ fn title(key: CodeKey) -> String {
         CodeKey::EntryShim(ty) => format!("entry shim of type {}", ty.0),
         CodeKey::ExitStub(ty) => format!("exit stub of type {}", ty.0),
         CodeKey::Bulk(Bulk::Copy(to, from)) => format!("stub of memory.copy {} {}", to.0, from.0),
+        CodeKey::Truncate(Truncation { from_64, to_64, signed }) => {
+            let bits = |is_64| if is_64 { 64 } else { 32 };
+            let sign = if signed { 's' } else { 'u' };
+            format!("stub of i{}.trunc_f{}_{sign}", bits(to_64), bits(from_64))
+        }
         CodeKey::Bulk(Bulk::Fill(memory)) => format!("stub of memory.fill {}", memory.0),
         CodeKey::Raise => "raise thunk".to_string(),
     }

@@ -13,8 +13,14 @@
 //! as much as a check. Two cases need more, and load their last byte first: an
 //! operation that consists of several stores, and a store that the processor
 //! may carry out in part before it faults.
+//!
+//! With speculation guards, what a check is for depends on it by data flow, too
+//! (`speculation.rs`): the index becomes zero where the check fails. That is in
+//! bounds if the memory's minimum covers the check's reach, so all accesses that
+//! share the check may use it. Where the minimum does not, the address of a single
+//! access, its offset included, becomes null, and the check is not shared.
 
-use super::path_facts::Check;
+use super::path_facts::{Check, Comparison};
 use super::repeats::Key;
 use super::translator::Translator;
 use crate::abi::{GUARDED_REACH_BYTES, MemoryIndex, Trap};
@@ -34,6 +40,23 @@ pub(super) struct Address {
     pub(super) base: Value,
     pub(super) offset: i32,
     pub(super) flags: MemFlagsData,
+}
+
+/// A check that an access is in bounds.
+struct MadeCheck {
+    /// Whether index and reach together exceed 64 bits, if they can.
+    carried: Option<Value>,
+    /// Whether they exceed the memory's length.
+    outside: Value,
+    /// How it is made.
+    comparison: Comparison,
+}
+
+impl MadeCheck {
+    /// What is not zero where the check fails.
+    fn failed(&self) -> [Option<Value>; 2] {
+        [self.carried, Some(self.outside)]
+    }
 }
 
 impl Translator<'_, '_> {
@@ -124,14 +147,8 @@ impl Translator<'_, '_> {
             || self.is_always_in_bounds(memory, index, reach);
         if !is_checked {
             let effects = self.facts.effects;
-            let check = Check {
-                reach,
-                index: index_64,
-                address,
-                comparison: None,
-                addition: None,
-                effects,
-            };
+            let check =
+                Check { reach, index: index_64, address, comparison: Comparison::Fixed, effects };
             self.facts.set_check(key, check);
         }
         if !is_checked {
@@ -150,24 +167,45 @@ impl Translator<'_, '_> {
         let key = (memory.0, index);
         let known = self.facts.check(key);
         let index_64 = known.map_or_else(|| self.widen_index(index), |check| check.index);
-        let is_enough =
-            known.is_some_and(|check| check.reach >= reach || self.widen_check(key, check, reach));
-        let made = match is_enough || self.is_always_in_bounds(memory, index, reach) {
-            true => None,
-            false => Some(self.check_end(memory, index_64, reach, is_64)),
-        };
-        let address = known.map_or_else(
-            || {
-                let base = self.memory_base(memory);
-                self.builder.ins().iadd(base, index_64)
-            },
-            |check| check.address,
-        );
-        if let Some((comparison, addition)) = made {
-            let effects = self.facts.effects;
-            let check = Check { reach, index: index_64, address, comparison, addition, effects };
-            self.facts.set_check(key, check);
+        let is_enough = known.is_some_and(|check| {
+            check.reach >= reach || self.widen_check((memory, index), check, reach)
+        });
+        if is_enough || self.is_always_in_bounds(memory, index, reach) {
+            let address = match known {
+                Some(check) => check.address,
+                None => self.memory_address(memory, index_64),
+            };
+            return self.at_offset(address, offset);
         }
+        let made = self.check_end(memory, index_64, reach, is_64);
+        let is_guarded = self.env.settings.speculation_guards;
+        if is_guarded && !self.always_has(memory, reach) {
+            let address = self.memory_address(memory, index_64);
+            let address = self.builder.ins().iadd_imm_u(address, offset as i64);
+            let address = self.zero_if_any(made.failed(), address);
+            return self.address(address, 0, false);
+        }
+        let address = match known {
+            Some(check) if !is_guarded => check.address,
+            _ => {
+                let guarded = self.zero_if_any(made.failed(), index_64);
+                self.memory_address(memory, guarded)
+            }
+        };
+        let (effects, comparison) = (self.facts.effects, made.comparison);
+        let check = Check { reach, index: index_64, address, comparison, effects };
+        self.facts.set_check(key, check);
+        self.at_offset(address, offset)
+    }
+
+    /// The memory's base plus an index of 64 bits.
+    fn memory_address(&mut self, memory: MemoryIndex, index: Value) -> Value {
+        let base = self.memory_base(memory);
+        self.builder.ins().iadd(base, index)
+    }
+
+    /// The checked access at an offset from an address.
+    fn at_offset(&mut self, address: Value, offset: u64) -> Address {
         // Room for the offsets of a copy in place.
         match i32::try_from(offset.saturating_add(64)) {
             Ok(_) => self.address(address, offset as i32, false),
@@ -179,20 +217,27 @@ impl Translator<'_, '_> {
         }
     }
 
-    /// Checks an access of `len` bytes, where `len` is 64 bits wide, and
-    /// returns its address.
-    pub(super) fn checked_range(&mut self, memory: MemoryIndex, index: Value, len: Value) -> Value {
+    /// Checks an access of `len` bytes, where `len` is 64 bits wide. Returns its
+    /// address and `len`, both guarded.
+    pub(super) fn checked_range(
+        &mut self,
+        memory: MemoryIndex,
+        index: Value,
+        len: Value,
+    ) -> (Value, Value) {
         let index = self.widen_index(index);
         let memory_len = self.memory_len(memory);
         let end = self.builder.ins().iadd(index, len);
-        if self.env.info.memories[memory.index()].memory64 {
+        let carried = self.env.info.memories[memory.index()].memory64.then(|| {
             let carried = self.builder.ins().icmp(IntCC::UnsignedLessThan, end, index);
             self.trap_if(carried, Trap::MemoryOutOfBounds);
-        }
+            carried
+        });
         let outside = self.builder.ins().icmp(IntCC::UnsignedGreaterThan, end, memory_len);
         self.trap_if(outside, Trap::MemoryOutOfBounds);
-        let base = self.memory_base(memory);
-        self.builder.ins().iadd(base, index)
+        let failed = [carried, Some(outside)];
+        let (index, len) = (self.zero_if_any(failed, index), self.zero_if_any(failed, len));
+        (self.memory_address(memory, index), len)
     }
 
     /// An access that cannot be in bounds: traps, and returns an address for
@@ -200,58 +245,86 @@ impl Translator<'_, '_> {
     fn never_in_bounds(&mut self) -> Address {
         let always = self.builder.ins().iconst(types::I8, 1);
         self.trap_if(always, Trap::MemoryOutOfBounds);
-        self.address(self.context, 0, false)
+        let null = self.integer(types::I64, 0);
+        self.address(null, 0, false)
+    }
+
+    /// Whether a memory has so many bytes from the start: memories never shrink.
+    fn always_has(&self, memory: MemoryIndex, bytes: u64) -> bool {
+        bytes <= self.minimum_len(memory)
     }
 
     /// Whether `index` is a constant whose access lies within the memory's
     /// initial size.
     fn is_always_in_bounds(&self, memory: MemoryIndex, index: Value, reach: u64) -> bool {
-        let ty = &self.env.info.memories[memory.index()];
+        let is_64 = self.env.info.memories[memory.index()].memory64;
         let Some(constant) = self.constant(index) else { return false };
-        let start = if ty.memory64 { constant as u64 } else { u64::from(constant as u32) };
-        let minimum = ty.minimum.saturating_mul(WASM_PAGE_BYTES);
-        start.checked_add(reach).is_some_and(|end| end <= minimum)
+        let start = if is_64 { constant as u64 } else { u64::from(constant as u32) };
+        start.checked_add(reach).is_some_and(|end| self.always_has(memory, end))
     }
 
-    /// Traps unless `index + reach <= length`. Returns the comparison, unless
-    /// it must stay as it is, and the addition before it, if any.
+    /// Traps unless `index + reach <= length`.
     fn check_end(
         &mut self,
         memory: MemoryIndex,
         index: Value,
         reach: u64,
         is_64: bool,
-    ) -> (Option<Inst>, Option<Inst>) {
+    ) -> MadeCheck {
         let len = self.memory_len(memory);
         if reach == 1 {
             // `index + 1 > length`, with nothing to add or to carry.
             let outside = self.builder.ins().icmp(IntCC::UnsignedGreaterThanOrEqual, index, len);
             self.trap_if(outside, Trap::MemoryOutOfBounds);
             // If widened, it would need the test for the carry.
-            return (self.definition(outside).filter(|_| !is_64), None);
+            let comparison = self.definition(outside).filter(|_| !is_64);
+            let comparison = comparison.map_or(Comparison::Fixed, Comparison::Index);
+            return MadeCheck { carried: None, outside, comparison };
+        }
+        if self.is_large && reach - 1 <= self.minimum_len(memory) {
+            // Fewer instructions, if there are many checks.
+            let limit = self.repeated(Key::Limit(len, reach), |builder| {
+                let less = builder.ins().iconst(types::I64, less_than(reach));
+                builder.ins().iadd(len, less)
+            });
+            let outside = self.builder.ins().icmp(IntCC::UnsignedGreaterThanOrEqual, index, limit);
+            self.trap_if(outside, Trap::MemoryOutOfBounds);
+            let comparison = self.definition(outside).map_or(Comparison::Fixed, Comparison::Limit);
+            return MadeCheck { carried: None, outside, comparison };
         }
         let reach = self
             .repeated(Key::Reach(reach), |builder| builder.ins().iconst(types::I64, reach as i64));
         let end = self.builder.ins().iadd(index, reach);
-        if is_64 {
+        let carried = is_64.then(|| {
             let carried = self.builder.ins().icmp(IntCC::UnsignedLessThan, end, index);
             self.trap_if(carried, Trap::MemoryOutOfBounds);
-        }
+            carried
+        });
         let outside = self.builder.ins().icmp(IntCC::UnsignedGreaterThan, end, len);
         self.trap_if(outside, Trap::MemoryOutOfBounds);
-        (self.definition(outside), self.definition(end))
+        let comparison = self.definition(end).map_or(Comparison::Fixed, Comparison::End);
+        MadeCheck { carried, outside, comparison }
     }
 
     /// Widens an earlier check to cover a later access that reaches further.
-    fn widen_check(&mut self, key: (u32, Value), mut check: Check, reach: u64) -> bool {
-        if check.effects != self.facts.effects {
+    fn widen_check(
+        &mut self,
+        (memory, index): (MemoryIndex, Value),
+        check: Check,
+        reach: u64,
+    ) -> bool {
+        // What the guard makes of the index must be in bounds.
+        let is_guarded = self.env.settings.speculation_guards;
+        let is_coverable = !is_guarded || self.always_has(memory, reach);
+        if check.effects != self.facts.effects || !is_coverable {
             return false;
         }
-        let Some(comparison) = check.comparison else { return false };
         let imm = Imm64::new(reach as i64);
+        let minimum = self.minimum_len(memory);
         let func = &mut *self.builder.func;
-        match check.addition {
-            Some(addition) => {
+        let comparison = match check.comparison {
+            Comparison::Fixed => return false,
+            Comparison::End(addition) => {
                 let [_, constant] = *func.dfg.inst_args(addition) else { return false };
                 match func.dfg.value_def(constant).inst() {
                     // No other check uses the constant.
@@ -265,22 +338,44 @@ impl Translator<'_, '_> {
                         func.dfg.inst_args_mut(addition)[1] = constant;
                     }
                 }
+                check.comparison
             }
-            None => {
-                let [index, len] = *func.dfg.inst_args(comparison) else { return false };
-                let mut cursor = FuncCursor::new(func).at_inst(comparison);
+            Comparison::Index(at) => {
+                let [index, len] = *func.dfg.inst_args(at) else { return false };
+                let mut cursor = FuncCursor::new(func).at_inst(at);
                 let reach = cursor.ins().iconst(types::I64, imm);
                 let end = cursor.ins().iadd(index, reach);
-                func.dfg.insts[comparison] = InstructionData::IntCompare {
+                func.dfg.insts[at] = InstructionData::IntCompare {
                     opcode: Opcode::Icmp,
                     cond: IntCC::UnsignedGreaterThan,
                     args: [end, len],
                 };
-                check.addition = self.definition(end);
+                match func.dfg.value_def(end).inst() {
+                    Some(addition) => Comparison::End(addition),
+                    None => return false,
+                }
             }
-        }
-        self.facts.set_check(key, Check { reach, ..check });
+            Comparison::Limit(at) => {
+                let [_, limit] = *func.dfg.inst_args(at) else { return false };
+                let Some(addition) = func.dfg.value_def(limit).inst() else { return false };
+                let [len, _] = *func.dfg.inst_args(addition) else { return false };
+                if reach - 1 > minimum {
+                    return false;
+                }
+                let mut cursor = FuncCursor::new(func).at_inst(at);
+                let less = cursor.ins().iconst(types::I64, less_than(reach));
+                let limit = cursor.ins().iadd(len, less);
+                func.dfg.inst_args_mut(at)[1] = limit;
+                check.comparison
+            }
+        };
+        self.facts.set_check((memory.0, index), Check { reach, comparison, ..check });
         true
+    }
+
+    /// The least bytes that a memory has.
+    fn minimum_len(&self, memory: MemoryIndex) -> u64 {
+        self.env.info.memories[memory.index()].minimum.saturating_mul(WASM_PAGE_BYTES)
     }
 
     /// The instruction whose only result `value` is.
@@ -299,4 +394,10 @@ impl Translator<'_, '_> {
             _ => None,
         }
     }
+}
+
+/// What is added to a memory's length to get the first index at which an access
+/// of this reach, which is at least 1, is out of bounds.
+fn less_than(reach: u64) -> i64 {
+    1_i64.wrapping_sub(reach as i64)
 }

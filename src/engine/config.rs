@@ -1,12 +1,16 @@
 //! [`Config`]: the embedder's choices, made once per engine.
 
 use crate::abi::DeferralPolicy;
-use crate::alloc::{CodeMemory, MemorySource};
+use crate::alloc::{CodeMemory, MemorySource, StackBounds};
 use crate::artifact::CodeFlavor;
 #[cfg(feature = "compile")]
 use crate::compile::{OptLevel, WasmFeatures};
 use core::num::NonZeroU32;
 use std_alloc::sync::Arc;
+
+/// Stacks of threads on hosts have megabytes.
+const DEFAULT_WASM_STACK_BYTES: Option<usize> =
+    if cfg!(feature = "std") { Some(512 << 10) } else { None };
 
 /// How an engine works. Each switch names its default.
 #[derive(Clone)]
@@ -16,6 +20,8 @@ pub struct Config {
     pub(crate) features: WasmFeatures,
     #[cfg(feature = "compile")]
     pub(crate) optimize: OptLevel,
+    #[cfg(feature = "compile")]
+    pub(crate) baseline_processor: bool,
     #[cfg(feature = "compile")]
     pub(crate) max_function_values: Option<u32>,
     #[cfg(feature = "compile")]
@@ -31,7 +37,13 @@ pub struct Config {
     pub(crate) epoch_interruption: bool,
     pub(crate) consume_fuel: bool,
     pub(crate) hardware_traps: bool,
-    pub(crate) max_wasm_stack_bytes: usize,
+    pub(crate) speculation_guards: bool,
+    pub(crate) floating_point: bool,
+    pub(crate) use_bti: bool,
+    pub(crate) sign_return_address: bool,
+    pub(crate) max_wasm_stack_bytes: Option<usize>,
+    pub(crate) stack_bounds: Option<Arc<dyn StackBounds>>,
+    pub(crate) hash_seed: u64,
     pub(crate) reference_slots: u32,
     pub(crate) gc_threshold: Option<u32>,
     pub(crate) reference_quota: Option<u32>,
@@ -47,6 +59,8 @@ impl Default for Config {
             #[cfg(feature = "compile")]
             optimize: OptLevel::default(),
             #[cfg(feature = "compile")]
+            baseline_processor: false,
+            #[cfg(feature = "compile")]
             max_function_values: None,
             #[cfg(feature = "compile")]
             max_function_operands: None,
@@ -61,7 +75,13 @@ impl Default for Config {
             epoch_interruption: false,
             consume_fuel: false,
             hardware_traps: false,
-            max_wasm_stack_bytes: 128 << 10,
+            speculation_guards: true,
+            floating_point: true,
+            use_bti: false,
+            sign_return_address: false,
+            max_wasm_stack_bytes: None,
+            stack_bounds: None,
+            hash_seed: 0,
             reference_slots: 1 << 14,
             gc_threshold: None,
             reference_quota: None,
@@ -79,6 +99,10 @@ impl Config {
             epoch_interruption: self.epoch_interruption,
             consume_fuel: self.consume_fuel,
             hardware_traps: self.hardware_traps,
+            speculation_guards: self.speculation_guards,
+            floating_point: self.floating_point,
+            use_bti: self.use_bti,
+            sign_return_address: self.sign_return_address,
             ..CodeFlavor::of_this_processor(self.policy)
         }
     }
@@ -102,12 +126,38 @@ impl Config {
     }
 
     /// Native stack that Wasm code may use below the frame of the outermost
-    /// call into it. 128 KiB by default; safe code must not promise more than the
-    /// stack has. Below that, compiled code uses at most 4 KiB more; recording a trap
+    /// call into it. With the feature `std`, 512 KiB by default; without it
+    /// nobody can know the stack, so this or [`Self::stack_bounds`] must be given.
+    /// Below that, compiled code uses at most 4 KiB more; recording a trap
     /// there takes about as much again, and host functions need room of their own.
+    ///
+    /// Interpreters that are compiled to Wasm take a kilobyte or more for each level of
+    /// recursion of what they run: 1 MiB lets them go as deep as on their own.
+    ///
+    /// # Safety of the embedder's part
+    /// The stack of every call must have that much left: nothing checks this number,
+    /// unless there are [`Self::stack_bounds`].
     pub fn max_wasm_stack(&mut self, bytes: usize) -> &mut Self {
-        self.max_wasm_stack_bytes = bytes;
+        self.max_wasm_stack_bytes = Some(bytes);
         self
+    }
+
+    /// Who knows the stack on which Wasm is called. Wasm may then use all of it but
+    /// the last [`STACK_RESERVE_BYTES`](crate::alloc::STACK_RESERVE_BYTES), and no
+    /// more than [`Self::max_wasm_stack`] if that was given. Asked at each outermost
+    /// call. None by default.
+    pub fn stack_bounds(&mut self, bounds: Arc<dyn StackBounds>) -> &mut Self {
+        self.stack_bounds = Some(bounds);
+        self
+    }
+
+    /// The most that Wasm may use; `None` if nothing says how much.
+    pub(crate) fn stack_budget_bytes(&self) -> Option<usize> {
+        let otherwise = match self.stack_bounds {
+            Some(_) => Some(usize::MAX),
+            None => DEFAULT_WASM_STACK_BYTES,
+        };
+        self.max_wasm_stack_bytes.or(otherwise)
     }
 
     /// Compiles checks of the engine's epoch into loops and function entries. It is
@@ -122,7 +172,8 @@ impl Config {
 
     /// Compiles the counting of fuel into all code: one unit per operator. Bulk
     /// work costs one more for every 64 bytes or 8 elements, taken before anything
-    /// is written; so does writing active segments at instantiation. Off by default.
+    /// is written; so do, at instantiation, active segments, memories and tables of the size
+    /// that they begin with, and the instance itself beyond 4 KiB. Off by default.
     pub fn consume_fuel(&mut self, enable: bool) -> &mut Self {
         self.consume_fuel = enable;
         self
@@ -146,6 +197,59 @@ impl Config {
     #[doc(alias = "signals_based_traps")]
     pub fn hardware_traps(&mut self, enable: bool) -> &mut Self {
         self.hardware_traps = enable;
+        self
+    }
+
+    /// A number that guests cannot know, from the embedder's source of randomness: the
+    /// hash table of function types, which modules fill, is seeded with it. On hosts
+    /// the addresses of the process are as good; a kernel that is always loaded at
+    /// the same address should give one. 0 by default.
+    pub fn hash_seed(&mut self, seed: u64) -> &mut Self {
+        self.hash_seed = seed;
+        self
+    }
+
+    /// Compiles guards against speculative execution: a processor that guesses
+    /// that a check passes goes on with an index of zero, or a code pointer of
+    /// null, not with what failed it (Spectre, variant 1). Guarded are accesses to
+    /// linear memories that no guard page covers, to tables, and indirect calls,
+    /// in compiled code. On by default. `SECURITY.md` says what is left to the
+    /// embedder, `docs/performance.md` what it costs.
+    ///
+    /// Wasmtime has two switches for this, which it passes on to Cranelift.
+    #[doc(alias = "enable_heap_access_spectre_mitigation")]
+    #[doc(alias = "enable_table_access_spectre_mitigation")]
+    pub fn speculation_guards(&mut self, enable: bool) -> &mut Self {
+        self.speculation_guards = enable;
+        self
+    }
+
+    /// Floats and vectors: `f32`, `f64`, `v128` and their operators. On by default.
+    ///
+    /// Switched off, modules that use them are refused, and no code touches a vector
+    /// register: compiled functions, shims and stubs, and the way into them. That is for
+    /// kernels that neither save these registers nor may use them, and for
+    /// processors without the extensions that floats need (on x86_64, SSE4.1).
+    pub fn floating_point(&mut self, enable: bool) -> &mut Self {
+        self.floating_point = enable;
+        self
+    }
+
+    /// On aarch64, puts a landing instruction wherever an indirect branch leads
+    /// (FEAT_BTI): code may then lie in guarded pages, with `SCTLR_EL1.BT1` set. Off
+    /// by default; processors without the feature ignore the instructions. Engines on
+    /// x86_64 refuse it: compiled code has no `endbr64` there.
+    pub fn use_bti(&mut self, enable: bool) -> &mut Self {
+        self.use_bti = enable;
+        self
+    }
+
+    /// On aarch64, signs return addresses on the stack with key A (FEAT_PAuth), and
+    /// checks them before they are used; processors without the feature ignore
+    /// the instructions. `SCTLR_EL1.EnIA` and the key have to be the same whenever a
+    /// guest runs. Off by default; engines on x86_64 refuse it.
+    pub fn sign_return_address(&mut self, enable: bool) -> &mut Self {
+        self.sign_return_address = enable;
         self
     }
 

@@ -3,7 +3,7 @@
 //!
 //! Knows no store and nothing of what is in one: no context, no instance, no
 //! data type. Usable from any thread; what can change is atomic or behind a
-//! spin lock that is held only for a look at a table.
+//! spin lock under which nothing is allocated.
 //!
 //! Invariants: a type number means one type for as long as anyone counts it
 //! (`registry`). Code is known to the handlers of faults and interrupts before it
@@ -22,6 +22,8 @@
 //! | `fault` | stopping guests at faults and interrupts |
 //! | `host_faults`, `watchdog`, `host_signals` | a host's handlers of faults; of the signals that end guests; installing them |
 //! | `code_ranges`, `known_code` | where published code lies; keeping it listed there |
+//! | `module/serialized` | modules from bytes, and back |
+//! | `sync` | what of `code_ranges` a model checker replaces |
 //! | `limits`, `limiter` | the fixed limits; the embedder's say before a guest grows |
 //! | `shared` | a reference-counted box whose creation can fail |
 //! | `index_table`, `bits` | finding things by hash; small sets of numbers |
@@ -29,6 +31,8 @@
 pub(crate) mod bits;
 #[expect(unsafe_code, reason = "a list that is read while it changes")]
 mod code_ranges;
+#[cfg(test)]
+mod code_ranges_tests;
 #[cfg(feature = "compile")]
 #[expect(unsafe_code, reason = "abandons what the compiler was doing")]
 mod compilation;
@@ -58,6 +62,7 @@ mod module;
 mod registry;
 #[expect(unsafe_code, reason = "counts by hand")]
 pub(crate) mod shared;
+mod sync;
 #[cfg(all(feature = "std", target_os = "linux"))]
 #[expect(unsafe_code, reason = "a signal handler")]
 mod watchdog;

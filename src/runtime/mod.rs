@@ -81,7 +81,8 @@ pub use linker::Linker;
 pub use memory::Memory;
 pub use rooted::{OwnedRooted, Rooted};
 pub use store::{
-    AsContext, AsContextMut, DroppingStore, Store, StoreContext, StoreContextMut, UpdateDeadline,
+    AsContext, AsContextMut, DroppingStore, Store, StoreContext, StoreContextMut, StoreFigures,
+    UpdateDeadline,
 };
 pub use table::Table;
 pub use value::Val;

@@ -18,16 +18,9 @@ impl StoreOpaque {
     }
 
     fn drop_one(&mut self) -> bool {
-        if let Some(memory) = self.memories.pop() {
-            memory.release(&self.engine);
-            return true;
-        }
-        if let Some(func) = self.host_funcs.pop() {
-            // SAFETY: written when it was made; dropped once, here.
-            unsafe { func.as_non_null().drop_in_place() };
-            return true;
-        }
-        self.instances.pop().is_some()
+        self.memories.pop().is_some()
+            || self.host_funcs.pop().is_some()
+            || self.instances.pop().is_some()
             || self.tables.pop().is_some()
             || self.global_cells.pop().is_some()
             || self.code.pop()

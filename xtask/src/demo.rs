@@ -1,8 +1,9 @@
 //! `./x run`: one module in the demonstration kernel.
 
+use crate::precompiled::Precompiler;
 use crate::qemu::{self, Arch, Boot, End};
 use crate::setup::{Policy, Setup};
-use crate::{Result, cargo, paths};
+use crate::{Result, cargo, guest_args, paths};
 use clap::ValueEnum;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -25,6 +26,9 @@ pub struct Args {
     /// QEMU's accelerator: tcg, or kvm where it works.
     #[arg(long, default_value = "tcg")]
     accel: String,
+    /// Compile and sign the module here, and run it in a kernel without the compiler.
+    #[arg(long)]
+    precompiled: bool,
     /// A .wasm or .wat file; without it, the bundled demonstration.
     file: Option<PathBuf>,
     /// Arguments of the function: numbers; for externrefs null, console,
@@ -41,11 +45,26 @@ pub fn bundled() -> PathBuf {
 /// A module's bytes; text is assembled.
 pub fn load(path: &Path) -> Result<Vec<u8>> {
     let bytes = std::fs::read(path).map_err(|error| format!("{}: {error}", path.display()))?;
+    assembled(path, bytes)
+}
+
+fn assembled(path: &Path, bytes: Vec<u8>) -> Result<Vec<u8>> {
+    let has_mark = bytes.starts_with(b"\xef\xbb\xbf");
+    let text = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&bytes).trim_ascii_start();
+    let is_text = text.starts_with(b"(") || text.starts_with(b";;");
+    let name = path.display();
     match path.extension().is_some_and(|extension| extension == "wat") {
+        true if has_mark => Err(format!(
+            "{name}: begins with a byte order mark, which is no part of the text format; save \
+             the file as UTF-8 without one"
+        )),
         true => wat::Parser::new()
             .parse_bytes(Some(path), &bytes)
             .map(|b| b.into_owned())
             .map_err(|error| format!("{error}")),
+        false if is_text => Err(format!(
+            "{name}: is text and not a binary module; rename it to .wat to have it assembled"
+        )),
         false => Ok(bytes),
     }
 }
@@ -87,6 +106,7 @@ fn hoist(args: &Args) -> Result<(Args, Vec<String>)> {
                 hoisted.timeout =
                     operand()?.parse().map_err(|_| "--timeout wants seconds".to_string())?;
             }
+            "--precompiled" => hoisted.precompiled = true,
             "--zeal" => hoisted.setup.zeal = true,
             "--hardware-traps" => hoisted.setup.hardware_traps = true,
             "--" => rest.extend(words.by_ref().cloned()),
@@ -104,12 +124,20 @@ pub const LATE: u8 = 5;
 pub fn run(args: &Args) -> Result<ExitCode> {
     let (args, values) = hoist(args)?;
     let file = args.file.clone().unwrap_or_else(bundled);
-    let bytes = load(&file)?;
-    let kernel = cargo::kernel(args.arch, "demo")?;
     let mut requests = args.setup.arguments();
+    let (kernel, bytes) = match args.precompiled {
+        false => (cargo::kernel(args.arch, "demo")?, load(&file)?),
+        true => {
+            let artifact = Precompiler::new()?.compile(args.arch, args.setup, &file)?;
+            requests.push(format!("key={}", artifact.key));
+            (cargo::kernel_without_compiler(args.arch)?, artifact.bytes)
+        }
+    };
     requests.push(format!("timeout={}", args.timeout));
     requests.extend(args.invoke.iter().map(|name| format!("invoke={name}")));
-    requests.extend(values.iter().map(|value| format!("arg={value}")));
+    for value in &values {
+        requests.push(guest_args::request(value)?);
+    }
     let name = file.file_name().unwrap_or_default().to_string_lossy().into_owned();
     let boot = Boot {
         arch: args.arch,
@@ -133,4 +161,22 @@ pub fn run(args: &Args) -> Result<ExitCode> {
             4
         }
     }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn files_that_are_not_what_their_names_say_get_a_hint() {
+        let load = |name: &str, bytes: &[u8]| assembled(Path::new(name), bytes.to_vec());
+        assert_eq!(load("a.wasm", b"\0asm\x01\0\0\0").unwrap().len(), 8);
+        assert_eq!(load("a.wat", b" (module)").unwrap().len(), 8);
+        let mark = load("a.wat", b"\xef\xbb\xbf(module)").unwrap_err();
+        assert!(mark.contains("byte order mark"), "{mark}");
+        for text in [&b"(module)"[..], b"\n ;; text\n(module)", b"\xef\xbb\xbf(module)"] {
+            let hint = load("a.wasm", text).unwrap_err();
+            assert!(hint.contains("rename it to .wat"), "{hint}");
+        }
+    }
 }

@@ -1,19 +1,20 @@
 //! Into Wasm and out of it on a trap.
 //!
-//! Frame of [`enter`], from high to low addresses: callee-saved `d8`–`d15` and
+//! Frame of [`enter_integer`], from high to low addresses: callee-saved
 //! `x19`–`x28`, return address, saved `x29` (the entry frame pointer points
-//! here), [`ActivationRecord`]. AAPCS64, 6.1 and 6.4.6.
+//! here), [`ActivationRecord`]. AAPCS64, 6.1 and 6.4.6. No vector register is
+//! touched: `vectors.rs` keeps those around this.
 
 use crate::abi::{ActivationRecord, ValRaw, VmContext, VmStoreContext};
 use core::arch::naked_asm;
 use core::mem::{offset_of, size_of};
 
-/// See [`crate::arch::enter`].
+/// See [`crate::arch::enter_integer`].
 ///
 /// # Safety
 /// As there.
 #[unsafe(naked)]
-pub unsafe extern "C" fn enter(
+pub unsafe extern "C" fn enter_integer(
     shim: *const u8,
     code: *const u8,
     context: *mut VmContext,
@@ -22,10 +23,6 @@ pub unsafe extern "C" fn enter(
 ) -> u64 {
     // Arguments: x0 shim, x1 code, x2 context, x3 args, x4 store.
     naked_asm!(
-        "stp d8, d9, [sp, #-64]!",
-        "stp d10, d11, [sp, #16]",
-        "stp d12, d13, [sp, #32]",
-        "stp d14, d15, [sp, #48]",
         "stp x19, x20, [sp, #-80]!",
         "stp x21, x22, [sp, #16]",
         "stp x23, x24, [sp, #32]",
@@ -65,7 +62,7 @@ pub unsafe extern "C" fn enter(
     )
 }
 
-/// Takes the frame of [`enter`] down: `sp` at the record, `x19` the store,
+/// Takes the frame of [`enter_integer`] down: `sp` at the record, `x19` the store,
 /// `x0` the status.
 #[unsafe(naked)]
 unsafe extern "C" fn leave() {
@@ -83,10 +80,6 @@ unsafe extern "C" fn leave() {
         "ldp x25, x26, [sp, #48]",
         "ldp x27, x28, [sp, #64]",
         "ldp x19, x20, [sp], #80",
-        "ldp d10, d11, [sp, #16]",
-        "ldp d12, d13, [sp, #32]",
-        "ldp d14, d15, [sp, #48]",
-        "ldp d8, d9, [sp], #64",
         "ret",
         record = const size_of::<ActivationRecord>(),
         activation = const offset_of!(VmStoreContext, activation),
@@ -105,6 +98,8 @@ unsafe extern "C" fn leave() {
 #[unsafe(naked)]
 pub unsafe extern "C" fn unwind(store: *mut VmStoreContext, status: u64) -> ! {
     naked_asm!(
+        // `bti c`: stubs jump here through a pointer.
+        "hint #34",
         "mov x19, x0",
         "ldr x9, [x0, #{activation}]",
         "mov sp, x9",

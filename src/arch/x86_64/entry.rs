@@ -1,19 +1,49 @@
 //! Into Wasm and out of it on a trap.
 //!
-//! Frame of [`enter`], from high to low addresses: return address, saved
+//! Frame of [`enter_integer`], from high to low addresses: return address, saved
 //! `rbp` (the entry frame pointer points here), `rbx`, `r12`–`r15`, padding,
 //! [`ActivationRecord`]. System V ABI, "Function Calling Sequence".
 
+use super::floating_point::{DEFAULT_WORD, STATUS_BITS, enter_from_another_word};
 use crate::abi::{ActivationRecord, ValRaw, VmContext, VmStoreContext};
 use core::arch::naked_asm;
 use core::mem::{offset_of, size_of};
 
-/// See [`crate::arch::enter`].
+/// See [`crate::arch::enter`]. Leaves the frame to [`enter_integer`], so that a walk
+/// finds one return address into all entries.
 ///
 /// # Safety
 /// As there.
 #[unsafe(naked)]
 pub unsafe extern "C" fn enter(
+    shim: *const u8,
+    code: *const u8,
+    context: *mut VmContext,
+    args: *mut ValRaw,
+    store: *mut VmStoreContext,
+) -> u64 {
+    naked_asm!(
+        // Wasm wants the default control word.
+        "push rax",
+        "stmxcsr [rsp]",
+        "pop rax",
+        "or eax, {status_bits}",
+        "cmp eax, {default_word}",
+        "jne {another_word}",
+        "jmp {enter_integer}",
+        status_bits = const STATUS_BITS,
+        default_word = const DEFAULT_WORD,
+        another_word = sym enter_from_another_word,
+        enter_integer = sym enter_integer,
+    )
+}
+
+/// See [`crate::arch::enter_integer`].
+///
+/// # Safety
+/// As there.
+#[unsafe(naked)]
+pub unsafe extern "C" fn enter_integer(
     shim: *const u8,
     code: *const u8,
     context: *mut VmContext,
@@ -61,7 +91,7 @@ pub unsafe extern "C" fn enter(
     )
 }
 
-/// Takes the frame of [`enter`] down: `rsp` at the record, `rbx` the store,
+/// Takes the frame of [`enter_integer`] down: `rsp` at the record, `rbx` the store,
 /// `rax` the status.
 #[unsafe(naked)]
 unsafe extern "C" fn leave() {

@@ -1,11 +1,16 @@
 //! The cases, by topic.
 
+mod accounts;
 mod arena;
+#[expect(unsafe_code, reason = "loads artifacts")]
+mod artifacts;
 mod bounds;
 mod bulk;
 mod calls;
 mod checks;
 mod collecting;
+#[expect(unsafe_code, reason = "reads and writes a register")]
+mod control_word;
 mod counting;
 mod destructors;
 mod equivalence;
@@ -21,6 +26,7 @@ mod many_checks;
 mod memory;
 mod needs;
 mod nesting;
+mod no_vectors;
 mod numerics;
 #[expect(unsafe_code, reason = "paints the stack")]
 mod painted;
@@ -29,6 +35,7 @@ mod requests;
 mod rooting;
 mod sharing;
 mod sizes;
+mod speculation;
 mod stack;
 mod stepping;
 mod tables;
@@ -53,6 +60,13 @@ macro_rules! cases {
 }
 
 cases! {
+    accounts {
+        what_is_refused_leaves_nothing,
+        what_grows_is_counted,
+        a_refused_global_leaves_no_cell_and_no_reference,
+        instances_cost_fuel_in_proportion,
+        an_operator_sees_what_a_guest_has,
+    }
     arena {
         five_in_and_four_out,
         the_same_untyped,
@@ -66,6 +80,11 @@ cases! {
         room_comes_back,
         a_quota_is_a_limit_and_not_a_trap,
         regions_that_are_too_small_or_misaligned,
+    }
+    artifacts {
+        a_loaded_module_works_as_the_compiled_one,
+        one_that_lies_in_the_image_works_too,
+        what_is_damaged_is_named,
     }
     bounds {
         every_access_with_32_bit_addresses,
@@ -101,6 +120,7 @@ cases! {
         copies_and_fills_of_every_length,
         copies_and_fills_with_64_bit_addresses,
         offsets_near_the_end_of_64_bits,
+        a_byte_then_a_wider_access_near_the_end_of_64_bits,
     }
     collecting {
         statistics_tell_what_happened,
@@ -110,6 +130,11 @@ cases! {
         reading_places,
         destructors_wait_while_draining_is_off,
         a_borrowed_argument_is_good_for_its_call_only,
+    }
+    control_word {
+        wasm_computes_with_the_default_one,
+        a_trap_restores_the_callers,
+        nested_calls_have_their_own,
     }
     counting {
         moving_between_locals_and_functions_counts_nothing,
@@ -243,6 +268,11 @@ cases! {
         a_borrowed_argument_can_be_passed_on,
         a_host_function_called_by_the_host_roots_its_arguments,
     }
+    no_vectors {
+        code_without_floats_has_no_vector_registers,
+        modules_with_floats_are_refused,
+        code_without_floats_runs,
+    }
     numerics {
         conversions_between_floats_and_integers,
         float_arithmetic_and_comparisons,
@@ -308,6 +338,9 @@ cases! {
         modules_that_multiply,
         checks_in_long_functions,
     }
+    speculation {
+        guards_are_in_the_machine_code,
+    }
     stack {
         the_store_is_usable_afterwards,
         more_stack_is_more_depth,
@@ -328,6 +361,7 @@ cases! {
         bulk_operations_count,
         growing_counts,
         segments_of_references,
+        active_segments_are_dropped,
         tables_of_functions,
         tables_that_the_host_makes,
         tables_with_64_bit_indices,

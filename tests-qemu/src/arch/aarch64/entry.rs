@@ -12,6 +12,8 @@ const NORMAL: u64 = 1 << 2;
 const READ_ONLY: u64 = 1 << 7;
 const INNER_SHAREABLE: u64 = 3 << 8;
 const ACCESSED: u64 = 1 << 10;
+/// FEAT_BTI: indirect branches must land.
+const GUARDED: u64 = 1 << 50;
 const PRIVILEGED_NEVER: u64 = 1 << 53;
 const USER_NEVER: u64 = 1 << 54;
 
@@ -23,6 +25,16 @@ pub fn is_present(value: u64) -> bool {
 /// The frame or table an entry points to.
 pub fn address(value: u64) -> usize {
     (value & ADDRESS_BITS) as usize
+}
+
+/// Whether an entry above the last level maps a block.
+pub fn is_block(value: u64) -> bool {
+    value & TABLE_OR_PAGE == 0
+}
+
+/// Whether the kernel can write, and execute, what a leaf maps: tables allow both.
+pub fn allows(value: u64) -> (bool, bool) {
+    (value & READ_ONLY == 0, value & PRIVILEGED_NEVER == 0)
 }
 
 /// An entry for a next-level table; protection is decided at the leaf.
@@ -39,6 +51,7 @@ pub fn leaf(address: usize, access: Access, large: bool) -> u64 {
         Access::Read => memory | READ_ONLY | never,
         Access::ReadWrite => memory | never,
         Access::ReadExecute => memory | READ_ONLY | USER_NEVER,
+        Access::GuardedExecute => memory | READ_ONLY | USER_NEVER | GUARDED,
         Access::Device => never,
     };
     address as u64 | kind | ACCESSED | access

@@ -17,6 +17,17 @@ pub fn address(value: u64) -> usize {
     (value & ADDRESS_BITS) as usize
 }
 
+/// Whether an entry above the last level maps a block.
+pub fn is_block(value: u64) -> bool {
+    Flags::from_bits_truncate(value).contains(Flags::HUGE_PAGE)
+}
+
+/// Whether the kernel can write, and execute, what a leaf maps: tables allow both.
+pub fn allows(value: u64) -> (bool, bool) {
+    let flags = Flags::from_bits_truncate(value);
+    (flags.contains(Flags::WRITABLE), !flags.contains(Flags::NO_EXECUTE))
+}
+
 fn encode(address: usize, flags: Flags) -> u64 {
     let mut entry = PageTableEntry::new();
     entry.set_addr(PhysAddr::new(address as u64), flags);
@@ -35,7 +46,7 @@ pub fn leaf(address: usize, access: Access, large: bool) -> u64 {
         | match access {
             Access::Read => Flags::NO_EXECUTE,
             Access::ReadWrite => Flags::WRITABLE | Flags::NO_EXECUTE,
-            Access::ReadExecute => Flags::empty(),
+            Access::ReadExecute | Access::GuardedExecute => Flags::empty(),
             Access::Device => Flags::WRITABLE | Flags::NO_EXECUTE | Flags::NO_CACHE,
         };
     flags.set(Flags::HUGE_PAGE, large);
