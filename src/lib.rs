@@ -40,10 +40,12 @@ pub use artifact::{
 };
 #[cfg(feature = "compile")]
 pub use compile::{CompilePhase, CompileProgress, OptLevel, WasmFeatures};
+#[cfg(all(feature = "std", target_os = "linux"))]
+pub use engine::Watchdog;
 #[cfg(feature = "compile")]
-pub use engine::{Compilation, CompileMemory, InterruptHandle};
+pub use engine::{Compilation, CompileMemory};
 pub use engine::{
-    Config, Engine, ExportType, ImportType, Module, ResourceLimiter, StoreLimits,
+    Config, Engine, ExportType, ImportType, InterruptHandle, Module, ResourceLimiter, StoreLimits,
     StoreLimitsBuilder,
 };
 pub use error::{
@@ -52,14 +54,15 @@ pub use error::{
 };
 pub use gc::{ExternRef, GcStats, StepProgress};
 pub use runtime::{
-    AsContext, AsContextMut, Caller, Extern, FrameInfo, FromWasm, Func, Global, HostArg,
-    HostReturn, Instance, InstanceExports, InstancePre, IntoFunc, Linker, Memory, OwnedRooted,
-    Rooted, Store, StoreContext, StoreContextMut, StoreFigures, Table, ToWasm, TypedFunc,
-    UpdateDeadline, Val, WasmBacktrace, WasmParams, WasmResults,
+    AsContext, AsContextMut, Caller, DroppingStore, Extern, FrameInfo, FromWasm, Func, Global,
+    HostArg, HostReturn, Instance, InstanceExports, InstancePre, IntoFunc, Linker, Memory,
+    OwnedRooted, Rooted, Store, StoreContext, StoreContextMut, StoreFigures, Table, ToWasm,
+    TypedFunc, UpdateDeadline, Val, WasmBacktrace, WasmParams, WasmResults,
 };
 
-/// What a kernel's fault handler and its source of guarded memories need; see
-/// [`Engine::handle_fault`] and [`Config::hardware_traps`].
+/// What a kernel's handlers of faults and interrupts and its source of guarded
+/// memories need; see [`Engine::handle_fault`], [`Engine::handle_interrupt`] and
+/// [`Config::hardware_traps`].
 pub mod fault {
     pub use crate::abi::{FaultRegisters, MEMORY32_GUARDED_BYTES};
 }

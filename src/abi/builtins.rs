@@ -71,14 +71,16 @@ macro_rules! builtins {
 builtins! {
     /// `memory.grow`: the old size in pages, or −1.
     MemoryGrow, memory_grow, (memory: I32, delta: I64), true;
-    /// Copies bytes between addresses that have been checked; they may overlap.
+    /// Copies bytes between addresses that have been checked; they may overlap. Not
+    /// zero if someone has asked that the guest end.
     CopyBytes, copy_bytes, (dst: I64, src: I64, len: I64), false;
-    /// Fills bytes at an address that has been checked.
+    /// Fills bytes at an address that has been checked. Returns as
+    /// [`Builtin::CopyBytes`].
     FillBytes, fill_bytes, (dst: I64, value: I32, len: I64), false;
     /// `memory.init`.
     MemoryInit, memory_init, (memory: I32, segment: I32, dst: I64, src: I32, len: I32), true;
     /// `data.drop`.
-    DataDrop, data_drop, (segment: I32), false;
+    DataDrop, data_drop, (segment: I32), true;
     /// `table.grow`: the old size, or −1. `init` is a slot number or a funcref address.
     TableGrow, table_grow, (table: I32, delta: I64, init: I64), true;
     /// `table.fill`. `value` is a slot number or a funcref address.
@@ -88,7 +90,7 @@ builtins! {
     /// `table.init`.
     TableInit, table_init, (table: I32, segment: I32, dst: I64, src: I32, len: I32), true;
     /// `elem.drop`.
-    ElemDrop, elem_drop, (segment: I32), false;
+    ElemDrop, elem_drop, (segment: I32), true;
     /// Slow path of a read barrier (`CloneOnRead`): the activations table has
     /// reached its threshold. A safepoint.
     ReadBarrierSlow, read_barrier_slow, (), true;
@@ -100,8 +102,8 @@ builtins! {
     FuelExhausted, fuel_exhausted, (), true;
     /// Zeal: a safepoint at which the store may want to collect.
     ZealSafepoint, zeal_safepoint, (), true;
-    /// As [`Builtin::CopyBytes`], in pieces, with a check of the epoch after each.
+    /// As [`Builtin::CopyBytes`], in pieces, with a look at whether to go on after each.
     CopyPieces, copy_pieces, (dst: I64, src: I64, len: I64), true;
-    /// As [`Builtin::FillBytes`], in pieces, with a check of the epoch after each.
+    /// As [`Builtin::FillBytes`], in pieces, with a look at whether to go on after each.
     FillPieces, fill_pieces, (dst: I64, value: I32, len: I64), true;
 }

@@ -76,8 +76,8 @@ const fn fingerprint(builtins: &[Builtin], traps: &[Trap], status_ok: u64) -> u6
     hash = layouts! { hash;
         VmStoreContext {
             stack_limit, exit_fp, exit_pc, activation, slots, table_next, table_threshold,
-            host_frames, builtins, unwind, memory_fault, check_failed, guards, epoch_counter,
-            epoch_deadline, fuel
+            host_frames, builtins, unwind, stopped, check_failed, guards, epoch_counter,
+            epoch_deadline, fuel, stopped_by, interrupt
         }
         VmContext { magic, instance, store, type_ids, reserved }
         VmHostContext { magic, host_func, store, call, caller }

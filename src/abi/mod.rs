@@ -47,8 +47,8 @@ pub const STACK_MARGIN_BYTES: u32 = 4096;
 /// Bulk work on bytes costs one unit of fuel for each full 2 to this power of them.
 pub const BYTES_PER_FUEL_LOG2: u32 = 6;
 
-/// The most bytes that bulk work writes between two checks of the epoch.
-pub const BULK_PIECE_BYTES: u64 = 256 << 10;
+/// The most bytes that bulk work writes between two looks at whether to go on.
+pub const BULK_PIECE_BYTES: u64 = 64 << 10;
 
 /// With hardware traps, an access whose offset and size add up to no more than
 /// this is left to the guard of its memory; what reaches further is checked.

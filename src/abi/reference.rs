@@ -22,6 +22,9 @@ bitflags! {
         const QUEUED = 1 << 2;
         /// The slot owns an `ExternRef`. Clear on free and null slots.
         const EXTERN = 1 << 3;
+        /// While counts are made exact again: in how many counted places the slot was
+        /// found. As many as this can tell are none that are believed.
+        const FOUND = !0 << 4;
     }
 }
 

@@ -34,9 +34,9 @@ pub struct VmStoreContext {
     pub builtins: *const VmBuiltins,
     /// Ends the newest activation with a non-zero status; never returns.
     pub unwind: unsafe extern "C" fn(*mut VmStoreContext, u64) -> !,
-    /// Records a stray access to a linear memory that the processor caught, and
-    /// returns the status for [`Self::unwind`].
-    pub memory_fault: unsafe extern "C" fn(*mut VmStoreContext) -> u64,
+    /// Records that generated code was stopped from outside, for the reason in
+    /// [`Self::stopped_by`], and returns the status for [`Self::unwind`].
+    pub stopped: unsafe extern "C" fn(*mut VmStoreContext) -> u64,
     /// Records the trap of the check that failed at [`Self::exit_pc`], and
     /// returns the status for [`Self::unwind`].
     pub check_failed: unsafe extern "C" fn(*mut VmStoreContext) -> u64,
@@ -49,6 +49,11 @@ pub struct VmStoreContext {
     /// Whether this address lies in the guard of one of the store's memories.
     /// For the fault handler, while the store's thread is stopped.
     pub guards: unsafe extern "C" fn(*mut VmStoreContext, usize) -> bool,
+    /// Why a handler of faults or interrupts has stopped generated code: a
+    /// [`super::Trap`]'s code.
+    pub stopped_by: u64,
+    /// Set by anyone, at any time, to have generated code end.
+    pub interrupt: core::sync::atomic::AtomicBool,
 }
 
 /// Fixed head of an instance's context. Also the type behind a callee's

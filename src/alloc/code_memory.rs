@@ -52,6 +52,7 @@ impl PublishedCode {
         unsafe { published.source.publish(region)? };
         // SAFETY: the code is in place and mapped.
         unsafe { crate::arch::synchronize_code(execute.cast_const(), code.len()) };
+        published.source.published(region);
         published.base = execute.expose_provenance();
         Ok(published)
     }

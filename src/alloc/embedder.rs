@@ -184,6 +184,14 @@ pub unsafe trait CodeMemory: Send + Sync {
     /// `region` came from this source as it is, and nobody writes to it any more.
     unsafe fn publish(&self, region: &CodeRegion) -> Result<()>;
 
+    /// The code is in place, and can be run on this processor: cache maintenance has
+    /// been done. A kernel in which other processors may fetch from the region without
+    /// having been told of it in a way that synchronizes them makes them do so
+    /// here. By default does nothing.
+    fn published(&self, region: &CodeRegion) {
+        let _ = region;
+    }
+
     /// Takes the region back, published or not.
     ///
     /// # Safety

@@ -3,6 +3,7 @@
 use super::imp;
 use crate::abi::{ValRaw, VmStoreContext};
 use core::ptr;
+use core::sync::atomic::AtomicBool;
 
 /// The return address within [`super::enter_integer`], and where it keeps its record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,12 +45,14 @@ pub fn detached_context() -> VmStoreContext {
         host_frames: ptr::null_mut(),
         builtins: ptr::null(),
         unwind: super::unwind,
-        memory_fault: no_fault,
+        stopped: no_fault,
         check_failed: no_fault,
         epoch_counter: ptr::null(),
         epoch_deadline: 0,
         fuel: 0,
         guards: guards_nothing,
+        stopped_by: 0,
+        interrupt: AtomicBool::new(false),
     }
 }
 

@@ -10,13 +10,14 @@
 //! | `entry.rs` | [`enter_integer`], [`unwind`]: into Wasm, and out of it on a trap |
 //! | `vectors.rs` | [`enter`], where callee-saved vector registers exist; otherwise it is [`enter_integer`] |
 //! | `fault.rs` | [`resume_fault`], and what [`entry_facts`] asks, [`WHOLE_STORE_BYTES`] |
+//! | `interrupt.rs` | [`settled_frame`] |
 //! | `fault_stub.rs` | the macro [`fault_stub`](crate::fault_stub), which is used in kernels |
 //! | `frame.rs` | [`RETURN_ADDRESS_OFFSET`], [`FRAME_ALIGN`], [`strip_return_address`], [`stack_pointer`] |
 //! | `floating_point.rs` | the control word that [`enter`] establishes; [`DefaultControlWord`] (feature `compile`); [`vectors_off`] |
 //! | `features.rs` | [`FEATURE_NAMES`], [`cpu_features`], [`missing_for_floats`], [`TARGET_TRIPLE`], [`PROTECTS_BRANCHES`], [`enforced_landings`], [`COUNTS_BITS_IN_VECTORS`] (feature `compile`) |
 //! | `signal.rs` | `signal_registers`, `set_signal_registers` (feature `std`, Linux) |
 //! | `stack_switch.rs` | [`call_on_stack`], [`leave_stack`] (feature `compile`) |
-//! | `sync.rs` | [`synchronize_code`] |
+//! | `sync.rs` | [`synchronize_code`], [`synchronize_fetch`] |
 
 #[cfg(target_arch = "x86_64")]
 #[path = "x86_64/mod.rs"]
@@ -55,18 +56,32 @@ pub use imp::enter_integer;
 /// there are compiled frames only.
 pub use imp::unwind;
 
-/// Where generated code continues after a fault handler has returned. It ends
-/// the newest activation of the store in [`crate::abi::FaultRegisters::result`],
-/// with the status that [`crate::abi::VmStoreContext::memory_fault`] returns.
-/// That function is called on the stack of the faulting function, below its
-/// frame, and sees the frames as if the faulting function had called it.
+/// Where generated code continues after a handler of faults or interrupts has
+/// stopped it. It ends the newest activation of the store in
+/// [`crate::abi::FaultRegisters::result`], with the status that
+/// [`crate::abi::VmStoreContext::stopped`] returns. That function is called on
+/// the stack of the function that was stopped, below its frame, and sees the
+/// frames as if that function had called it.
 ///
 /// # Safety
-/// Never called. Reached with the frame pointer of a compiled function, the
-/// stack pointer aligned to 16 at or below all that the function uses, and
+/// Never called. Reached with the frame pointer of a compiled function or of its
+/// caller, the stack pointer aligned to 16 at or below all that the function uses, and
 /// [`crate::abi::VmStoreContext::exit_pc`] set to
 /// [`crate::abi::FAULT_RETURN_OFFSET`] beyond where it was interrupted.
 pub use imp::resume_fault;
+
+/// `settled_frame(code, at, registers) -> usize`: the frame pointer from which
+/// links lead to the entry, for a thread that was interrupted at `code[at]`.
+///
+/// In published code that is the register, with one exception. After the entry
+/// shim's frame is made and until it is gone, it names the frame of the function
+/// or stub that runs, or, in a prologue before that frame is made and in an
+/// epilogue or tail call after it is gone, the frame of its caller. (At the
+/// instructions of an entry shim that are outside that, it names the frame of
+/// [`enter`].) The exception is a function that makes its frame anew further
+/// down, as room for the arguments of a tail call: on x86_64 the frame pointer
+/// moves before what it points to.
+pub use imp::settled_frame;
 
 #[cfg(test)]
 pub use facts::detached_context;
@@ -285,6 +300,11 @@ pub use imp::ARCHITECTURE;
 /// # Safety
 /// `[base, base + len)` is mapped.
 pub use imp::synchronize_code;
+
+/// `synchronize_fetch()`: has this processor fetch, from here on, the code that
+/// another one had made visible with [`synchronize_code`] before whatever told
+/// this one of it.
+pub use imp::synchronize_fetch;
 
 mod facts;
 #[cfg(feature = "compile")]

@@ -5,6 +5,11 @@
 //!
 //! Null needs no test: slot 0 is a slot like any other to the barriers, is
 //! always in the table, and is never released.
+//!
+//! Generated code can be ended at any instruction (G8). So a reference is counted
+//! before it is stored, and uncounted after it was overwritten; and an entry of the
+//! table is written, then flagged, then made part of the table. Neither the code
+//! generator nor the processor changes the order in which one thread sees its stores.
 
 use super::regions::{field, trusted};
 use super::signature::POINTER;
@@ -41,11 +46,16 @@ impl Translator<'_, '_> {
 
         self.builder.switch_to_block(enter);
         self.builder.seal_block(enter);
-        let flags = self.builder.ins().bor_imm_u(flags, i64::from(SlotFlags::IN_TABLE.bits()));
-        self.builder.ins().store(slots, flags, slot, field!(Slot, flags));
         let store = self.store_context();
         let next = self.load_context(POINTER, store, field!(VmStoreContext, table_next));
+        let flags = self.builder.ins().bor_imm_u(flags, i64::from(SlotFlags::IN_TABLE.bits()));
+        if self.env.settings.wrong_barriers {
+            self.builder.ins().store(slots, flags, slot, field!(Slot, flags));
+        }
         self.builder.ins().store(slots, reference, next, 0);
+        if !self.env.settings.wrong_barriers {
+            self.builder.ins().store(slots, flags, slot, field!(Slot, flags));
+        }
         let next = self.builder.ins().iadd_imm_u(next, 4);
         self.builder.ins().store(context, next, store, field!(VmStoreContext, table_next));
         let threshold = self.load_context(POINTER, store, field!(VmStoreContext, table_threshold));
@@ -72,11 +82,16 @@ impl Translator<'_, '_> {
     ) {
         let slots = trusted(self.regions.slots);
         let old = self.builder.ins().load(types::I32, place_flags, base, offset);
+        if self.env.settings.wrong_barriers {
+            self.builder.ins().store(place_flags, reference, base, offset);
+        }
         let new_slot = self.slot_address(reference);
         let count = self.builder.ins().load(types::I32, slots, new_slot, field!(Slot, count));
         let count = self.builder.ins().iadd_imm_u(count, 1);
         self.builder.ins().store(slots, count, new_slot, field!(Slot, count));
-        self.builder.ins().store(place_flags, reference, base, offset);
+        if !self.env.settings.wrong_barriers {
+            self.builder.ins().store(place_flags, reference, base, offset);
+        }
 
         let old_slot = self.slot_address(old);
         let count = self.builder.ins().load(types::I32, slots, old_slot, field!(Slot, count));

@@ -2,15 +2,19 @@
 //! place. The rest goes through stubs, at most one per module for each pair of
 //! memories: they check bounds and call the runtime only to move the bytes,
 //! which neither traps nor looks at the store. With fuel, they take what the
-//! length costs first; with epochs, long ranges go piece by piece, and the epoch
-//! is checked after each piece and afterwards.
+//! length costs first. Long ranges go piece by piece, through a builtin that can
+//! end them after each; what moves short ones says whether to end afterwards, so
+//! that a guest which does little else is ended, too. With epochs, the epoch is
+//! checked afterwards.
 
 use super::code_key::{Bulk, CodeKey};
 use super::memory_access::Address;
 use super::regions::field;
 use super::signature::{POINTER, builtin_signature, plain};
 use super::translator::Translator;
-use crate::abi::{BULK_PIECE_BYTES, BYTES_PER_FUEL_LOG2, Builtin, MemoryIndex, VmStoreContext};
+use crate::abi::{
+    BULK_PIECE_BYTES, BYTES_PER_FUEL_LOG2, Builtin, MemoryIndex, Trap, VmStoreContext,
+};
 use crate::arch::WHOLE_STORE_BYTES;
 use crate::artifact::ModuleInfo;
 use cranelift_codegen::ir::condcodes::IntCC;
@@ -133,14 +137,11 @@ pub(super) fn body(t: &mut Translator<'_, '_>, bulk: Bulk) {
     };
     let len = args[2];
     t.pay_for_bytes(len);
-    if !t.env.settings.epoch_interruption {
-        call_directly(t, at_once, args);
-        return;
-    }
     let (short, long, done) =
         (t.builder.create_block(), t.builder.create_block(), t.builder.create_block());
     let is_long =
         t.builder.ins().icmp_imm_u(IntCC::UnsignedGreaterThan, len, BULK_PIECE_BYTES as i64);
+    t.builder.set_cold_block(long);
     t.builder.ins().brif(is_long, long, &[], short, &[]);
     t.builder.switch_to_block(long);
     t.call_builtin(in_pieces, &args);
@@ -152,12 +153,16 @@ pub(super) fn body(t: &mut Translator<'_, '_>, bulk: Bulk) {
     t.builder.switch_to_block(done);
 }
 
-/// Bypasses the builtin's own stub: nothing looks at the stack during this call.
+/// Bypasses the builtin's own stub: nothing looks at the stack during this call. Ends
+/// the guest if the builtin says so.
 fn call_directly(t: &mut Translator<'_, '_>, builtin: Builtin, args: [Value; 3]) {
     let store = t.store_context();
     let table = t.load_constant(POINTER, store, field!(VmStoreContext, builtins));
     let target = t.load_constant(POINTER, table, builtin.offset() as i32);
     let signature = t.builder.import_signature(builtin_signature(builtin, CallConv::SystemV));
     let args = [t.context, args[0], args[1], args[2]];
-    t.builder.ins().call_indirect(signature, target, &args);
+    let call = t.builder.ins().call_indirect(signature, target, &args);
+    let is_interrupted = t.builder.inst_results(call)[0];
+    let is_interrupted = t.builder.ins().icmp_imm_u(IntCC::NotEqual, is_interrupted, 0);
+    t.trap_if(is_interrupted, Trap::Interrupt);
 }

@@ -58,6 +58,9 @@ pub struct CompileSettings {
     /// Compiles every function as if it were large: the linear way, with its
     /// locals in the frame. For tests.
     pub as_if_large: bool,
+    /// Compiles barriers that break G8: what they write is in the wrong order. For
+    /// the test that must fail with them.
+    pub wrong_barriers: bool,
     /// Runs Cranelift's own verifier on each function, and checks the stack
     /// maps and the claims that operators are silent (as debug builds always
     /// do). For tests.
@@ -81,6 +84,7 @@ impl Default for CompileSettings {
             max_function_values: None,
             max_function_operands: None,
             as_if_large: false,
+            wrong_barriers: false,
             verify: false,
         }
     }

@@ -1,5 +1,5 @@
-//! [`CodeRanges`]: where code lies that may fault on an access to a linear
-//! memory, for a reader that never waits and takes logarithmic time.
+//! [`CodeRanges`]: where published code lies, for a reader that never waits and
+//! takes logarithmic time.
 //!
 //! The list exists twice. Readers use the current one; a writer changes the
 //! other, makes that current, waits until nobody reads the first any more, and
@@ -43,6 +43,8 @@ pub(crate) struct CodeRange {
     pub(crate) code: Range<usize>,
     /// `Engine::id`.
     pub(crate) owner: usize,
+    /// Whether its accesses to linear memories may fault.
+    pub(crate) may_fault: bool,
 }
 
 /// Reads the list while it lives.

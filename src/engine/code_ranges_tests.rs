@@ -4,7 +4,7 @@ use super::code_ranges::{CodeRange, CodeRanges};
 use core::sync::atomic::{AtomicBool, Ordering};
 
 fn range(start: usize, owner: usize) -> CodeRange {
-    CodeRange { code: start..start + 16, owner }
+    CodeRange { code: start..start + 16, owner, may_fault: true }
 }
 
 fn owner_of(ranges: &CodeRanges, address: usize) -> Option<usize> {
@@ -31,6 +31,24 @@ fn ranges_come_and_go_in_any_order() {
     ranges.insert(range(48, 4)).unwrap();
     assert_eq!(owner_of(&ranges, 63), Some(4));
     assert_eq!(owner_of(&ranges, 16), Some(1));
+}
+
+#[test]
+fn ten_thousand_ranges() {
+    let ranges = CodeRanges::new();
+    let count = if cfg!(miri) { 100 } else { 10_000 };
+    let started = std::time::Instant::now();
+    // In an order that puts each somewhere else.
+    for at in 0..count {
+        ranges.insert(range((at * 7919 % count + 1) * 16, at)).unwrap();
+    }
+    let inserted = started.elapsed() / count as u32;
+    let started = std::time::Instant::now();
+    for at in 0..count {
+        assert_eq!(owner_of(&ranges, (at * 7919 % count + 1) * 16 + 5), Some(at));
+    }
+    let found = started.elapsed() / count as u32;
+    std::println!("{count} ranges: {inserted:?} to add one, {found:?} to find one");
 }
 
 #[test]

@@ -48,7 +48,7 @@ impl Engine {
     /// # Errors
     /// [`Error::OutOfMemory`].
     pub fn compilation<'a>(&'a self, wasm: &'a [u8]) -> Result<Compilation<'a>> {
-        let handle = InterruptHandle::new()?;
+        let handle = InterruptHandle::with_word()?;
         Ok(Compilation { engine: self, wasm, handle, deadline: None, progress: None, region: None })
     }
 }

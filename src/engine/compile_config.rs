@@ -105,6 +105,7 @@ impl Config {
             max_function_values: self.max_function_values,
             max_function_operands: self.max_function_operands,
             as_if_large: self.as_if_large,
+            wrong_barriers: false,
             verify: self.verify,
         }
     }

@@ -160,12 +160,11 @@ impl Config {
         self.max_wasm_stack_bytes.or(otherwise)
     }
 
-    /// Compiles checks of the engine's epoch into loops and function entries.
-    /// Bulk work (filling, copying and growing memories and tables, writing
-    /// segments, also at instantiation) is done in pieces of at most 256 KiB or
-    /// 16 384 elements, and the epoch is checked after each; memories grow in
-    /// pieces of 4 MiB, with hardware traps in one. What was written before an
-    /// interruption stays written. Off by default.
+    /// Compiles checks of the engine's epoch into loops and function entries. It is
+    /// also checked after each piece of bulk work (filling, copying and growing
+    /// memories and tables, writing segments, also at instantiation): at most 64 KiB or
+    /// 4096 elements; memories grow in pieces of 4 MiB, with hardware traps in
+    /// one. What was written before an interruption stays written. Off by default.
     pub fn epoch_interruption(&mut self, enable: bool) -> &mut Self {
         self.epoch_interruption = enable;
         self

@@ -87,9 +87,9 @@ impl Engine {
             code_ranges: CodeRanges::new(),
         };
         let engine = Self { inner: Shared::new(inner)? };
+        engine.code_ranges().prepare();
+        #[cfg(feature = "std")]
         if config.hardware_traps {
-            engine.code_ranges().prepare();
-            #[cfg(feature = "std")]
             super::host_faults::install()?;
         }
         Ok(engine)
@@ -151,6 +151,35 @@ impl Engine {
     pub unsafe fn handle_fault(&self, registers: &mut FaultRegisters, address: usize) -> bool {
         // SAFETY: passed on to the caller.
         unsafe { fault::handle(self.code_ranges(), Some(self.id()), registers, address) }
+    }
+
+    /// For the kernel's handler of timer and inter-processor interrupts: if the
+    /// interrupted thread runs generated code of this engine, and someone has asked
+    /// that the guest of its store end ([`crate::Store::interrupt_handle`]), rewrites the
+    /// registers so that returning to them ends the newest Wasm activation with
+    /// [`crate::Trap::Interrupt`], and returns true. Otherwise there is nothing to do
+    /// now: returns false and leaves the registers as they were. The request is
+    /// then noticed when a host function or the runtime returns to Wasm, or at the
+    /// next interrupt.
+    ///
+    /// May be called as [`Self::handle_fault`] may, and takes as long.
+    ///
+    /// # Safety
+    /// The registers are those of code that was interrupted on this processor in
+    /// the kernel's own mode, at any instruction; its stack is mapped and stands
+    /// still until this returns. If this returns true, the thread does nothing else
+    /// before it continues with the new registers, on this processor or another, with
+    /// all other registers and flags as they were, and with `PSTATE.BTYPE` zero on aarch64.
+    pub unsafe fn handle_interrupt(&self, registers: &mut FaultRegisters) -> bool {
+        // SAFETY: passed on to the caller.
+        unsafe { fault::handle_interrupt(self.code_ranges(), Some(self.id()), registers) }
+    }
+
+    /// Whether an address lies in code of this engine that is loaded; on a host, in code
+    /// of any engine.
+    #[doc(hidden)]
+    pub fn is_published(&self, address: usize) -> bool {
+        fault::is_published(self.code_ranges(), address)
     }
 
     /// Advances the epoch by one. May be called from an interrupt handler.

@@ -9,7 +9,7 @@
 use super::code_ranges::CodeRanges;
 use crate::error::Result;
 
-/// The code of all engines with hardware traps. Never dropped.
+/// The code of all engines. Never dropped.
 pub(crate) static CODE_RANGES: CodeRanges = CodeRanges::new();
 
 #[cfg(not(target_os = "linux"))]
@@ -25,9 +25,8 @@ pub(crate) use linux::install;
 mod linux {
     use super::{CODE_RANGES, Result};
     use crate::arch;
-    use crate::engine::fault;
+    use crate::engine::{fault, host_signals};
     use crate::error::Misuse;
-    use core::mem::MaybeUninit;
     use libc::{c_int, c_void, sigaction, siginfo_t};
     use std::sync::OnceLock;
 
@@ -45,34 +44,12 @@ mod linux {
         static INSTALLED: OnceLock<bool> = OnceLock::new();
         let installed = INSTALLED.get_or_init(|| {
             // Known before the handler can run.
-            PREVIOUS.get_or_init(|| Some([current(SIGNALS[0])?, current(SIGNALS[1])?])).is_some()
-                && SIGNALS.into_iter().all(replace)
+            PREVIOUS.get_or_init(previous).is_some()
+                && SIGNALS.into_iter().all(|signal| host_signals::replace(signal, handler, 0))
         });
         match installed {
             true => Ok(()),
             false => Err(Misuse::InvalidConfig("the signal handler was refused").into()),
-        }
-    }
-
-    fn current(signal: c_int) -> Option<sigaction> {
-        let mut action = MaybeUninit::uninit();
-        // SAFETY: only queries, and writes to the given place.
-        let answer = unsafe { sigaction(signal, core::ptr::null(), action.as_mut_ptr()) };
-        // SAFETY: written, as the call succeeded.
-        (answer == 0).then(|| unsafe { action.assume_init() })
-    }
-
-    fn replace(signal: c_int) -> bool {
-        // SAFETY: all fields are numbers, for which 0 is valid.
-        let mut action: sigaction = unsafe { core::mem::zeroed() };
-        action.sa_sigaction = handler as *const () as usize;
-        // On the thread's alternate stack if it has one, as before: the fault
-        // may be a stack overflow.
-        action.sa_flags = libc::SA_SIGINFO | libc::SA_ONSTACK;
-        // SAFETY: the handler does only what a signal handler may do.
-        unsafe {
-            libc::sigemptyset(&raw mut action.sa_mask);
-            sigaction(signal, &raw const action, core::ptr::null_mut()) == 0
         }
     }
 
@@ -99,27 +76,23 @@ mod linux {
         let at = SIGNALS.iter().position(|known| *known == signal);
         let previous = PREVIOUS.get().and_then(|known| known.as_ref()?.get(at?));
         let Some(previous) = previous else { return };
-        let action = previous.sa_sigaction;
-        if action == libc::SIG_IGN && !is_fault {
+        if previous.sa_sigaction == libc::SIG_IGN && !is_fault {
             return;
         }
-        // SAFETY: a handler that the process had installed, called as it asked
-        // to be. Without one, the default is restored: a fault recurs when this
-        // returns, and a signal that someone sent is sent again.
+        // SAFETY: the arguments are those of a handler. Without a previous one, the
+        // default is restored: a fault recurs when this returns, and a signal that
+        // someone sent is sent again.
         unsafe {
-            if action == libc::SIG_DFL || action == libc::SIG_IGN {
+            if !host_signals::call(previous, signal, info, context) {
                 sigaction(signal, previous, core::ptr::null_mut());
                 if !is_fault {
                     libc::raise(signal);
                 }
-            } else if previous.sa_flags & libc::SA_SIGINFO != 0 {
-                type Handler = unsafe extern "C" fn(c_int, *mut siginfo_t, *mut c_void);
-                let action: Handler = core::mem::transmute(action);
-                action(signal, info, context);
-            } else {
-                let action: unsafe extern "C" fn(c_int) = core::mem::transmute(action);
-                action(signal);
             }
         }
+    }
+
+    fn previous() -> Option<[sigaction; 2]> {
+        Some([host_signals::current(SIGNALS[0])?, host_signals::current(SIGNALS[1])?])
     }
 }

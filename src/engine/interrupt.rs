@@ -1,31 +1,69 @@
-//! [`InterruptHandle`]: asks, from elsewhere, that long work ends.
+//! [`InterruptHandle`]: asks, from elsewhere, that a guest or long work ends.
+//!
+//! Invariant: the word that a handle sets is part of what the handle keeps, and
+//! is only ever accessed as an atomic.
 
+use super::shared::Keeper;
+#[cfg(feature = "compile")]
 use super::shared::Shared;
+#[cfg(feature = "compile")]
 use crate::error::Result;
+use core::ptr::NonNull;
 use core::sync::atomic::{AtomicBool, Ordering};
 
-/// Ends a [`Compilation`](crate::Compilation) from another thread, another
-/// processor, or an interrupt handler. Cheap to clone.
+/// Ends what runs in a store ([`Store::interrupt_handle`](crate::Store::interrupt_handle)),
+/// or a compilation, from another thread, another processor, or an interrupt
+/// handler. Cheap to clone; outlives what it was made for, and then does nothing.
 #[derive(Clone)]
 pub struct InterruptHandle {
-    requested: Shared<AtomicBool>,
+    word: NonNull<AtomicBool>,
+    _keeps: Keeper,
 }
 
+// SAFETY: all that is reached through the pointer is an atomic, which lives as
+// long as what is kept.
+unsafe impl Send for InterruptHandle {}
+// SAFETY: as above.
+unsafe impl Sync for InterruptHandle {}
+
 impl InterruptHandle {
-    pub(super) fn new() -> Result<Self> {
-        Ok(Self { requested: Shared::new(AtomicBool::new(false))? })
+    /// # Safety
+    /// `word` lives as long as what `keeps` keeps.
+    pub(crate) unsafe fn new(word: NonNull<AtomicBool>, keeps: Keeper) -> Self {
+        Self { word, _keeps: keeps }
     }
 
-    /// Asks for the end; it comes soon, as [`Error::Interrupted`](crate::Error::Interrupted). Neither waits
-    /// nor allocates. May be called before the work begins, and any number of
-    /// times; it cannot be taken back.
+    /// One with a word of its own.
+    ///
+    /// # Errors
+    /// [`crate::Error::OutOfMemory`].
+    #[cfg(feature = "compile")]
+    pub(super) fn with_word() -> Result<Self> {
+        let shared = Shared::new(AtomicBool::new(false))?;
+        // SAFETY: the word is what is kept.
+        Ok(unsafe { Self::new(NonNull::from(&*shared), Keeper::of(&shared)) })
+    }
+
+    /// Asks for the end. Neither waits nor allocates; may be called anywhere, and
+    /// any number of times.
+    ///
+    /// A store's guest ends with [`Trap::Interrupt`](crate::Trap): see
+    /// [`Store::interrupt_handle`](crate::Store::interrupt_handle) for when. A
+    /// compilation ends soon, with [`Error::Interrupted`](crate::Error::Interrupted);
+    /// that may be asked before it begins, and cannot be taken back.
     pub fn interrupt(&self) {
-        self.requested.store(true, Ordering::Relaxed);
+        self.word().store(true, Ordering::Relaxed);
     }
 
-    /// Whether anyone has asked.
+    /// Whether anyone has asked. For a store: and the end has neither been
+    /// reported since nor been taken back.
     pub fn is_interrupted(&self) -> bool {
-        self.requested.load(Ordering::Relaxed)
+        self.word().load(Ordering::Relaxed)
+    }
+
+    fn word(&self) -> &AtomicBool {
+        // SAFETY: it lives, because what it is part of is kept.
+        unsafe { self.word.as_ref() }
     }
 }
 

@@ -11,6 +11,7 @@ use core::ptr::NonNull;
 use core::sync::atomic::{AtomicUsize, Ordering, fence};
 use std_alloc::boxed::Box;
 
+#[repr(C)]
 struct Counted<V> {
     count: AtomicUsize,
     value: V,
@@ -72,6 +73,46 @@ impl<V> Drop for Shared<V> {
     }
 }
 
+/// Keeps a shared value, whatever its type.
+pub(crate) struct Keeper {
+    count: NonNull<AtomicUsize>,
+    /// Drops a [`Shared`] of the value's type.
+    let_go: unsafe fn(NonNull<AtomicUsize>),
+}
+
+// SAFETY: stands for a `Shared` of a value that is `Send` and `Sync`.
+unsafe impl Send for Keeper {}
+// SAFETY: see above.
+unsafe impl Sync for Keeper {}
+
+impl Keeper {
+    /// One more owner of the value.
+    pub(crate) fn of<V: Send + Sync + 'static>(value: &Shared<V>) -> Self {
+        /// # Safety
+        /// `count` is that of a value of this type, and stands for an owner.
+        unsafe fn let_go<V>(count: NonNull<AtomicUsize>) {
+            drop(Shared::<V> { pointer: count.cast() });
+        }
+        let owner = core::mem::ManuallyDrop::new(value.clone());
+        Self { count: owner.pointer.cast(), let_go: let_go::<V> }
+    }
+}
+
+impl Clone for Keeper {
+    fn clone(&self) -> Self {
+        // SAFETY: the count comes first, and lives as long as an owner does.
+        unsafe { self.count.as_ref() }.fetch_add(1, Ordering::Relaxed);
+        Self { count: self.count, let_go: self.let_go }
+    }
+}
+
+impl Drop for Keeper {
+    fn drop(&mut self) {
+        // SAFETY: made for the type of the value, of which this is an owner.
+        unsafe { (self.let_go)(self.count) };
+    }
+}
+
 impl<V: core::fmt::Debug> core::fmt::Debug for Shared<V> {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         (**self).fmt(f)
@@ -94,7 +135,12 @@ mod tests {
         };
         drop(probe);
         assert_eq!(count(&value), 2);
+        let keeper = Keeper::of(&other);
         drop(other);
+        let clone = keeper.clone();
+        drop(keeper);
+        assert_eq!(count(&value), 2, "a keeper is an owner");
+        drop(clone);
         assert_eq!(count(&value), 1);
     }
 }

@@ -1,7 +1,8 @@
 //! The slots: which are free, and what the others own.
 //!
 //! Slots that were never used are not touched, so creating a large arena costs
-//! nothing: `fresh` is the first of them.
+//! nothing: `fresh` is the first of them. Neither are the table's entries from there
+//! on; those before are initialised.
 
 use super::externref::ExternRef;
 use crate::abi::{NULL_SLOT, Slot, SlotFlags};
@@ -24,11 +25,15 @@ pub(super) struct Arena {
 
 impl Arena {
     /// # Safety
-    /// `slots` points to room for `len >= 2` slots that are the arena's (G5).
+    /// `slots` points to room for `len >= 2` slots, and behind them as many entries
+    /// of the activations table, that are the heap's (G5).
     pub(super) unsafe fn new(slots: NonNull<Slot>, len: u32) -> Self {
         let null = Slot { count: 1 << 31, flags: SlotFlags::IN_TABLE.bits(), payload: 0 };
-        // SAFETY: room for at least two slots.
-        unsafe { slots.write(null) };
+        // SAFETY: room for at least two slots and their entries.
+        unsafe {
+            slots.write(null);
+            slots.add(len as usize).cast::<u32>().write(0);
+        }
         Self { slots, len, fresh: 1, free: NULL_SLOT, used: 0 }
     }
 
@@ -89,8 +94,13 @@ impl Arena {
     ) -> Option<u32> {
         let slot = match self.free {
             NULL_SLOT if self.fresh < self.len => {
+                let slot = self.fresh;
                 self.fresh += 1;
-                self.fresh - 1
+                // SAFETY: the table has an entry for each slot, behind all slots (G3).
+                unsafe {
+                    self.slots.add(self.len as usize).cast::<u32>().add(slot as usize).write(0)
+                };
+                slot
             }
             NULL_SLOT => return None,
             slot => {

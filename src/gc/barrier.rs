@@ -5,7 +5,7 @@
 //! The count of slot 0 means nothing.
 //!
 //! Invariant: a reference is counted where it goes before it is uncounted where
-//! it was, so that no count is ever lower than the number of its places.
+//! it was, so that no count is ever lower than the number of its places (G8).
 
 use super::heap::RefHeap;
 use crate::abi::{DeferralPolicy, NULL_SLOT, SlotFlags};
@@ -23,6 +23,7 @@ impl RefHeap {
     /// Counts a slot that was stored in a counted place. Null is ignored.
     #[inline]
     pub fn increment(&mut self, slot: u32) {
+        self.note_change();
         if slot != NULL_SLOT
             && let Some(slot) = self.arena.live_mut(slot)
         {
@@ -36,6 +37,7 @@ impl RefHeap {
         if slot == NULL_SLOT {
             return;
         }
+        self.note_change();
         let Some(header) = self.arena.live_mut(slot) else { return };
         debug_assert!(header.count > 0, "a place that was not counted is uncounted");
         header.count = header.count.saturating_sub(1);

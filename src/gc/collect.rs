@@ -190,7 +190,7 @@ impl RefHeap {
         }
     }
 
-    fn abandon_sweep(&mut self) {
+    pub(super) fn abandon_sweep(&mut self) {
         if self.sweep.is_active() {
             self.sweep = Sweep::Idle;
             self.clear_marks();

@@ -3,6 +3,7 @@
 
 use super::arena::Arena;
 use super::collect::Sweep;
+use super::counts::Counts;
 use super::externref::ExternRef;
 use super::release::ReleaseQueue;
 use super::stats::{GcStats, Totals};
@@ -33,6 +34,7 @@ pub struct RefHeap {
     pub(super) table: ActivationsTable,
     pub(super) queue: ReleaseQueue,
     pub(super) sweep: Sweep,
+    pub(super) counts: Counts,
     pub(super) totals: Totals,
     pub(super) config: HeapConfig,
     quota: u32,
@@ -40,6 +42,8 @@ pub struct RefHeap {
     /// How many requests are refused before a collection is tried again, because
     /// the last one cost too much for the room that it made.
     pub(super) debt: u64,
+    /// Slots below this were given back, because the store is being dropped.
+    released_below: u32,
 }
 
 /// The most work of collecting, in frames and table entries, that a reference may
@@ -98,6 +102,8 @@ impl RefHeap {
             table,
             queue: ReleaseQueue::default(),
             sweep: Sweep::Idle,
+            counts: Counts::EXACT,
+            released_below: 1,
             totals: Totals::default(),
             config,
             quota,
@@ -208,6 +214,7 @@ impl RefHeap {
     /// # Errors
     /// As [`Self::intern_reserved`].
     pub fn intern_counted(&mut self, reference: ExternRef) -> Result<u32> {
+        self.note_change();
         self.give_slot(reference, SlotFlags::empty(), 1)
     }
 
@@ -239,6 +246,21 @@ impl RefHeap {
         self.safepoints % period == 0
     }
 
+    /// Gives back what up to `budget` further slots own, whoever holds it: the
+    /// store is being dropped, and no place and no frame is looked at any more.
+    /// Returns how many slots it looked at.
+    pub fn release_all(&mut self, budget: usize) -> usize {
+        let mut done = 0;
+        while done < budget && self.released_below < self.arena.initialised_len() {
+            let slot = self.released_below;
+            self.released_below += 1;
+            done += 1;
+            // Each slot's reference once (G2).
+            drop(self.arena.take(slot));
+        }
+        done
+    }
+
     /// How many places count a live slot.
     #[cfg(test)]
     pub(crate) fn count_of(&mut self, slot: u32) -> u32 {
@@ -265,31 +287,14 @@ impl RefHeap {
 
 impl Drop for RefHeap {
     fn drop(&mut self) {
-        // Whatever is live, counted or queued.
-        Rest { arena: &mut self.arena, next: 1 }.release();
-    }
-}
-
-/// Slots that must still be looked at, even if a destructor panics.
-struct Rest<'a> {
-    arena: &'a mut Arena,
-    next: u32,
-}
-
-impl Rest<'_> {
-    fn release(&mut self) {
-        while self.next < self.arena.initialised_len() {
-            let slot = self.next;
-            self.next += 1;
-            // Each slot's reference once (G2).
-            drop(self.arena.take(slot));
+        // Whatever is live, counted or queued, even if a destructor panics.
+        struct Rest<'a>(&'a mut RefHeap);
+        impl Drop for Rest<'_> {
+            fn drop(&mut self) {
+                self.0.release_all(usize::MAX);
+            }
         }
-    }
-}
-
-impl Drop for Rest<'_> {
-    fn drop(&mut self) {
-        self.release();
+        Rest(self).0.release_all(usize::MAX);
     }
 }
 

@@ -33,13 +33,20 @@
 //! - **G7** While a sweep is under way, a count that goes to zero marks its slot.
 //!   A mark that outlives its collection keeps a slot one collection longer,
 //!   never shorter.
+//! - **G8** Wherever generated code is ended, no count is lower than the number of the
+//!   slot's places, and no slot lacks the entry or flag that protects what a frame
+//!   holds: a barrier counts before it stores, and uncounts after; it writes an
+//!   entry, then the flag, then the end of the table. What may be too high, or
+//!   forgotten, is found by a recount (`recount.rs`).
 
 mod arena;
 mod barrier;
 mod collect;
+mod counts;
 mod drop_queue;
 mod externref;
 mod heap;
+mod recount;
 mod release;
 mod stats;
 mod sync;

@@ -73,6 +73,15 @@ impl ActivationsTable {
         }
     }
 
+    /// What lies behind the last entry, if there is room for one: stale, or what a
+    /// barrier that was cut has written there. It is initialised: no more slots are in
+    /// the table than have ever been used.
+    pub(super) fn next_entry(&self) -> Option<u32> {
+        let len = self.len();
+        // SAFETY: below the capacity, and initialised with the slot of that number.
+        (len < self.capacity).then(|| unsafe { self.entries.add(len as usize).read() })
+    }
+
     /// Whether `additional` further entries leave it below the threshold.
     #[inline]
     pub(super) fn stays_below_threshold(&self, additional: u32) -> bool {

@@ -7,6 +7,7 @@ use super::value::Val;
 use crate::abi::{ValRaw, VmGlobal};
 use crate::artifact::GlobalType;
 use crate::error::{Misuse, Result};
+use crate::vm::global::GlobalCell;
 use crate::vm::pinned::Pinned;
 use crate::vm::raw_box::RawBox;
 use crate::vm::store::StoreOpaque;
@@ -38,9 +39,10 @@ impl Global {
 
     fn create(store: &mut StoreOpaque, ty: GlobalType, value: Val) -> Result<Self> {
         let cell = lower(store, value)?;
-        let places = u64::from(ty.content.is_counted());
-        let mut claim = store.claim(places, size_of::<VmGlobal>())?;
-        let pinned = claim.add_global(RawBox::new(VmGlobal(ValRaw::default()))?)?;
+        let is_counted = ty.content.is_counted();
+        let mut claim = store.claim(is_counted.into(), size_of::<VmGlobal>())?;
+        let value = RawBox::new(VmGlobal(ValRaw::default()))?;
+        let pinned = claim.add_global(GlobalCell { cell: value, is_counted })?;
         // SAFETY: the new global is of this type, of which the value was found to
         // be, and of this store.
         unsafe { pinned.set(&mut claim, ty.content, cell)? };

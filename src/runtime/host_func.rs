@@ -19,6 +19,7 @@ use crate::error::Result;
 use crate::vm::catch::catch;
 use crate::vm::host_def::{Closure, HostCall, HostContext};
 use crate::vm::host_frame::FrameLink;
+use crate::vm::interrupts::is_interrupted;
 use crate::vm::store::{StoreOpaque, StorePtr};
 use std_alloc::vec::Vec;
 
@@ -142,7 +143,12 @@ pub(crate) unsafe fn run<T: 'static, A: HostArgs, R: WasmParams>(
         unsafe { results.lower_all(store.get(), cells) }
     });
     // SAFETY: the call is over (V3).
-    unsafe { status_of(store, outcome) }
+    unsafe {
+        if outcome.is_ok() && is_interrupted(vm) {
+            return store.get().interrupted() as u64;
+        }
+        status_of(store, outcome)
+    }
 }
 
 /// Results that [`dynamic`] has written itself.

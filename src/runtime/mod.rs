@@ -18,6 +18,7 @@
 //! |---|---|
 //! | `store/mod` | [`Store`]: the owner of a guest, and the embedder's data |
 //! | `store/context` | borrows of a store, and the traits through which functions take one |
+//! | `store/dropping` | a store that is dropped in steps |
 //! | `store/inner`, `store/hooks` | what its one pointer points to; the embedder's limiter and epoch callback |
 //! | `func`, `func_calls` | the handle to a function; calling it |
 //! | `memory`, `table`, `global`, `instance` | the other handles, and what they do |
@@ -32,6 +33,7 @@
 //! | `linker`, `definitions` | definitions by name |
 //! | `instance_pre` | a module with its imports resolved |
 //! | `backtrace` | the frames of the last trap |
+//! | `watchdog` | a store with a limit of time, on a host |
 
 mod backtrace;
 mod caller;
@@ -62,6 +64,8 @@ mod rooted;
 mod store;
 mod table;
 mod value;
+#[cfg(all(feature = "std", target_os = "linux"))]
+mod watchdog;
 
 pub use backtrace::{FrameInfo, WasmBacktrace};
 pub use caller::Caller;
@@ -77,7 +81,8 @@ pub use linker::Linker;
 pub use memory::Memory;
 pub use rooted::{OwnedRooted, Rooted};
 pub use store::{
-    AsContext, AsContextMut, Store, StoreContext, StoreContextMut, StoreFigures, UpdateDeadline,
+    AsContext, AsContextMut, DroppingStore, Store, StoreContext, StoreContextMut, StoreFigures,
+    UpdateDeadline,
 };
 pub use table::Table;
 pub use value::Val;

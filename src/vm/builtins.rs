@@ -10,6 +10,7 @@ use super::bulk_builtins::{
     table_fill, table_grow, table_init,
 };
 use super::catch::catch;
+use super::interrupts::is_interrupted;
 use super::layout::StoreFunctions;
 use super::segments;
 use super::store::{StoreOpaque, StorePtr};
@@ -18,7 +19,7 @@ use crate::error::{Error, Result};
 
 /// All functions that a store's context names.
 pub(crate) const FUNCTIONS: StoreFunctions =
-    StoreFunctions { builtins: &BUILTINS, memory_fault, check_failed, guards };
+    StoreFunctions { builtins: &BUILTINS, stopped, check_failed, guards };
 
 /// The functions, for every store.
 static BUILTINS: VmBuiltins = VmBuiltins {
@@ -50,17 +51,21 @@ unsafe fn caller(context: *mut VmContext) -> (StorePtr, u32) {
     unsafe { (StorePtr::from_vm((*context).store), (*context).instance) }
 }
 
-/// Runs the body of a builtin that neither traps nor reaches embedder code.
+/// Runs the body of a builtin that does not fail and does not reach embedder code.
+/// It traps only if someone has asked for the end.
 ///
 /// # Safety
 /// As for [`caller`]; no reference to the store is in use.
-unsafe fn never_trapping(context: *mut VmContext, body: impl FnOnce(&mut StoreOpaque, u32)) -> i64 {
+unsafe fn never_failing(context: *mut VmContext, body: impl FnOnce(&mut StoreOpaque, u32)) -> i64 {
     // SAFETY: passed on to the caller.
     unsafe {
         let (store, instance) = caller(context);
         body(store.get(), instance);
+        match is_interrupted((*context).store) {
+            false => 0,
+            true => encoded(store.get().interrupted()),
+        }
     }
-    0
 }
 
 /// Runs the body of a builtin that may trap, and may reach embedder code: a
@@ -74,27 +79,36 @@ pub(super) unsafe fn trapping(
 ) -> i64 {
     // SAFETY: passed on to the caller.
     let (store, instance) = unsafe { caller(context) };
-    match catch(store, || body(store, instance)) {
-        Ok(result) => result,
+    let outcome = catch(store, || body(store, instance));
+    // SAFETY: the context of a live store.
+    let is_interrupted = unsafe { is_interrupted((*context).store) };
+    match outcome {
+        Ok(result) if !is_interrupted => result,
         // SAFETY: the body is over, and with it its references (V3).
+        Ok(_) => encoded(unsafe { store.get() }.interrupted()),
+        // SAFETY: as above.
         Err(error) => failure(unsafe { store.get() }, error),
     }
 }
 
-/// Records an error and encodes it: below −1, so that it cannot be taken for a
-/// result.
+/// Records an error and encodes it.
 #[cold]
 fn failure(store: &mut StoreOpaque, error: Error) -> i64 {
     // Wasm itself fails here: no trap of a nested activation is passing
     // through.
     store.trap_passes = false;
-    -(store.record_failure(error) as i64) - 1
+    encoded(store.record_failure(error))
+}
+
+/// A trap as a builtin's result: below −1, so that it cannot be taken for another.
+fn encoded(trap: Trap) -> i64 {
+    -(trap as i64) - 1
 }
 
 unsafe extern "C" fn data_drop(context: *mut VmContext, segment: u32) -> i64 {
     // SAFETY: by the contract of `VmBuiltins` (V3, V5).
     unsafe {
-        never_trapping(context, |store, instance| {
+        never_failing(context, |store, instance| {
             segments::data_drop(store, instance, DataIndex(segment));
         })
     }
@@ -103,7 +117,7 @@ unsafe extern "C" fn data_drop(context: *mut VmContext, segment: u32) -> i64 {
 unsafe extern "C" fn elem_drop(context: *mut VmContext, segment: u32) -> i64 {
     // SAFETY: by the contract of `VmBuiltins` (V3, V5).
     unsafe {
-        never_trapping(context, |store, instance| {
+        never_failing(context, |store, instance| {
             segments::elem_drop(store, instance, ElemIndex(segment));
         })
     }
@@ -117,7 +131,7 @@ unsafe extern "C" fn read_barrier_slow(context: *mut VmContext) -> i64 {
 
 unsafe extern "C" fn write_barrier_zero(context: *mut VmContext, slot: u32) -> i64 {
     // SAFETY: by the contract of `VmBuiltins` (V3, V5).
-    unsafe { never_trapping(context, |store, _| store.heap.decremented_to_zero(slot)) }
+    unsafe { never_failing(context, |store, _| store.heap.decremented_to_zero(slot)) }
 }
 
 unsafe extern "C" fn epoch_reached(context: *mut VmContext) -> i64 {
@@ -144,28 +158,37 @@ unsafe extern "C" fn zeal_safepoint(context: *mut VmContext) -> i64 {
     }
 }
 
-/// See [`VmStoreContext::memory_fault`].
+/// See [`VmStoreContext::stopped`].
 ///
 /// # Safety
 /// `vm` is the context of a live store to which no reference is in use, and its
 /// exit record is set.
-unsafe extern "C" fn memory_fault(vm: *mut VmStoreContext) -> u64 {
+unsafe extern "C" fn stopped(vm: *mut VmStoreContext) -> u64 {
     // SAFETY: by this function's contract; the reference ends with the call (V3).
-    let store = unsafe { StorePtr::from_vm(vm).get() };
+    let (store, reason) = unsafe { (StorePtr::from_vm(vm).get(), (*vm).stopped_by) };
     store.trap_passes = false;
-    store.record_failure(Trap::MemoryOutOfBounds.into()) as u64
+    match Trap::from_code(reason) {
+        Some(Trap::Interrupt) => {
+            store.cut_short();
+            store.interrupted() as u64
+        }
+        Some(trap) => store.record_failure(trap.into()) as u64,
+        None => store.record_failure(Error::Bug("stopped for an unknown reason")) as u64,
+    }
 }
 
 /// See [`VmStoreContext::check_failed`].
 ///
 /// # Safety
-/// As for [`memory_fault`].
+/// As for [`stopped`].
 unsafe extern "C" fn check_failed(vm: *mut VmStoreContext) -> u64 {
     // SAFETY: by this function's contract; the reference ends with the call (V3).
     let (store, exit_pc) = unsafe { (StorePtr::from_vm(vm).get(), (*vm).exit_pc) };
     store.trap_passes = false;
     let site = store.code.lookup(exit_pc).and_then(|(module, offset)| module.site(offset));
     let error = match site.and_then(|site| site.trap) {
+        // What moved bytes was told so.
+        Some(Trap::Interrupt) => return store.interrupted() as u64,
         Some(trap) => trap.into(),
         None => Error::Bug("a check failed that is in no table"),
     };

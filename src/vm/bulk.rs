@@ -1,20 +1,21 @@
 //! Bulk work: what it costs, and where it can be interrupted.
 //!
-//! Fuel for all of it is taken before any of it is done. With epochs it is done
-//! in pieces, and the epoch is checked after each; if that ends the work, what
-//! was done stays done.
+//! Fuel for all of it is taken before any of it is done. It is done in pieces. After
+//! each, the store's interrupt and, with epochs, the epoch are checked; if that
+//! ends the work, what was done stays done.
 //!
 //! Invariant: bounds are checked before the first piece, and no reference to the
 //! store is held at a check (V3). Whoever passes a reference that is to be written
 //! keeps it alive over the checks.
 
+use super::interrupts::is_interrupted;
 use super::store::{StoreOpaque, StorePtr};
 use crate::abi::{BYTES_PER_FUEL_LOG2, Trap};
 use crate::error::Result;
 use core::sync::atomic::Ordering;
 
-/// The most elements that bulk work writes between two checks of the epoch.
-pub(crate) const PIECE_ELEMENTS: u64 = 16 << 10;
+/// The most elements that bulk work writes between two checks.
+pub(crate) const PIECE_ELEMENTS: u64 = 4 << 10;
 /// The most bytes that a memory is asked to commit between two checks.
 pub(crate) const PIECE_GROWTH_BYTES: u64 = 4 << 20;
 /// Bulk work on elements costs one unit of fuel for each full 2 to this power
@@ -51,11 +52,11 @@ fn pay(store: &StoreOpaque, units: u64) -> Result<()> {
 /// Does a piece of work: from one number on, so many.
 pub(crate) type Step<'a> = dyn FnMut(&mut StoreOpaque, u64, u64) -> Result<()> + 'a;
 
-/// Does `len` units of work, at most `piece` at a time if the engine has epochs:
-/// `step` does those from one number on, so many of them.
+/// Does `len` units of work, at most `piece` at a time: `step` does those from one
+/// number on, so many of them.
 ///
 /// # Errors
-/// Those of `step` and of [`check_epoch`].
+/// Those of `step` and of [`check`].
 ///
 /// # Safety
 /// The store is alive, the caller has the exclusive right to use it, and no
@@ -66,34 +67,34 @@ pub(crate) unsafe fn in_pieces(
     piece: u64,
     step: &mut Step<'_>,
 ) -> Result<()> {
-    // SAFETY: by this function's contract; the reference ends with the expression (V3).
-    let piece = match unsafe { store.get() }.engine.config().epoch_interruption {
-        true => piece,
-        false => u64::MAX,
-    };
     let mut done = 0;
     while done < len {
         let count = piece.min(len - done);
-        // SAFETY: as above.
+        // SAFETY: by this function's contract; the reference ends with the step (V3).
         step(unsafe { store.get() }, done, count)?;
         done += count;
         // SAFETY: by this function's contract; the step's reference has ended.
-        unsafe { check_epoch(store)? };
+        unsafe { check(store)? };
     }
     Ok(())
 }
 
-/// Asks the embedder, or traps, if the epoch has reached the store's deadline.
+/// Traps if someone has asked for the end. Asks the embedder, or traps, if the epoch
+/// has reached the store's deadline.
 ///
 /// # Errors
 /// [`Trap::Interrupt`], and those of the embedder's callback.
 ///
 /// # Safety
 /// As for [`in_pieces`].
-pub(crate) unsafe fn check_epoch(store: StorePtr) -> Result<()> {
+pub(crate) unsafe fn check(store: StorePtr) -> Result<()> {
     // SAFETY: by this function's contract; the reference ends with the block (V3).
     let is_reached = unsafe {
+        let is_interrupted = is_interrupted(store.vm());
         let store = store.get();
+        if is_interrupted {
+            return Err(store.interrupted_work());
+        }
         let now = store.engine.epoch().load(Ordering::Relaxed);
         store.engine.config().epoch_interruption && now >= (*store.vm().as_ptr()).epoch_deadline
     };
@@ -107,7 +108,7 @@ pub(crate) unsafe fn check_epoch(store: StorePtr) -> Result<()> {
 /// What happens when the epoch has reached the deadline.
 ///
 /// # Errors
-/// As for [`check_epoch`].
+/// As for [`check`].
 ///
 /// # Safety
 /// As for [`in_pieces`].

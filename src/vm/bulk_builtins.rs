@@ -7,6 +7,7 @@
 use super::builtins::trapping;
 use super::bulk::{PIECE_ELEMENTS, PIECE_GROWTH_BYTES, in_pieces, pay_for_bytes, pay_for_elements};
 use super::host_frame::FrameLink;
+use super::interrupts::is_interrupted;
 use super::memory_ops;
 use super::segments::{self, Part};
 use super::store::{StoreOpaque, StorePtr};
@@ -22,33 +23,43 @@ use core::ptr::{with_exposed_provenance, with_exposed_provenance_mut};
 /// What a `grow` instruction yields when it fails.
 const NO_GROWTH: i64 = -1;
 
-/// Bypasses the store, and touches nothing of it.
+/// Bypasses the store, and touches nothing of it but the word that says whether to go
+/// on.
 ///
 /// # Safety
 /// Generated code has checked both ranges against memories of its store, which
-/// nobody else uses meanwhile; they may overlap.
-pub(super) unsafe extern "C" fn copy_bytes(_: *mut VmContext, dst: u64, src: u64, len: u64) -> i64 {
+/// nobody else uses meanwhile; they may overlap. The context is its own.
+pub(super) unsafe extern "C" fn copy_bytes(
+    context: *mut VmContext,
+    dst: u64,
+    src: u64,
+    len: u64,
+) -> i64 {
     let src = with_exposed_provenance::<u8>(src as usize);
     let dst = with_exposed_provenance_mut::<u8>(dst as usize);
     // SAFETY: by this function's contract.
-    unsafe { core::ptr::copy(src, dst, len as usize) };
-    0
+    unsafe {
+        core::ptr::copy(src, dst, len as usize);
+        is_interrupted((*context).store).into()
+    }
 }
 
-/// Bypasses the store, and touches nothing of it.
+/// Bypasses the store, as [`copy_bytes`] does.
 ///
 /// # Safety
 /// As for [`copy_bytes`].
 pub(super) unsafe extern "C" fn fill_bytes(
-    _: *mut VmContext,
+    context: *mut VmContext,
     dst: u64,
     value: u32,
     len: u64,
 ) -> i64 {
     let dst = with_exposed_provenance_mut::<u8>(dst as usize);
     // SAFETY: by this function's contract.
-    unsafe { dst.write_bytes(value as u8, len as usize) };
-    0
+    unsafe {
+        dst.write_bytes(value as u8, len as usize);
+        is_interrupted((*context).store).into()
+    }
 }
 
 /// # Safety

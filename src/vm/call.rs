@@ -76,6 +76,9 @@ pub(crate) unsafe fn invoke(
     let floating_point = unsafe {
         let stack_pointer = arch::stack_pointer();
         let store = store.get();
+        if !store.heap.counts_are_exact() {
+            store.finish_recount();
+        }
         if is_outermost {
             (*vm).stack_limit = match store.fixed_stack_limit {
                 0 => stack_pointer.saturating_sub(store.stack_budget_bytes),

@@ -2,7 +2,8 @@
 //! among the modules of a store.
 //!
 //! Invariant: every module in the map is kept alive by it, so an address that
-//! it resolves is published code for as long as the map lives.
+//! it resolves is published code for as long as the map lives, or until it is
+//! emptied.
 
 use crate::abi::StackMapLookup;
 use crate::alloc;
@@ -47,6 +48,11 @@ impl CodeMap {
         alloc::try_push(&mut self.entries, entry)?;
         self.entries[at..].rotate_right(1);
         Ok(true)
+    }
+
+    /// Lets go of a module. Returns whether there was one.
+    pub(crate) fn pop(&mut self) -> bool {
+        self.entries.pop().is_some() || self.codeless.pop().is_some()
     }
 
     /// The module whose code contains `address`, and the offset into it. The

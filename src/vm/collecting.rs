@@ -50,6 +50,9 @@ impl StoreOpaque {
 
     /// The same inside a barrier, where no destructor may run.
     pub(crate) fn collect_undrained(&mut self) -> Result<()> {
+        if !self.heap.counts_are_exact() {
+            self.finish_recount();
+        }
         self.heap.collect(&self.code)?;
         #[cfg(not(kernref_panic_check))]
         if self.heap.is_zealous() {

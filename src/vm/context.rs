@@ -11,8 +11,11 @@ use crate::abi::{
     FuncIndex, GlobalIndex, INSTANCE_CONTEXT_MAGIC, MemoryIndex, TableIndex, VmContext, VmFuncRef,
     VmFunctionImport, VmGlobal, VmMemory, VmOffsets, VmStoreContext, VmTable,
 };
+use crate::engine::InterruptHandle;
+use crate::engine::shared::{Keeper, Shared};
 use crate::error::{Error, Result};
 use core::alloc::Layout;
+use core::cell::UnsafeCell;
 use core::ptr::NonNull;
 
 /// What a [`VmStoreContext`] pointer points into.
@@ -21,6 +24,36 @@ pub(crate) struct VmBlock {
     pub(crate) vm: VmStoreContext,
     /// The store that owns the block; only `StorePtr` knows its type.
     pub(crate) owner: NonNull<()>,
+}
+
+/// The block of a store, kept as long as the store or a handle to its word
+/// ([`VmStoreContext::interrupt`]) lives. It is reached through raw pointers alone.
+pub(crate) struct SharedBlock(Shared<BlockCell>);
+
+struct BlockCell(UnsafeCell<VmBlock>);
+
+// SAFETY: the block is used by whoever has the store, which may be sent and
+// shared as far as its data allows; all others reach its atomic word alone.
+unsafe impl Send for BlockCell {}
+// SAFETY: as above.
+unsafe impl Sync for BlockCell {}
+
+impl SharedBlock {
+    pub(crate) fn new(block: VmBlock) -> Result<Self> {
+        Ok(Self(Shared::new(BlockCell(UnsafeCell::new(block)))?))
+    }
+
+    #[inline]
+    pub(crate) fn as_non_null(&self) -> NonNull<VmBlock> {
+        NonNull::from(&self.0.0).cast()
+    }
+
+    /// A handle that sets the block's word.
+    pub(crate) fn interrupt_handle(&self) -> InterruptHandle {
+        let vm = self.as_non_null().cast::<VmStoreContext>().as_ptr();
+        // SAFETY: the word is part of the block, which is kept.
+        unsafe { InterruptHandle::new(NonNull::from(&(*vm).interrupt), Keeper::of(&self.0)) }
+    }
 }
 
 /// A borrowed view of an instance context: where its parts lie.

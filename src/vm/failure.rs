@@ -29,6 +29,9 @@ impl StoreOpaque {
     #[cold]
     pub(crate) fn take_failure(&mut self, status: u64, is_outermost: bool) -> Error {
         self.trap_passes = !is_outermost;
+        if is_outermost {
+            self.outermost_failed();
+        }
         #[cfg(feature = "std")]
         if let Some(payload) = self.panic.take() {
             self.call_returned();
@@ -36,7 +39,11 @@ impl StoreOpaque {
         }
         match Trap::from_code(status) {
             Some(Trap::HostError) => self.pending.take().unwrap_or(Trap::HostError.into()),
-            Some(trap) => trap.into(),
+            Some(trap) => {
+                // An interrupt may end an activation whose host function has just failed.
+                self.pending = None;
+                trap.into()
+            }
             None => Error::Bug("activation ended with an unknown status"),
         }
     }

@@ -1,11 +1,19 @@
-//! Writing to the globals of a store.
+//! Writing to the globals of a store; the cells of those that the host makes.
 //!
 //! Invariant: a global of a counted type counts the slot it holds.
 
+use super::raw_box::RawBox;
 use crate::abi::{ValRaw, VmGlobal};
 use crate::artifact::ValType;
 use crate::gc::RefHeap;
 use core::ptr::NonNull;
+
+/// Where a global lies that the host made.
+pub(crate) struct GlobalCell {
+    pub(crate) cell: RawBox<VmGlobal>,
+    /// Whether its type is a counted one.
+    pub(crate) is_counted: bool,
+}
 
 /// Writes a cell of type `ty` to a global, counting references.
 ///

@@ -5,7 +5,7 @@
 //! instance whose contents were not all written stays, because its functions may
 //! sit in shared tables.
 
-use super::bulk::{PIECE_ELEMENTS, Step, check_epoch, pay_for_bytes, pay_for_elements};
+use super::bulk::{PIECE_ELEMENTS, Step, check, pay_for_bytes, pay_for_elements};
 use super::const_expr;
 use super::segments::{self, Part};
 use super::store::{StoreOpaque, StorePtr};
@@ -38,14 +38,14 @@ pub(super) unsafe fn write(store: StorePtr, index: u32, module: &Module) -> Resu
     }
 }
 
-/// Counts what was done since the last check of the epoch.
+/// Counts what was done since the last check.
 struct Work {
     store: StorePtr,
     since_check: u64,
 }
 
 impl Work {
-    /// Does `len` units of work that count `each`, and checks the epoch after
+    /// Does `len` units of work that count `each`, and checks after
     /// each piece; smaller works share one.
     ///
     /// # Safety
@@ -61,7 +61,7 @@ impl Work {
             if self.since_check >= PIECE {
                 self.since_check = 0;
                 // SAFETY: by this function's contract.
-                unsafe { check_epoch(self.store)? };
+                unsafe { check(self.store)? };
             }
         }
         Ok(())

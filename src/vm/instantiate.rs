@@ -23,6 +23,7 @@ use crate::abi::{
     FuncIndex, GlobalIndex, MemoryIndex, TableIndex, ValRaw, VmFuncRef, VmFunctionImport, VmGlobal,
 };
 use crate::alloc;
+use crate::arch;
 use crate::artifact::{NO_ESCAPE, WASM_PAGE_BYTES};
 use crate::engine::Module;
 use crate::engine::bits::Bits;
@@ -60,13 +61,19 @@ pub(crate) unsafe fn instantiate(
     module: &Module,
     imports: &[VmImport],
 ) -> Result<u32> {
+    // Another processor may have published the code.
+    arch::synchronize_fetch();
     // SAFETY: each reference ends before embedder code or generated code runs (V3).
     let (index, start) = unsafe {
         let index = create(store.get(), module, imports)?;
         let outcome = initial_contents::write(store, index, module);
-        store.get().call_returned();
+        let store = store.get();
+        store.call_returned();
+        if outcome.is_err() && store.is_idle() {
+            store.outermost_failed();
+        }
         outcome?;
-        (index, start_func(store.get(), index, module)?)
+        (index, start_func(store, index, module)?)
     };
     if let Some(start) = start {
         let mut no_cells = call::Cells::new(0)?;

@@ -1,7 +1,7 @@
 //! The memory a store starts with: the block that generated code sees and the
 //! reference arena.
 
-use super::context::VmBlock;
+use super::context::{SharedBlock, VmBlock};
 use super::raw_box::RawBox;
 use crate::abi::{VmBuiltins, VmStoreContext};
 use crate::engine::Engine;
@@ -10,14 +10,15 @@ use crate::gc::{HeapConfig, RefHeap};
 use core::alloc::Layout;
 use core::mem::MaybeUninit;
 use core::ptr::NonNull;
+use core::sync::atomic::AtomicBool;
 
 /// What generated code and the fault handler call with a store's context.
 #[derive(Clone, Copy)]
 pub(crate) struct StoreFunctions {
     /// See [`VmStoreContext::builtins`].
     pub(crate) builtins: &'static VmBuiltins,
-    /// See [`VmStoreContext::memory_fault`].
-    pub(crate) memory_fault: unsafe extern "C" fn(*mut VmStoreContext) -> u64,
+    /// See [`VmStoreContext::stopped`].
+    pub(crate) stopped: unsafe extern "C" fn(*mut VmStoreContext) -> u64,
     /// See [`VmStoreContext::check_failed`].
     pub(crate) check_failed: unsafe extern "C" fn(*mut VmStoreContext) -> u64,
     /// See [`VmStoreContext::guards`].
@@ -32,7 +33,7 @@ pub(crate) enum Region {
 
 /// A block whose owner is yet to be set. The arena's fields are filled in by
 /// the heap.
-pub(crate) fn new_block(engine: &Engine, functions: StoreFunctions) -> Result<RawBox<VmBlock>> {
+pub(crate) fn new_block(engine: &Engine, functions: StoreFunctions) -> Result<SharedBlock> {
     let vm = VmStoreContext {
         stack_limit: usize::MAX,
         exit_fp: 0,
@@ -44,14 +45,16 @@ pub(crate) fn new_block(engine: &Engine, functions: StoreFunctions) -> Result<Ra
         host_frames: core::ptr::null_mut(),
         builtins: functions.builtins,
         unwind: crate::arch::unwind,
-        memory_fault: functions.memory_fault,
+        stopped: functions.stopped,
         check_failed: functions.check_failed,
         epoch_counter: engine.epoch(),
         epoch_deadline: u64::MAX,
         fuel: 0,
         guards: functions.guards,
+        stopped_by: 0,
+        interrupt: AtomicBool::new(false),
     };
-    RawBox::new(VmBlock { vm, owner: NonNull::dangling() })
+    SharedBlock::new(VmBlock { vm, owner: NonNull::dangling() })
 }
 
 /// The heap in a region of its own or in the one given.

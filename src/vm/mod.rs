@@ -36,6 +36,9 @@
 //! | `host_frame` | values of a host call that are roots |
 //! | `instantiate`, `initial_contents` | making an instance of resolved imports |
 //! | `call`, `catch` | into generated code and back; panics on the way |
+//! | `interrupts` | ending what runs because someone has asked for it |
+//! | `dropping` | dropping a store in steps |
+//! | `recount` | making counts exact again after a barrier was cut |
 //! | `builtins`, `bulk_builtins` | what generated code and the fault handler call |
 
 #[expect(unsafe_code, reason = "walks the stack")]
@@ -58,6 +61,7 @@ mod collecting;
 pub(crate) mod const_expr;
 #[expect(unsafe_code, reason = "contexts are raw memory")]
 mod context;
+mod dropping;
 #[expect(unsafe_code, reason = "writes to func refs")]
 mod exit_stubs;
 mod failure;
@@ -72,6 +76,8 @@ mod initial_contents;
 pub(crate) mod instance;
 #[expect(unsafe_code, reason = "fills contexts in")]
 pub(crate) mod instantiate;
+#[expect(unsafe_code, reason = "a word in the store's context")]
+pub(crate) mod interrupts;
 #[expect(unsafe_code, reason = "gives the heap its memory")]
 mod layout;
 #[expect(unsafe_code, reason = "bytes of linear memories")]
@@ -81,6 +87,8 @@ pub(crate) mod memory_ops;
 pub(crate) mod pinned;
 #[expect(unsafe_code, reason = "allocates by hand")]
 pub(crate) mod raw_box;
+#[expect(unsafe_code, reason = "reads globals")]
+mod recount;
 #[expect(unsafe_code, reason = "follows the chain of host frames")]
 mod rooting;
 pub(crate) mod roots;

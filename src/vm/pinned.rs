@@ -3,11 +3,11 @@
 //! Invariant: it lives as long as the store with its id (V6). Without that
 //! store at hand it is only a number, and may be sent anywhere.
 
+use super::const_expr;
+use super::global::{self, GlobalCell};
 use super::host_def::{self, HostDef, StoreHostFunc};
 use super::instance::InstanceData;
-use super::raw_box::RawBox;
 use super::store::{StoreId, StoreOpaque};
-use super::{const_expr, global};
 use crate::abi::{FuncIndex, GlobalIndex, ValRaw, VmFuncRef, VmGlobal};
 use crate::artifact::{GlobalType, ValType};
 use crate::engine::shared::Shared;
@@ -198,8 +198,8 @@ impl StoreOpaque {
     ///
     /// # Errors
     /// [`Error::OutOfMemory`].
-    pub(crate) fn add_global(&mut self, cell: RawBox<VmGlobal>) -> Result<Pinned<VmGlobal>> {
-        let place = cell.as_non_null();
+    pub(crate) fn add_global(&mut self, cell: GlobalCell) -> Result<Pinned<VmGlobal>> {
+        let place = cell.cell.as_non_null();
         Self::push(&mut self.global_cells, cell)?;
         // SAFETY: the store keeps the cell (V1).
         Ok(unsafe { Pinned::new(self.id, place) })

@@ -41,6 +41,16 @@ impl Roots {
         self.entries.get(at as usize).is_some_and(|root| root.serial == serial)
     }
 
+    /// Entries, free ones included.
+    pub(crate) fn capacity(&self) -> u64 {
+        self.entries.len() as u64
+    }
+
+    /// The slot of entry `at`, if that is in use.
+    pub(crate) fn slot_at(&self, at: usize) -> Option<u32> {
+        self.entries.get(at).filter(|root| root.serial != FREE).map(|root| root.slot)
+    }
+
     /// Whether there is an entry for one more root.
     pub(crate) fn has_room(&self) -> bool {
         self.free != NO_ROOT

@@ -19,13 +19,15 @@
 
 use super::backtrace::RawBacktrace;
 use super::code_map::CodeMap;
-use super::context::VmBlock;
+use super::context::{SharedBlock, VmBlock};
 use super::exit_stubs::ExitStubs;
+use super::global::GlobalCell;
 use super::host_def::StoreHostFunc;
 use super::instance::InstanceData;
 use super::layout::{Region, StoreFunctions};
 use super::memory::MemoryData;
-use super::raw_box::{OwnedBox, RawBox};
+use super::raw_box::OwnedBox;
+use super::recount::Recount;
 use super::roots::Roots;
 use super::table::TableData;
 use crate::abi::VmStoreContext;
@@ -132,6 +134,9 @@ pub struct StoreOpaque {
     /// Set while a trap of a nested activation passes through a host function:
     /// the backtrace is kept then.
     pub(crate) trap_passes: bool,
+    /// An activation was ended because someone had asked for it, and the outermost
+    /// call has not ended since.
+    pub(crate) interrupt_delivered: bool,
     pub(crate) stack_budget_bytes: usize,
     /// Given by the embedder; 0: none; [`ASK_STACK_BOUNDS`].
     pub(crate) fixed_stack_limit: usize,
@@ -144,16 +149,17 @@ pub struct StoreOpaque {
     // it uses (G5), and after them nothing that could still point to a slot.
     pub(crate) heap: RefHeap,
     _region: Region,
-    vm: RawBox<VmBlock>,
+    vm: SharedBlock,
     pub(crate) code: CodeMap,
     pub(crate) instances: Vec<InstanceData>,
     pub(crate) memories: Vec<MemoryData>,
     pub(crate) tables: Vec<TableData>,
     pub(crate) host_funcs: Vec<OwnedBox<StoreHostFunc>>,
     /// Cells of globals that the host made.
-    pub(crate) global_cells: Vec<RawBox<crate::abi::VmGlobal>>,
+    pub(crate) global_cells: Vec<GlobalCell>,
     pub(crate) exit_stubs: ExitStubs,
     pub(crate) counted_places: u64,
+    pub(crate) recount: Recount,
     /// Memory that is held for the guest: linear memories, tables, contexts of
     /// instances, and what is kept of each entity.
     pub(crate) guest_bytes: usize,
@@ -194,6 +200,7 @@ impl StoreOpaque {
             vm,
             auto_drain: true,
             trap_passes: false,
+            interrupt_delivered: false,
             stack_budget_bytes: engine.config().stack_budget_bytes().unwrap_or(0),
             fixed_stack_limit: configured_stack_limit(engine),
             floating_point: engine.config().floating_point,
@@ -209,6 +216,7 @@ impl StoreOpaque {
             global_cells: Vec::new(),
             exit_stubs: ExitStubs::default(),
             counted_places: 0,
+            recount: Recount::default(),
             guest_bytes: 0,
             fuel_given: 0,
             fuel_consumed: 0,
@@ -224,6 +232,10 @@ impl StoreOpaque {
 
     pub(crate) fn block(&self) -> NonNull<VmBlock> {
         self.vm.as_non_null()
+    }
+
+    pub(crate) fn shared_block(&self) -> &SharedBlock {
+        &self.vm
     }
 
     /// The context that generated code sees.

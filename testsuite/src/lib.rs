@@ -7,6 +7,7 @@
 extern crate alloc;
 
 mod cases;
+pub mod ending;
 mod support;
 
 pub use cases::{CASES, GcOps, cases_about_references, slots_needed};

@@ -136,8 +136,12 @@ fn counted(command: &mut Command) -> Result<(u64, u64)> {
 }
 
 /// Variables that make the crates' tests look at more cases.
-const FULL: [(&str, &str); 3] =
-    [("PROPTEST_CASES", "4000"), ("LOOM_MAX_PREEMPTIONS", "4"), ("KERNREF_EVERY_BYTE", "1")];
+const FULL: [(&str, &str); 4] = [
+    ("PROPTEST_CASES", "4000"),
+    ("LOOM_MAX_PREEMPTIONS", "4"),
+    ("KERNREF_EVERY_BYTE", "1"),
+    ("KERNREF_END_EVERYWHERE", "1"),
+];
 
 fn host_tests(options: &[&str], extent: Extent) -> Result<(u64, u64)> {
     let test = ["test", "--locked", "--workspace", "--no-fail-fast"];

@@ -1,4 +1,4 @@
-//! Out of a faulting function, and how to recognise its activation.
+//! Out of a function that was stopped, and how to recognise its activation.
 
 use crate::abi::{ValRaw, VmContext, VmStoreContext};
 use core::arch::naked_asm;
@@ -17,20 +17,20 @@ pub const WHOLE_STORE_BYTES: u32 = 1;
 #[unsafe(naked)]
 pub unsafe extern "C" fn resume_fault() -> ! {
     naked_asm!(
-        // As a call at the faulting instruction and its prologue would do.
+        // As a call at the instruction and its prologue would do.
         "ldr x9, [x0, #{exit_pc}]",
         "stp x29, x9, [sp, #-32]!",
         "mov x29, sp",
         "str x29, [x0, #{exit_fp}]",
         "str x0, [sp, #16]",
-        "ldr x9, [x0, #{memory_fault}]",
+        "ldr x9, [x0, #{stopped}]",
         "blr x9",
         "mov x1, x0",
         "ldr x0, [sp, #16]",
         "b {unwind}",
         exit_pc = const offset_of!(VmStoreContext, exit_pc),
         exit_fp = const offset_of!(VmStoreContext, exit_fp),
-        memory_fault = const offset_of!(VmStoreContext, memory_fault),
+        stopped = const offset_of!(VmStoreContext, stopped),
         unwind = sym super::unwind,
     )
 }

@@ -34,3 +34,10 @@ pub unsafe fn synchronize_code(base: *const u8, len: usize) {
     // SAFETY: as above.
     unsafe { asm!("dsb ish", "isb", options(nostack, preserves_flags)) };
 }
+
+/// See [`crate::arch::synchronize_fetch`] (Arm ARM, B2.4.4: a context
+/// synchronization event on the processor that executes the code).
+pub fn synchronize_fetch() {
+    // SAFETY: a barrier has no preconditions.
+    unsafe { asm!("isb", options(nostack, preserves_flags)) };
+}

@@ -1,4 +1,4 @@
-//! Out of a faulting function, and how to recognise its activation.
+//! Out of a function that was stopped, and how to recognise its activation.
 
 use crate::abi::{ValRaw, VmContext, VmStoreContext};
 use core::arch::naked_asm;
@@ -17,7 +17,7 @@ pub const WHOLE_STORE_BYTES: u32 = 8;
 #[unsafe(naked)]
 pub unsafe extern "C" fn resume_fault() -> ! {
     naked_asm!(
-        // As a call at the faulting instruction and its prologue would do.
+        // As a call at the instruction and its prologue would do.
         "push qword ptr [rax + {exit_pc}]",
         "push rbp",
         "mov rbp, rsp",
@@ -25,13 +25,13 @@ pub unsafe extern "C" fn resume_fault() -> ! {
         "push rax",
         "push rax",
         "mov rdi, rax",
-        "call qword ptr [rax + {memory_fault}]",
+        "call qword ptr [rax + {stopped}]",
         "pop rdi",
         "mov rsi, rax",
         "jmp {unwind}",
         exit_pc = const offset_of!(VmStoreContext, exit_pc),
         exit_fp = const offset_of!(VmStoreContext, exit_fp),
-        memory_fault = const offset_of!(VmStoreContext, memory_fault),
+        stopped = const offset_of!(VmStoreContext, stopped),
         unwind = sym super::unwind,
     )
 }

@@ -8,6 +8,7 @@ mod fault_stub;
 mod features;
 mod floating_point;
 mod frame;
+mod interrupt;
 #[cfg(all(feature = "std", target_os = "linux"))]
 mod signal;
 #[cfg(feature = "compile")]
@@ -35,8 +36,9 @@ pub use floating_point::DefaultControlWord;
 #[cfg(target_os = "none")]
 pub use floating_point::vectors_off;
 pub use frame::{FRAME_ALIGN, RETURN_ADDRESS_OFFSET, stack_pointer, strip_return_address};
+pub use interrupt::settled_frame;
 #[cfg(all(feature = "std", target_os = "linux"))]
 pub use signal::{set_signal_registers, signal_registers};
 #[cfg(feature = "compile")]
 pub use stack_switch::{call_on_stack, leave_stack};
-pub use sync::synchronize_code;
+pub use sync::{synchronize_code, synchronize_fetch};

@@ -12,3 +12,7 @@ pub unsafe fn synchronize_code(_base: *const u8, _len: usize) {
     #[cfg(not(miri))]
     core::hint::black_box(core::arch::x86_64::__cpuid(0));
 }
+
+/// See [`crate::arch::synchronize_fetch`]: code at an address that this processor
+/// has not executed from since it was mapped needs nothing.
+pub fn synchronize_fetch() {}

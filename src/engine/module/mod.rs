@@ -136,7 +136,7 @@ impl Module {
             }
         };
         let known = match &code {
-            Some(code) => engine.make_known(code.base()..code.base() + code.len())?,
+            Some(code) => Some(engine.make_known(code.base()..code.base() + code.len())?),
             None => None,
         };
         let inner = ModuleInner {

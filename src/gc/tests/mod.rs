@@ -14,6 +14,7 @@ use std::vec::Vec;
 mod drop_queue_model;
 mod fail_closed;
 mod model;
+mod recount;
 
 struct NoMaps;
 // SAFETY: answers nothing.

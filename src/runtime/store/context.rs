@@ -2,7 +2,7 @@
 //! through which functions take one.
 
 use super::inner::StoreInner;
-use crate::engine::Engine;
+use crate::engine::{Engine, InterruptHandle};
 use crate::error::{Misuse, Result};
 use crate::gc::{GcStats, StepProgress};
 use crate::runtime::backtrace::WasmBacktrace;
@@ -197,15 +197,34 @@ impl<'a, T: 'static> StoreContextMut<'a, T> {
         self.opaque_mut().collect()
     }
 
-    /// Does part of a collection: about `budget` table entries.
+    /// Does part of a collection: see [`Store::gc_step`](super::Store::gc_step).
     ///
     /// # Errors
     /// As for [`Self::gc`].
     pub fn gc_step(&mut self, budget: u32) -> Result<StepProgress> {
         let store = self.opaque_mut();
-        let progress = store.heap.step(budget, &store.code)?;
+        let Some(left) = store.recount_step(budget.into()) else {
+            return Ok(StepProgress {
+                examined: 0,
+                finished: false,
+                queued: store.heap.stats().queued,
+            });
+        };
+        let progress = store.heap.step(left as u32, &store.code)?;
         store.drain_if_due();
         Ok(progress)
+    }
+
+    /// What ends the guest from elsewhere: see
+    /// [`Store::interrupt_handle`](super::Store::interrupt_handle).
+    pub fn interrupt_handle(&self) -> InterruptHandle {
+        self.opaque().interrupt_handle()
+    }
+
+    /// Takes back what was asked for through an [`InterruptHandle`], if it has not
+    /// been met.
+    pub fn clear_interrupt(&mut self) {
+        self.opaque_mut().clear_interrupt();
     }
 
     /// Runs up to `budget` destructors of released references. Returns how

@@ -13,6 +13,8 @@
 //! in progress without any reference being invalidated.
 
 mod context;
+#[forbid(unsafe_code)]
+mod dropping;
 mod figures;
 mod hooks;
 #[forbid(unsafe_code)]
@@ -22,7 +24,7 @@ pub use context::{AsContext, AsContextMut, StoreContext, StoreContextMut};
 
 use super::backtrace::WasmBacktrace;
 use crate::alloc;
-use crate::engine::Engine;
+use crate::engine::{Engine, InterruptHandle};
 use crate::error::Result;
 use crate::gc::{GcStats, StepProgress};
 use crate::vm::store::StoreOpaque;
@@ -32,6 +34,7 @@ use core::ptr::NonNull;
 use inner::StoreInner;
 use std_alloc::{boxed::Box, vec::Vec};
 
+pub use dropping::DroppingStore;
 pub use figures::StoreFigures;
 pub use inner::UpdateDeadline;
 
@@ -129,7 +132,10 @@ impl<T: 'static> Store<T> {
         self.as_context_mut().gc()
     }
 
-    /// Does part of a collection: about `budget` table entries.
+    /// Does part of a collection: about `budget` table entries. If a guest was ended
+    /// between two instructions ([`Self::interrupt_handle`]), first finds out again where
+    /// references are held, with the same budget in slots, elements and globals;
+    /// inside a host function, all of that at once.
     ///
     /// # Errors
     /// As for [`Self::gc`].
@@ -153,6 +159,36 @@ impl<T: 'static> Store<T> {
     /// What the collector has done, and what it holds.
     pub fn gc_stats(&self) -> GcStats {
         self.as_context().gc_stats()
+    }
+
+    /// What ends the guest from elsewhere: another thread or processor, or an interrupt
+    /// handler. After [`InterruptHandle::interrupt`], Wasm code of this store
+    /// ends with [`Trap::Interrupt`](crate::Trap)
+    ///
+    /// - when an interrupt's handler finds it running
+    ///   ([`Engine::handle_interrupt`]; on a Linux host, `Watchdog` does that), at
+    ///   whichever instruction that is;
+    /// - when a host function returns to it;
+    /// - after 64 KiB or 4096 elements of bulk work.
+    ///
+    /// Only the newest activation ends. Those that wait for it end when the host
+    /// functions which they called return, whatever these return, unless one of
+    /// them takes the request back ([`Self::clear_interrupt`]). When the outermost call
+    /// has ended, the request has been met. One that comes too late, or while nothing
+    /// runs, ends the next call.
+    ///
+    /// What the guest held is released exactly once, and the store can be used
+    /// again. The next call, or [`Self::gc`], first goes through all slots, tables and
+    /// globals once, because it is not known what the guest was about to count;
+    /// [`Self::gc_step`] does that in bounded steps.
+    pub fn interrupt_handle(&self) -> InterruptHandle {
+        self.as_context().opaque().interrupt_handle()
+    }
+
+    /// Takes back what was asked for through an [`InterruptHandle`], if it has not been
+    /// met.
+    pub fn clear_interrupt(&mut self) {
+        self.as_context_mut().clear_interrupt();
     }
 
     /// Lets Wasm run until the engine's epoch has advanced `ticks` times.

@@ -6,8 +6,8 @@ use alloc::string::String;
 use kernref::{Config, Engine, Error, Instance, Linker, Store, Trap, UpdateDeadline, Val};
 
 /// Bytes and elements between two checks of the epoch.
-const PIECE_BYTES: usize = 256 << 10;
-const PIECE_ELEMENTS: usize = 16 << 10;
+const PIECE_BYTES: usize = 64 << 10;
+const PIECE_ELEMENTS: usize = 4 << 10;
 
 const WITH: &str = r#"
     (import "h" "host" (func $host))

@@ -31,6 +31,7 @@ mod numerics;
 #[expect(unsafe_code, reason = "paints the stack")]
 mod painted;
 mod references;
+mod requests;
 mod rooting;
 mod sharing;
 mod sizes;
@@ -297,6 +298,16 @@ cases! {
         draining_can_be_left_to_the_embedder,
         references_are_released_after_a_trap,
         a_given_region_is_used,
+    }
+    requests {
+        long_bulk_work_ends_after_a_piece,
+        each_builtin_ends_a_guest,
+        a_request_that_comes_too_late_can_be_taken_back,
+        initial_contents_end_after_a_piece,
+        outer_activations_end_in_turn,
+        where_it_was_is_told,
+        a_guest_that_uses_everything,
+        a_store_is_dropped_in_steps,
     }
     rooting {
         a_root_is_good_for_many_calls,

@@ -19,7 +19,7 @@ impl List {
     }
 
     fn range(at: usize) -> CodeRange {
-        CodeRange { code: at * 16..at * 16 + 16, owner: at }
+        CodeRange { code: at * 16..at * 16 + 16, owner: at, may_fault: true }
     }
 
     /// Publishes the code with this number.

@@ -1,0 +1,67 @@
+//! Ending what runs in a store, because someone has asked for it
+//! ([`crate::InterruptHandle`]).
+//!
+//! The request is a word in the store's context. It is looked at by the handler of
+//! interrupts, when a host function or a builtin returns to Wasm, and between pieces
+//! of bulk work. Whoever finds it set ends the newest activation with
+//! [`Trap::Interrupt`]. It stays set until the outermost call has ended, so that the
+//! activations above end in turn, whatever the host functions in between make of
+//! the trap. The embedder may take it back.
+//!
+//! Invariant: the word is cleared by whoever has the store exclusively; others only
+//! set it.
+
+use super::store::StoreOpaque;
+use crate::abi::{Trap, VmStoreContext};
+use crate::engine::InterruptHandle;
+use crate::error::Error;
+use core::sync::atomic::Ordering;
+
+/// Whether someone has asked that what runs in the store end.
+///
+/// # Safety
+/// `vm` is the context of a live store.
+#[inline(always)]
+pub(crate) unsafe fn is_interrupted(vm: *const VmStoreContext) -> bool {
+    // SAFETY: by this function's contract; the word is atomic.
+    unsafe { (*vm).interrupt.load(Ordering::Relaxed) }
+}
+
+impl StoreOpaque {
+    /// A handle that asks for the end of what runs here.
+    pub(crate) fn interrupt_handle(&self) -> InterruptHandle {
+        self.shared_block().interrupt_handle()
+    }
+
+    /// Takes a request back.
+    pub(crate) fn clear_interrupt(&mut self) {
+        self.interrupt_delivered = false;
+        // SAFETY: the context is in its place (V1); the word is atomic.
+        unsafe { (*self.vm().as_ptr()).interrupt.store(false, Ordering::Relaxed) };
+    }
+
+    /// Records that an activation ends because someone has asked for it.
+    #[cold]
+    #[inline(never)]
+    pub(crate) fn interrupted(&mut self) -> Trap {
+        self.interrupt_delivered = true;
+        self.trap_passes = false;
+        self.record_failure(Trap::Interrupt.into())
+    }
+
+    /// The outermost call has failed: if an activation was ended because someone had
+    /// asked for it, the request has been met.
+    pub(crate) fn outermost_failed(&mut self) {
+        if self.interrupt_delivered {
+            self.clear_interrupt();
+        }
+    }
+
+    /// The error of work that is not done by generated code, and that ends because
+    /// someone has asked for it.
+    #[cold]
+    pub(crate) fn interrupted_work(&mut self) -> Error {
+        self.interrupt_delivered = true;
+        Trap::Interrupt.into()
+    }
+}
