@@ -212,6 +212,7 @@ fault_with_full_registers:
     dup v31.2d, x4
     "#,
     r#"
+    cmp x1, x2                      // flags that do not depend on the caller
     str w1, [x0]
 2:
     "#,

@@ -15,7 +15,7 @@ use kernref_wast_script::{Options, report};
 
 /// Priorities of the workers. More workers than processors, so that every tick
 /// is another thread's turn.
-const WORKERS: [u8; 6] = [2, 2, 2, 2, 1, 3];
+const WORKERS: [u8; 5] = [2, 2, 2, 1, 3];
 
 /// Runs the files, numbered from `first`. Does not return.
 pub fn run(
