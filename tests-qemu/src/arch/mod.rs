@@ -8,7 +8,8 @@ mod imp;
 mod imp;
 
 pub use imp::{
-    DEVICES, NAME, RAM_BYTES, RAM_START, counted_loop, entry, exit, flush_tlb, init_exceptions,
-    init_instructions, init_serial, instructions, mask_interrupts, now_ns, probe_call, probe_read,
-    probe_write, restore_interrupts, serial_write, set_root_table, start_timer, stop_timer,
+    DEVICES, NAME, RAM_BYTES, RAM_START, counted_loop, entry, exit, flush_tlb, halt,
+    init_exceptions, init_instructions, init_serial, instructions, mask_interrupts, now_ns,
+    probe_call, probe_read, probe_write, restore_interrupts, serial_write, set_root_table,
+    start_timer, stop_timer,
 };

@@ -15,7 +15,7 @@ pub use exceptions::init_exceptions;
 pub use exit::exit;
 pub use probe::{probe_call, probe_read, probe_write};
 pub use serial::{init_serial, serial_write};
-pub use timer::{mask_interrupts, now_ns, restore_interrupts, start_timer, stop_timer};
+pub use timer::{halt, mask_interrupts, now_ns, restore_interrupts, start_timer, stop_timer};
 
 /// The architecture's name as `./x` spells it.
 pub const NAME: &str = "x86_64";
