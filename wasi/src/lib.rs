@@ -69,6 +69,8 @@ mod memory;
 mod memory_fs;
 mod pipes;
 mod resolve;
+#[cfg(feature = "std")]
+mod std_host;
 mod strings;
 mod table;
 pub mod types;
@@ -86,3 +88,9 @@ pub use linker::{MODULE, add_to_linker};
 pub use memory_fs::{ImageError, MemoryDir, MemoryFs, Quota, Usage};
 pub use pipes::{Closed, InputPipe, OutputPipe, SocketPair};
 pub use resolve::{MAX_NAME_BYTES, MAX_SYMLINKS, Place, Tree, resolve};
+#[cfg(all(feature = "std", target_os = "linux"))]
+pub use std_host::HostDir;
+#[cfg(feature = "std")]
+pub use std_host::{
+    HostStderr, HostStdin, HostStdout, MonotonicClock, SystemClock, SystemRandom, ThreadSleep,
+};

@@ -4,6 +4,8 @@
 mod descriptors;
 mod directories;
 mod guest;
+#[cfg(target_os = "linux")]
+mod host_dir;
 mod hostile;
 mod images;
 mod opening;
