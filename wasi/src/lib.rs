@@ -87,7 +87,7 @@ pub use limits::Limits;
 pub use linker::{MODULE, add_to_linker};
 pub use memory_fs::{ImageError, MemoryDir, MemoryFs, Quota, Usage};
 pub use pipes::{Closed, InputPipe, OutputPipe, SocketPair};
-pub use resolve::{MAX_NAME_BYTES, MAX_SYMLINKS, Place, Tree, resolve};
+pub use resolve::{LastLink, MAX_NAME_BYTES, MAX_SYMLINKS, Place, Tree, resolve};
 #[cfg(all(feature = "std", target_os = "linux"))]
 pub use std_host::HostDir;
 #[cfg(feature = "std")]

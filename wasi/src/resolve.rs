@@ -9,6 +9,17 @@ pub const MAX_SYMLINKS: u32 = 40;
 /// The most bytes of a path's component.
 pub const MAX_NAME_BYTES: usize = 255;
 
+/// What becomes of a symbolic link at a path's end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LastLink {
+    /// It is what the path names: where something is made, moved or removed.
+    Keep,
+    /// It is followed if a slash comes after it: where something is looked at.
+    FollowBeforeSlash,
+    /// It is followed.
+    Follow,
+}
+
 /// A file system as [`resolve`] needs it. It must not change meanwhile.
 pub trait Tree {
     /// A file, a directory or a link.
@@ -47,8 +58,8 @@ pub struct Place<N> {
     pub is_directory: bool,
 }
 
-/// Finds what `path` names below `start`, which is a directory. Links before the end are followed,
-/// and the one at the end if `follow` says so or a slash comes after it.
+/// Finds what `path` names below `start`, which is a directory. Links before the end
+/// are followed, and the one at the end if `last` says so.
 ///
 /// Nothing above `start` is ever reached: not by `..`, not by a link.
 ///
@@ -61,7 +72,7 @@ pub fn resolve<T: Tree>(
     tree: &T,
     start: T::Node,
     path: &str,
-    follow: bool,
+    last: LastLink,
     path_limit: usize,
 ) -> Result<Place<T::Node>> {
     if path.starts_with('/') {
@@ -101,8 +112,14 @@ pub fn resolve<T: Tree>(
         }
         let node = tree.child(at, component)?;
         let filetype = node.map(|node| (node, tree.filetype(node)));
+        let follows = !is_last
+            || match last {
+                LastLink::Keep => false,
+                LastLink::FollowBeforeSlash => is_directory,
+                LastLink::Follow => true,
+            };
         match filetype {
-            Some((link, Filetype::SymbolicLink)) if !is_last || follow || is_directory => {
+            Some((link, Filetype::SymbolicLink)) if follows => {
                 links += 1;
                 if links > MAX_SYMLINKS {
                     return Err(Errno::Loop);

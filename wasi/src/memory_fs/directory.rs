@@ -7,7 +7,7 @@ use super::file::MemoryFile;
 use super::state::{Kind, State};
 use crate::fallible::{try_box, try_string};
 use crate::host::{DirEntry, Directory, OpenOptions, Opened};
-use crate::resolve::{Place, Tree};
+use crate::resolve::{LastLink, Place, Tree};
 use crate::types::{Errno, Filestat, Filetype, OFlags, Result, SetTimes};
 use alloc::sync::Arc;
 use core::any::Any;
@@ -42,7 +42,12 @@ impl MemoryDir {
         let OpenOptions { follow, oflags, write, .. } = options;
         let makes = oflags.contains(OFlags::CREAT);
         let exclusive = oflags.contains(OFlags::CREAT | OFlags::EXCL);
-        let place = state.resolve(self.handle.node, path, follow && !exclusive)?;
+        let last = match (exclusive, follow) {
+            (true, _) => LastLink::Keep,
+            (false, true) => LastLink::Follow,
+            (false, false) => LastLink::FollowBeforeSlash,
+        };
+        let place = state.resolve(self.handle.node, path, last)?;
         let Some(node) = place.node else {
             return match (makes, place.is_directory) {
                 (false, _) => Err(Errno::Noent),
@@ -138,14 +143,14 @@ impl Directory for MemoryDir {
 
     fn create_dir(&self, path: &str) -> Result<()> {
         let mut state = self.handle.fs.lock();
-        let place = vacant(state.resolve(self.handle.node, path, false)?)?;
+        let place = vacant(state.resolve(self.handle.node, path, LastLink::Keep)?)?;
         let kind = Kind::Directory { entries: Entries::default(), parent: place.parent };
         state.make(place.parent, place.name, kind, 0).map(|_| ())
     }
 
     fn remove_dir(&self, path: &str) -> Result<()> {
         let mut state = self.handle.fs.lock();
-        let place = state.resolve(self.handle.node, path, false)?;
+        let place = state.resolve(self.handle.node, path, LastLink::Keep)?;
         let node = place.node.ok_or(Errno::Noent)?;
         if place.name.is_empty() {
             return Err(Errno::Inval);
@@ -158,7 +163,7 @@ impl Directory for MemoryDir {
 
     fn remove_file(&self, path: &str) -> Result<()> {
         let mut state = self.handle.fs.lock();
-        let place = state.resolve(self.handle.node, path, false)?;
+        let place = state.resolve(self.handle.node, path, LastLink::Keep)?;
         let node = place.node.ok_or(Errno::Noent)?;
         if state.filetype(node) == Filetype::Directory {
             return Err(Errno::Isdir);
@@ -171,7 +176,7 @@ impl Directory for MemoryDir {
 
     fn symlink(&self, target: &str, path: &str) -> Result<()> {
         let mut state = self.handle.fs.lock();
-        let place = vacant(state.resolve(self.handle.node, path, false)?)?;
+        let place = vacant(state.resolve(self.handle.node, path, LastLink::Keep)?)?;
         if place.is_directory {
             return Err(Errno::Noent);
         }
@@ -182,8 +187,8 @@ impl Directory for MemoryDir {
     fn rename(&self, path: &str, to: &dyn Directory, to_path: &str) -> Result<()> {
         let other = self.of_same(to)?;
         let mut state = self.handle.fs.lock();
-        let from = state.resolve(self.handle.node, path, false)?;
-        let to = state.resolve(other.handle.node, to_path, false)?;
+        let from = state.resolve(self.handle.node, path, LastLink::Keep)?;
+        let to = state.resolve(other.handle.node, to_path, LastLink::Keep)?;
         let node = from.node.ok_or(Errno::Noent)?;
         if from.name.is_empty() || to.name.is_empty() {
             return Err(Errno::Busy);
@@ -218,7 +223,7 @@ impl Directory for MemoryDir {
         if state.filetype(node) == Filetype::Directory {
             return Err(Errno::Perm);
         }
-        let to = vacant(state.resolve(other.handle.node, to_path, false)?)?;
+        let to = vacant(state.resolve(other.handle.node, to_path, LastLink::Keep)?)?;
         if to.is_directory {
             return Err(Errno::Noent);
         }

@@ -8,7 +8,7 @@ use super::content::Content;
 use super::entries::Entries;
 use crate::fallible::try_push;
 use crate::host::Clock;
-use crate::resolve::{self, Place, Tree};
+use crate::resolve::{self, LastLink, Place, Tree};
 use crate::types::{Errno, Filestat, Filetype, Result};
 use alloc::boxed::Box;
 use alloc::string::String;
@@ -334,8 +334,8 @@ impl State {
         })
     }
 
-    pub fn resolve(&self, start: u32, path: &str, follow: bool) -> Result<Place<u32>> {
-        resolve::resolve(self, start, path, follow, PATH_BYTES)
+    pub fn resolve(&self, start: u32, path: &str, last: LastLink) -> Result<Place<u32>> {
+        resolve::resolve(self, start, path, last, PATH_BYTES)
     }
 
     /// What a path names.
@@ -344,7 +344,8 @@ impl State {
     /// [`Errno::Noent`]; [`Errno::Notdir`] if a slash follows something that is not
     /// a directory.
     pub fn find(&self, start: u32, path: &str, follow: bool) -> Result<u32> {
-        let place = self.resolve(start, path, follow)?;
+        let last = if follow { LastLink::Follow } else { LastLink::FollowBeforeSlash };
+        let place = self.resolve(start, path, last)?;
         let node = place.node.ok_or(Errno::Noent)?;
         match place.is_directory && self.filetype(node) != Filetype::Directory {
             true => Err(Errno::Notdir),

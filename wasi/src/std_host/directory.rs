@@ -219,7 +219,8 @@ impl Directory for HostDir {
     }
 
     fn remove_dir(&self, path: &str) -> Result<()> {
-        self.directory.remove_dir(path).map_err(of_io)
+        // cap-std refuses slashes at the end, which say no more than this.
+        self.directory.remove_dir(path.trim_end_matches('/')).map_err(of_io)
     }
 
     fn remove_file(&self, path: &str) -> Result<()> {
@@ -232,6 +233,13 @@ impl Directory for HostDir {
 
     fn rename(&self, path: &str, to: &dyn Directory, to_path: &str) -> Result<()> {
         let to = self.of_same(to)?;
+        // cap-std overlooks slashes after what is not a directory.
+        if path.ends_with('/') || to_path.ends_with('/') {
+            let moved = self.directory.symlink_metadata(path.trim_end_matches('/'));
+            if !moved.map_err(of_io)?.is_dir() {
+                return Err(Errno::Notdir);
+            }
+        }
         self.directory.rename(path, &to.directory, to_path).map_err(of_io)
     }
 

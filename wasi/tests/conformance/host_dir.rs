@@ -197,6 +197,7 @@ fn a_file_system_in_memory_does_as_the_system_does() {
         let folder = Folder::new("random");
         let host = HostDir::open(&folder.0).unwrap();
         let memory = MemoryFs::new(Quota::default()).unwrap().root();
+        let mut history = String::new();
         for step in 0..80u64 {
             let numbers = |salt: u64| {
                 let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ (step << 20) ^ salt;
@@ -210,7 +211,8 @@ fn a_file_system_in_memory_does_as_the_system_does() {
             };
             let in_memory = outcome(&memory, &mut numbers(0));
             let on_host = outcome(&host, &mut numbers(0));
-            assert!(is_alike(&in_memory, &on_host), "{seed} {step}\n{in_memory}\n{on_host}");
+            history += &format!("{in_memory} | {on_host}\n");
+            assert!(is_alike(&in_memory, &on_host), "{seed} {step}\n{history}");
         }
     }
 }
