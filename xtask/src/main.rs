@@ -29,7 +29,9 @@ mod size;
 mod tally;
 mod test;
 mod wasi;
+mod wasi_suite;
 mod wast;
+mod wheels;
 
 use clap::{Parser, Subcommand};
 use std::process::ExitCode;

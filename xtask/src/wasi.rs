@@ -17,17 +17,17 @@ pub struct Handover {
     /// Hand a directory over, as it is now; what the program changes stays in the
     /// kernel. Without GUEST, under the same path.
     #[arg(long, value_name = "HOST::GUEST")]
-    dir: Vec<String>,
+    pub dir: Vec<String>,
     /// Put what is new in a directory into this one afterwards: for the first --dir,
     /// for the second, and so on.
     #[arg(long, value_name = "HOST")]
-    dir_out: Vec<PathBuf>,
+    pub dir_out: Vec<PathBuf>,
     /// Set a variable of the environment.
     #[arg(long, value_name = "NAME=VALUE")]
-    env: Vec<String>,
+    pub env: Vec<String>,
     /// Take standard input from a file; `-` is this command's.
     #[arg(long, value_name = "FILE")]
-    stdin: Option<PathBuf>,
+    pub stdin: Option<PathBuf>,
 }
 
 /// Kernels number the archives that they send.
