@@ -32,10 +32,11 @@ mod runtime;
 mod stack;
 mod vm;
 
-pub use abi::{DeferralPolicy, Proposal, Proposals, Trap};
+pub use abi::{Architecture, DeferralPolicy, Proposal, Proposals, Trap};
 pub use artifact::limits;
 pub use artifact::{
-    Artifact, ExternType, FuncType, GlobalType, HeapType, MemoryType, RefType, TableType, ValType,
+    Artifact, ArtifactPolicy, ExternType, FuncType, GlobalType, HeapType, MemoryType, RefType,
+    TableType, ValType,
 };
 #[cfg(feature = "compile")]
 pub use compile::{CompilePhase, CompileProgress, OptLevel, WasmFeatures};
@@ -46,15 +47,15 @@ pub use engine::{
     StoreLimitsBuilder,
 };
 pub use error::{
-    Error, FlavorMismatch, FlavorValue, LimitError, LinkError, LinkReason, Misuse, Printable,
-    Result,
+    ArtifactError, ArtifactFault, ArtifactSection, Error, FlavorMismatch, FlavorValue, LimitError,
+    LinkError, LinkReason, Misuse, Printable, Result,
 };
 pub use gc::{ExternRef, GcStats, StepProgress};
 pub use runtime::{
     AsContext, AsContextMut, Caller, Extern, FrameInfo, FromWasm, Func, Global, HostArg,
     HostReturn, Instance, InstanceExports, InstancePre, IntoFunc, Linker, Memory, OwnedRooted,
-    Rooted, Store, StoreContext, StoreContextMut, Table, ToWasm, TypedFunc, UpdateDeadline, Val,
-    WasmBacktrace, WasmParams, WasmResults,
+    Rooted, Store, StoreContext, StoreContextMut, StoreFigures, Table, ToWasm, TypedFunc,
+    UpdateDeadline, Val, WasmBacktrace, WasmParams, WasmResults,
 };
 
 /// What a kernel's fault handler and its source of guarded memories need; see
@@ -63,17 +64,23 @@ pub mod fault {
     pub use crate::abi::{FaultRegisters, MEMORY32_GUARDED_BYTES};
 }
 
+/// Signed artifacts; see [`Module::deserialize_with`].
+#[cfg(feature = "signed-artifacts")]
+pub mod signing {
+    pub use crate::artifact::{KEY_BYTES, TRAILER_BYTES, TrustedKeys, sign_artifact, signer};
+}
+
 /// For this repository's own checks, tests and benchmarks. Not part of the API:
 /// anything here may change with any version.
 #[doc(hidden)]
 pub mod __internals {
     pub use crate::abi::{StackMapLookup, VmContext};
-    pub use crate::arch::synchronize_code;
+    pub use crate::arch::{FEATURE_NAMES, synchronize_code};
     #[cfg(all(feature = "std", target_os = "linux"))]
     pub use crate::arch::{set_signal_registers, signal_registers};
     pub use crate::artifact::{
-        ArtifactParts, CodeFlavor, CodeSite, CodeSites, DataSegment, ElemSegment, Export,
-        FunctionCode, Import, ModuleInfo, ShimCode, StackMaps,
+        ArtifactFile, ArtifactParts, CodeFlavor, CodeSite, CodeSites, DataSegment, ElemSegment,
+        Export, ExportKind, FunctionCode, Import, ImportKind, ModuleInfo, ShimCode, StackMaps,
     };
     #[cfg(feature = "compile")]
     pub use crate::compile::{

@@ -70,6 +70,7 @@ fn long_work_needs_fuel() {
     for (name, text) in works() {
         let module = Module::new(&engine, wat::parse_str(text).unwrap()).unwrap();
         let mut store = Store::new(&engine, ()).unwrap();
+        store.set_fuel(1 << 40).unwrap();
         let instance = Instance::new(&mut store, &module, &[]).unwrap();
         let func = instance.get_typed_func::<(), ()>(&mut store, "f").unwrap();
         store.set_fuel(1_000_000).unwrap();

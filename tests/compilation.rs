@@ -49,6 +49,18 @@ fn long_bodies_are_no_gaps() {
     }
 }
 
+/// Entries of sections are counted, too, and the elements of segments.
+#[test]
+fn long_sections_are_no_gaps() {
+    let globals = "(global i32 (i32.const 1))".repeat(50_000);
+    let elements = "(elem func".to_owned() + &" 0".repeat(100_000) + ")";
+    for (text, entries) in [(globals, 50_000), ((elements + "(func)"), 100_000)] {
+        let wasm = wat::parse_str(format!("(module {text})")).unwrap();
+        let reports = progress(&engine(), &wasm).len();
+        assert!(reports > entries / 256, "{reports} reports");
+    }
+}
+
 #[test]
 fn wherever_it_is_ended_nothing_is_left_behind() {
     let engine = engine();

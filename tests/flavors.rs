@@ -60,6 +60,25 @@ fn code_runs_only_in_engines_of_its_flavor() {
 }
 
 #[test]
+fn code_for_every_processor_runs_here() {
+    let text = r#"(module (func (export "f") (param i32) (result i32)
+        (i32.popcnt (i32.clz (local.get 0)))))"#;
+    let wasm = wat::parse_str(text).unwrap();
+    let mut config = Config::new();
+    let engine = Engine::new(&config).unwrap();
+    let here = engine.precompile_module(&wasm).unwrap();
+    let everywhere = Engine::new(config.baseline_processor(true)).unwrap();
+    let artifact = everywhere.precompile_module(&wasm).unwrap();
+    let features = artifact.parts().flavor.processor;
+    assert_eq!(features & !here.parts().flavor.processor, 0);
+    let module = Module::from_artifact(&engine, artifact).unwrap();
+    let mut store = Store::new(&engine, ()).unwrap();
+    let instance = Instance::new(&mut store, &module, &[]).unwrap();
+    let f = instance.get_typed_func::<i32, i32>(&mut store, "f").unwrap();
+    assert_eq!(f.call(&mut store, 0x01ff_ffff).unwrap(), 3);
+}
+
+#[test]
 fn free_choices_are_not_part_of_the_flavor() {
     let settings = CompileSettings { optimize: kernref::OptLevel::None, ..Default::default() };
     let artifact = compile(&wat::parse_str("(module)").unwrap(), &settings).unwrap();

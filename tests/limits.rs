@@ -5,9 +5,12 @@
 mod encoding;
 
 use encoding::{leb, module, section};
+use kernref::alloc::{CodeMemory, CodeRegion, MmapCodeMemory};
 use kernref::limits::{self, Limit};
-use kernref::{Config, Engine, Error, Module};
+use kernref::{Config, Engine, Error, Instance, Module, Store, StoreLimits, StoreLimitsBuilder};
 use rustix::time::{ClockId, clock_gettime};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 const STACK_BYTES: usize = 256 << 10;
@@ -277,4 +280,54 @@ fn the_most_values_cannot_be_raised() {
         Err(Error::Limit(found)) => assert_eq!((found.requested, found.limit), (most + 1, most)),
         other => panic!("{other:?}"),
     }
+}
+
+/// Counts the regions of code that are in use.
+#[derive(Default)]
+struct CountedCode(AtomicUsize);
+
+// SAFETY: what the other source gives.
+unsafe impl CodeMemory for CountedCode {
+    fn allocate(&self, len_bytes: usize) -> kernref::Result<CodeRegion> {
+        self.0.fetch_add(1, Ordering::Relaxed);
+        MmapCodeMemory.allocate(len_bytes)
+    }
+
+    unsafe fn publish(&self, region: &CodeRegion) -> kernref::Result<()> {
+        // SAFETY: passed on to the caller.
+        unsafe { MmapCodeMemory.publish(region) }
+    }
+
+    unsafe fn release(&self, region: CodeRegion) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+        // SAFETY: passed on to the caller.
+        unsafe { MmapCodeMemory.release(region) }
+    }
+}
+
+/// Five megabytes of Wasm ask for sixteen of context.
+#[test]
+fn a_million_globals_are_within_a_stores_limit() {
+    let code = Arc::new(CountedCode::default());
+    let mut config = Config::new();
+    config.code_memory(code.clone());
+    let engine = Engine::new(&config).unwrap();
+    // An i64, 0; a function without anything, so that there is code.
+    let entries = [0x7e, 0, 0x42, 0, 0x0b].repeat(1_000_000);
+    let (types, functions) = (section(1, 1, &[0x60, 0, 0]), section(3, 1, &[0]));
+    let bodies = section(10, 1, &[2, 0, 0x0b]);
+    let bytes = module(&[types, functions, section(6, 1_000_000, &entries), bodies]);
+    let module = Module::new(&engine, bytes).unwrap();
+    let limits = StoreLimitsBuilder::new().store_size(1 << 20).build();
+    let mut store = Store::<StoreLimits>::new(&engine, limits).unwrap();
+    store.limiter(|limits| limits).unwrap();
+    let before = store.figures();
+    for _ in 0..100 {
+        let refused = Instance::new(&mut store, &module, &[]);
+        assert!(matches!(refused, Err(Error::Limit(_))), "{refused:?}");
+    }
+    assert_eq!(store.figures(), before);
+    // The store keeps nothing of a module that it could not instantiate.
+    drop(module);
+    assert_eq!(code.0.load(Ordering::Relaxed), 0);
 }

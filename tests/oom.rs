@@ -297,6 +297,45 @@ fn each_nth_request_fails(
     }
 }
 
+/// Loading an artifact, in place and not: each n-th request for memory fails.
+#[test]
+fn loading_an_artifact_survives_each_refusal() {
+    let mut config = Config::new();
+    config.code_memory(Arc::new(Unreliable(MmapCodeMemory::new())));
+    let engine = Engine::new(&config).unwrap();
+    let artifact = engine.precompile_module(wat::parse_str(MODULE).unwrap()).unwrap();
+    let bytes: &'static [u8] = artifact.serialize().unwrap().leak();
+    let load = |in_place| match in_place {
+        // SAFETY: what the compiler made.
+        true => unsafe { Module::deserialize_in_place(&engine, bytes) },
+        // SAFETY: as above.
+        false => unsafe { Module::deserialize(&engine, bytes) },
+    };
+    for in_place in [false, true] {
+        // What the engine keeps for later is allocated once.
+        drop(load(in_place).unwrap());
+        let mut n = 0;
+        loop {
+            let before = LIVE.get();
+            MODE.set(Mode::After(n, true));
+            let outcome = load(in_place).and_then(|module| module.serialize()).map(drop);
+            let reached = !matches!(MODE.replace(Mode::Never), Mode::After(..));
+            match outcome {
+                Ok(()) => assert!(!reached, "request {n} was refused without effect"),
+                Err(Error::OutOfMemory { .. }) => {}
+                Err(other) => panic!("request {n}: {other:?}"),
+            }
+            assert_eq!(LIVE.get(), before, "bytes leaked at {n}");
+            assert_eq!(HELD.get(), 0, "code leaked at {n}");
+            if !reached {
+                break;
+            }
+            n += 1;
+        }
+        assert!(n > 20, "{n} requests");
+    }
+}
+
 #[test]
 fn every_nth_request_for_memory_may_fail() {
     for policy in [DeferralPolicy::ZeroCount, DeferralPolicy::CloneOnRead] {

@@ -5,7 +5,8 @@
 
 use kernref::alloc::{LinearMemory, MemorySource, MmapMemorySource};
 use kernref::{
-    Config, Engine, Instance, Linker, Module, ResourceLimiter, Result, Store, Trap, UpdateDeadline,
+    Config, Engine, Func, Instance, Linker, Module, ResourceLimiter, Result, Store, StoreLimits,
+    StoreLimitsBuilder, Trap, UpdateDeadline,
 };
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -42,6 +43,18 @@ impl ResourceLimiter for Panics {
 struct Source {
     memories: AtomicIsize,
     panics_above: AtomicUsize,
+    /// Panics when so many memories are left after a release.
+    panics_at: AtomicIsize,
+}
+
+impl Source {
+    fn new() -> Arc<Self> {
+        Arc::new(Source {
+            memories: AtomicIsize::new(0),
+            panics_above: AtomicUsize::new(usize::MAX),
+            panics_at: AtomicIsize::new(-1),
+        })
+    }
 }
 
 // SAFETY: what the other source gives.
@@ -58,9 +71,10 @@ unsafe impl MemorySource for Source {
     }
 
     unsafe fn release(&self, memory: LinearMemory) {
-        self.memories.fetch_sub(1, Ordering::Relaxed);
+        let left = self.memories.fetch_sub(1, Ordering::Relaxed) - 1;
         // SAFETY: passed on to the caller.
-        unsafe { MmapMemorySource.release(memory) }
+        unsafe { MmapMemorySource.release(memory) };
+        assert!(left != self.panics_at.load(Ordering::Relaxed), "release");
     }
 }
 
@@ -79,10 +93,7 @@ const GROWS: &str = r#"(module (memory 1 100) (table $t 1 100 externref)
 
 #[test]
 fn limiters_and_sources_may_panic_while_wasm_grows() {
-    let source = Arc::new(Source {
-        memories: AtomicIsize::new(0),
-        panics_above: AtomicUsize::new(usize::MAX),
-    });
+    let source = Source::new();
     let mut config = Config::new();
     config.memory_source(source.clone());
     let engine = Engine::new(&config).unwrap();
@@ -149,10 +160,7 @@ fn an_epoch_callback_that_panics_is_asked_again() {
 
 #[test]
 fn an_instantiation_that_panics_leaves_nothing() {
-    let source = Arc::new(Source {
-        memories: AtomicIsize::new(0),
-        panics_above: AtomicUsize::new(usize::MAX),
-    });
+    let source = Source::new();
     let mut config = Config::new();
     config.memory_source(source.clone());
     let engine = Engine::new(&config).unwrap();
@@ -174,4 +182,59 @@ fn an_instantiation_that_panics_leaves_nothing() {
     let func = instance.get_typed_func::<(), i32>(&mut store, "f").unwrap();
     assert_eq!(func.call(&mut store, ()).unwrap(), 3);
     assert_eq!(source.memories.load(Ordering::Relaxed), 2);
+}
+
+/// What a host function owns.
+struct Witness(Arc<AtomicUsize>);
+
+impl Drop for Witness {
+    fn drop(&mut self) {
+        self.0.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+#[test]
+fn a_source_that_panics_on_release_costs_nothing_else() {
+    const TEXT: &str = r#"(module (import "h" "f" (func $f)) (memory 1) (memory 1) (memory 1)
+        (table 3 externref) (func (export "g") (call $f)))"#;
+    for left in 0..6 {
+        let source = Source::new();
+        let mut config = Config::new();
+        config.memory_source(source.clone());
+        let engine = Engine::new(&config).unwrap();
+        let module = Module::new(&engine, wat::parse_str(TEXT).unwrap()).unwrap();
+        let dropped = Arc::new(AtomicUsize::new(0));
+        let mut store = Store::new(&engine, Witness(dropped.clone())).unwrap();
+        for _ in 0..2 {
+            let witness = Witness(dropped.clone());
+            let func = Func::wrap(&mut store, move || _ = &witness).unwrap();
+            Instance::new(&mut store, &module, &[func.into()]).unwrap();
+        }
+        source.panics_at.store(left, Ordering::Relaxed);
+        let outcome = catch_unwind(AssertUnwindSafe(|| drop(store)));
+        assert_eq!(message(outcome), "release");
+        assert_eq!(source.memories.load(Ordering::Relaxed), 0, "after a panic at {left}");
+        assert_eq!(dropped.load(Ordering::Relaxed), 3, "after a panic at {left}");
+    }
+}
+
+#[test]
+fn an_undone_instantiation_may_meet_such_a_source() {
+    let source = Source::new();
+    let mut config = Config::new();
+    config.memory_source(source.clone());
+    let engine = Engine::new(&config).unwrap();
+    let text = "(module (memory 1) (memory 1) (table 3 externref) (table 5 externref))";
+    let module = Module::new(&engine, wat::parse_str(text).unwrap()).unwrap();
+    let limits = StoreLimitsBuilder::new().tables(1).build();
+    let mut store = Store::<StoreLimits>::new(&engine, limits).unwrap();
+    store.limiter(|limits| limits).unwrap();
+    let before = store.figures();
+    for left in [0, 1] {
+        source.panics_at.store(left, Ordering::Relaxed);
+        let outcome = catch_unwind(AssertUnwindSafe(|| Instance::new(&mut store, &module, &[])));
+        assert_eq!(message(outcome), "release");
+        assert_eq!(source.memories.load(Ordering::Relaxed), 0);
+        assert_eq!(store.figures(), before);
+    }
 }

@@ -7,6 +7,7 @@
 //! so the compiler and the runtime cannot drift apart.
 
 mod activation;
+mod architecture;
 mod builtins;
 mod fault;
 mod fingerprint;
@@ -20,6 +21,7 @@ mod trap_code;
 mod vmcontext;
 
 pub use activation::{ActivationRecord, HostFrame, StackMapLookup};
+pub use architecture::Architecture;
 #[cfg(feature = "compile")]
 pub use builtins::BuiltinType;
 pub use builtins::{Builtin, VmBuiltins};

@@ -1,5 +1,6 @@
 //! [`PublishedCode`]: machine code written, made executable, and given back
-//! when dropped. Invariant: a `PublishedCode` is executable and immutable.
+//! when dropped. Invariant: a `PublishedCode` is executable and immutable. Its
+//! addresses are those where it runs, which need not be those where it was written.
 
 use super::embedder::{CodeMemory, CodeRegion};
 use crate::error::{Error, Result};
@@ -19,30 +20,43 @@ unsafe impl Send for PublishedCode {}
 unsafe impl Sync for PublishedCode {}
 
 impl PublishedCode {
-    /// Copies `code` into memory from `source` and makes it executable.
+    /// Copies `code` into memory from `source` and makes it executable. `patch`
+    /// is the offset at which other bytes take the place of the code's own.
     ///
     /// # Errors
-    /// [`Error::OutOfMemory`], or the source's own error.
-    pub fn new(source: Arc<dyn CodeMemory>, code: &[u8]) -> Result<Self> {
+    /// [`Error::OutOfMemory`], [`Error::CodeMemory`], or the source's own error;
+    /// [`Error::Bug`] if the patch reaches beyond the code.
+    pub fn new(
+        source: Arc<dyn CodeMemory>,
+        code: &[u8],
+        patch: Option<(usize, &[u8])>,
+    ) -> Result<Self> {
         let region = source.allocate(code.len().max(1))?;
-        let base = region.base.as_ptr();
+        let (write, execute) = (region.write.as_ptr(), region.execute.as_ptr());
         let mut published =
-            Self { source, base: base.addr(), len_bytes: code.len(), region: Some(region) };
+            Self { source, base: execute.addr(), len_bytes: code.len(), region: Some(region) };
         let region = published.region.as_ref().ok_or(Error::Bug("code region vanished"))?;
         if region.len_bytes < code.len() {
             return Err(Error::OutOfMemory { bytes: code.len() });
         }
         // SAFETY: the region is writable, long enough, and ours alone.
-        unsafe { core::ptr::copy_nonoverlapping(code.as_ptr(), base, code.len()) };
+        unsafe { core::ptr::copy_nonoverlapping(code.as_ptr(), write, code.len()) };
+        if let Some((at, patch)) = patch {
+            if code.get(at..).is_none_or(|room| room.len() < patch.len()) {
+                return Err(Error::Bug("a patch reaches beyond the code"));
+            }
+            // SAFETY: within the code that was just written.
+            unsafe { core::ptr::copy_nonoverlapping(patch.as_ptr(), write.add(at), patch.len()) };
+        }
         // SAFETY: the region came from this source, and its code is complete.
         unsafe { published.source.publish(region)? };
         // SAFETY: the code is in place and mapped.
-        unsafe { crate::arch::synchronize_code(base.cast_const(), code.len()) };
-        published.base = base.expose_provenance();
+        unsafe { crate::arch::synchronize_code(execute.cast_const(), code.len()) };
+        published.base = execute.expose_provenance();
         Ok(published)
     }
 
-    /// Address of the first byte.
+    /// Address of the first byte, where it runs.
     pub const fn base(&self) -> usize {
         self.base
     }
@@ -50,6 +64,14 @@ impl PublishedCode {
     /// Bytes of code.
     pub const fn len(&self) -> usize {
         self.len_bytes
+    }
+
+    /// The code as it was published.
+    pub fn bytes(&self) -> &[u8] {
+        let base = core::ptr::with_exposed_provenance(self.base);
+        // SAFETY: published code is readable and immutable until the region goes,
+        // with this value (`CodeMemory`).
+        unsafe { core::slice::from_raw_parts(base, self.len_bytes) }
     }
 
     /// Address of the code at `offset`.

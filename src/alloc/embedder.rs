@@ -136,19 +136,35 @@ pub unsafe trait MemorySource: Send + Sync {
 /// ```
 #[derive(Debug)]
 pub struct CodeRegion {
-    /// First byte, aligned to 4096.
-    pub base: NonNull<u8>,
+    /// Where Kernref writes the code, until it is published. Aligned to 4096.
+    pub write: NonNull<u8>,
+    /// Where the code runs. Either equal to `write`, or another address of the same
+    /// memory, which needs not be mapped until the region is published and needs
+    /// never be writable. Aligned to 4096.
+    pub execute: NonNull<u8>,
     /// Usable bytes, at least what was asked for.
     pub len_bytes: usize,
 }
 
+impl CodeRegion {
+    /// A region that is written and run at the same address.
+    pub const fn in_place(base: NonNull<u8>, len_bytes: usize) -> Self {
+        Self { write: base, execute: base, len_bytes }
+    }
+}
+
 /// Gives memory for machine code that is first written, then published.
 ///
+/// A kernel that cannot change the protection of a page gives two addresses
+/// ([`CodeRegion::write`], [`CodeRegion::execute`]): it maps the memory for execution
+/// in [`Self::publish`] or before, and unmaps the writable alias in `publish` if it can.
+///
 /// # Safety
-/// An implementation guarantees that a region from `allocate` is writable and
-/// used by nobody else until `publish` or `release`; that after `publish` it
-/// is readable and executable and, where the hardware can, not writable; and
-/// that it is never writable and executable at the same time.
+/// An implementation guarantees that a region from `allocate` is writable at `write`
+/// and used by nobody else until `publish` or `release`; that after `publish` its
+/// memory is readable and executable at `execute`, with the bytes that were written,
+/// and, where the kernel can, not writable at any address; and that no address of it
+/// is writable and executable at the same time.
 pub unsafe trait CodeMemory: Send + Sync {
     /// Allocates at least `len_bytes` (non-zero), writable, not executable.
     ///
@@ -160,8 +176,8 @@ pub unsafe trait CodeMemory: Send + Sync {
     /// cache maintenance when it calls this; it follows immediately.
     ///
     /// # Errors
-    /// Whatever prevents the change of protection; the caller then releases the
-    /// region.
+    /// [`crate::Error::CodeMemory`], or whatever else prevents it; the caller then
+    /// releases the region.
     ///
     /// # Safety
     /// `region` came from this source as it is, and nobody writes to it any more.

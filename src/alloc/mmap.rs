@@ -166,17 +166,18 @@ unsafe impl CodeMemory for MmapCodeMemory {
     fn allocate(&self, len_bytes: usize) -> Result<CodeRegion> {
         let len_bytes = reservation(len_bytes);
         let base = map(len_bytes, libc::PROT_READ | libc::PROT_WRITE)?;
-        Ok(CodeRegion { base, len_bytes })
+        Ok(CodeRegion::in_place(base, len_bytes))
     }
 
     unsafe fn publish(&self, region: &CodeRegion) -> Result<()> {
         // SAFETY: `allocate` mapped this region.
-        unsafe { protect(region.base, region.len_bytes, libc::PROT_READ | libc::PROT_EXEC) }
+        unsafe { protect(region.write, region.len_bytes, libc::PROT_READ | libc::PROT_EXEC) }
+            .map_err(|_| Error::CodeMemory("the system refuses to make it executable"))
     }
 
     unsafe fn release(&self, region: CodeRegion) {
         // SAFETY: `allocate` mapped this; the caller guarantees that nobody uses it.
-        unsafe { unmap(region.base, region.len_bytes) };
+        unsafe { unmap(region.write, region.len_bytes) };
     }
 }
 

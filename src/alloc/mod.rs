@@ -15,6 +15,7 @@ mod kernel_heap;
 mod mmap;
 mod object;
 mod pool;
+mod stack_bounds;
 mod stack_source;
 
 #[cfg(feature = "std")]
@@ -35,6 +36,7 @@ pub use kernel_heap::{HeapUsage, KernelHeap, LockHook, MAX_HEAP_REGIONS};
 pub use mmap::{MmapCodeMemory, MmapMemorySource};
 pub use object::{GLOBAL_OBJECTS, GlobalObjects, ObjectAllocator};
 pub use pool::{PoolLimits, PoolingMemorySource};
+pub use stack_bounds::{STACK_RESERVE_BYTES, StackBounds};
 #[cfg(feature = "compile")]
 pub(crate) use stack_source::Reserved;
 pub use stack_source::{HeapStackSource, StackMemory, StackSource};

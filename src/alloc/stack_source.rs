@@ -54,31 +54,51 @@ pub unsafe trait StackSource: Send + Sync {
     unsafe fn release(&self, stack: StackMemory);
 }
 
-/// Stacks from the global allocator. There is nothing below them that faults.
+/// Stacks from the global allocator. There is nothing below them that faults. A
+/// pattern lies there instead, which is looked at when a stack is given back.
+///
+/// # Panics
+/// [`StackSource::release`] panics if the pattern has been overwritten: whatever ran
+/// on the stack had too little of it, and may have overwritten the heap.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct HeapStackSource;
 
 /// How heap stacks are aligned: as every stack pointer is.
 const STACK_ALIGN: usize = 16;
 
+/// What lies below a heap stack.
+const CANARY: [u64; 8] = [0x5ca1_ab1e_0ddb_a115; 8];
+const CANARY_BYTES: usize = size_of::<[u64; 8]>();
+
+/// The block of a heap stack, which begins with the canary.
+fn heap_block(len_bytes: usize) -> Option<Layout> {
+    let bytes = len_bytes.checked_add(CANARY_BYTES)?;
+    Layout::from_size_align(bytes, STACK_ALIGN).ok().filter(|_| len_bytes > 0)
+}
+
 // SAFETY: fresh blocks of the global allocator.
 unsafe impl StackSource for HeapStackSource {
     fn reserve(&self, len_bytes: usize) -> Result<StackMemory> {
         let refused = Error::OutOfMemory { bytes: len_bytes };
-        match Layout::from_size_align(len_bytes, STACK_ALIGN) {
-            Ok(layout) if len_bytes > 0 => {
-                // SAFETY: the layout has a size.
-                let base = NonNull::new(unsafe { std_alloc::alloc::alloc(layout) });
-                Ok(StackMemory { base: base.ok_or(refused)?, len_bytes })
-            }
-            _ => Err(refused),
-        }
+        let Some(layout) = heap_block(len_bytes) else { return Err(refused) };
+        // SAFETY: the layout has a size.
+        let block = NonNull::new(unsafe { std_alloc::alloc::alloc(layout) }).ok_or(refused)?;
+        // SAFETY: the block begins with room for it, and is aligned well enough.
+        let base = unsafe {
+            block.cast().write(CANARY);
+            block.add(CANARY_BYTES)
+        };
+        Ok(StackMemory { base, len_bytes })
     }
 
     unsafe fn release(&self, stack: StackMemory) {
-        if let Ok(layout) = Layout::from_size_align(stack.len_bytes, STACK_ALIGN) {
-            // SAFETY: by the trait's contract a block that `reserve` allocated so.
-            unsafe { std_alloc::alloc::dealloc(stack.base.as_ptr(), layout) };
+        let Some(layout) = heap_block(stack.len_bytes) else { return };
+        // SAFETY: by the trait's contract a block that `reserve` allocated so.
+        unsafe {
+            let block = stack.base.sub(CANARY_BYTES);
+            let canary = block.cast::<[u64; 8]>().read_volatile();
+            assert!(canary == CANARY, "a stack of {} bytes was overrun", stack.len_bytes);
+            std_alloc::alloc::dealloc(block.as_ptr(), layout);
         }
     }
 }
@@ -121,6 +141,38 @@ impl Drop for Reserved<'_> {
             // SAFETY: it came from this source, and whoever ran on it has returned
             // or left, since the value is not borrowed any more.
             unsafe { self.source.release(stack) };
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{HeapStackSource, StackSource};
+
+    #[test]
+    fn all_of_a_stack_can_be_used() {
+        for len_bytes in [1, 16, 4096, 100_001] {
+            let stack = HeapStackSource.reserve(len_bytes).unwrap();
+            // SAFETY: the stack's bytes; it came from there.
+            unsafe {
+                stack.base().write_bytes(0xff, len_bytes);
+                HeapStackSource.release(stack);
+            }
+        }
+        assert!(HeapStackSource.reserve(0).is_err());
+        assert!(HeapStackSource.reserve(usize::MAX - 8).is_err());
+    }
+
+    #[test]
+    #[cfg_attr(miri, ignore = "what was overrun is not freed")]
+    #[should_panic(expected = "a stack of 4096 bytes was overrun")]
+    fn what_overruns_a_stack_is_found() {
+        let stack = HeapStackSource.reserve(4096).unwrap();
+        // SAFETY: below the stack lies the canary, which this overwrites; it came from
+        // there.
+        unsafe {
+            stack.base().sub(1).write(0);
+            HeapStackSource.release(stack);
         }
     }
 }

@@ -9,7 +9,9 @@
 //! | `check.rs` | [`raise`], [`RAISE_WORDS_AT`]; [`RAISE_THUNK`], [`RAISE_CALL`], [`CHECKS_PER_CALL`], [`CHECK_TRAP`], [`redirect_check`], [`first_branch_to`] (feature `compile`) |
 //! | `entry.rs` | [`enter`], [`unwind`]: into Wasm, and out of it on a trap |
 //! | `fault.rs` | [`resume_fault`], and what [`entry_facts`] asks, [`WHOLE_STORE_BYTES`] |
+//! | `fault_stub.rs` | the macro [`fault_stub`](crate::fault_stub), which is used in kernels |
 //! | `frame.rs` | [`RETURN_ADDRESS_OFFSET`], [`FRAME_ALIGN`], [`strip_return_address`], [`stack_pointer`] |
+//! | `floating_point.rs` | the control word that [`enter`] establishes; [`DefaultControlWord`] (feature `compile`); [`vectors_off`] |
 //! | `features.rs` | [`FEATURE_NAMES`], [`cpu_features`], [`missing_required_features`], [`TARGET_TRIPLE`] |
 //! | `signal.rs` | `signal_registers`, `set_signal_registers` (feature `std`, Linux) |
 //! | `stack_switch.rs` | [`call_on_stack`], [`leave_stack`] (feature `compile`) |
@@ -27,7 +29,8 @@ compile_error!("Kernref supports x86_64 and aarch64");
 /// `enter(shim, code, context, args, store) -> status`: makes an activation
 /// record on its own frame, links it in the store, and calls
 /// `shim(code, context, args)`. Returns 0, or the status that [`unwind`] was
-/// given. The record's exit frame pointer and return address are restored at
+/// given. Wasm runs with the default control word of vector instructions; the
+/// caller's is back at return. The record's exit frame pointer and return address are restored at
 /// return; while Wasm runs without having left, [`crate::abi::VmStoreContext::exit_fp`]
 /// is stale, and nothing may walk.
 ///
@@ -203,6 +206,24 @@ pub use imp::call_on_stack;
 #[cfg(feature = "compile")]
 pub use imp::leave_stack;
 
+/// While this lives, floating-point arithmetic in Rust code of this thread is as
+/// Rust wants it, even if whoever called had another rounding mode or flushes
+/// denormals. Where Rust code computes floating point with integers, nothing has to be done.
+#[cfg(feature = "compile")]
+pub use imp::DefaultControlWord;
+
+/// Why this processor refuses vector instructions now, if it does: the register,
+/// the bit and what to do. Asks the registers that only a kernel may read, so on a
+/// bare target alone; on x86_64 not in user mode, on aarch64 at EL1 and EL2 (EL0,
+/// which cannot be told, must not ask).
+#[cfg(target_os = "none")]
+pub use imp::vectors_off;
+/// An operating system has them on.
+#[cfg(not(target_os = "none"))]
+pub const fn vectors_off() -> Option<&'static str> {
+    None
+}
+
 /// Processor features that the code generator uses, by its names for them.
 pub use imp::FEATURE_NAMES;
 
@@ -210,14 +231,21 @@ pub use imp::FEATURE_NAMES;
 /// n-th bit stands for the n-th name.
 pub use imp::cpu_features;
 
+/// Which of [`FEATURE_NAMES`] every processor has that Kernref runs on.
+#[cfg(feature = "compile")]
+pub use imp::BASELINE_FEATURES;
+
 /// What Kernref needs and this processor lacks, if anything.
 pub use imp::missing_required_features;
 
 /// The code generator's name for this architecture without an OS.
 pub use imp::TARGET_TRIPLE;
 
+/// This architecture.
+pub use imp::ARCHITECTURE;
+
 /// `synchronize_code(base, len)`: makes freshly written code visible to
-/// instruction fetch on this processor. Other processors need an instruction
+/// instruction fetch at `base` on this processor, wherever it was written. Other processors need an instruction
 /// barrier of their own before they first run it.
 ///
 /// # Safety

@@ -13,9 +13,11 @@
 //! ```
 //! Return offsets are strictly increasing.
 
+use super::lasting::Lasting;
 use crate::abi::Trap;
-#[cfg(feature = "compile")]
-use crate::fallible::try_copied;
+#[cfg(any(feature = "compile", test))]
+use crate::error::Result;
+#[cfg(any(feature = "compile", test))]
 use std_alloc::vec::Vec;
 
 /// A call out of a function, or a check in it.
@@ -33,14 +35,13 @@ pub struct CodeSite {
 }
 
 /// Sites between two restarts.
-#[cfg(any(feature = "compile", test))]
 const RUN: usize = 32;
 
 /// The sites of a module.
 #[derive(Debug, Default)]
 pub struct CodeSites {
-    bytes: Vec<u8>,
-    restarts: Vec<(u32, u32)>,
+    pub(super) bytes: Lasting<u8>,
+    pub(super) restarts: Lasting<[u32; 2]>,
 }
 
 /// Reads sites one after another.
@@ -104,13 +105,13 @@ impl Reader<'_> {
 impl CodeSites {
     /// A copy.
     #[cfg(feature = "compile")]
-    pub(super) fn try_clone(&self) -> crate::Result<Self> {
-        Ok(Self { bytes: try_copied(&self.bytes)?, restarts: try_copied(&self.restarts)? })
+    pub(super) fn try_clone(&self) -> Result<Self> {
+        Ok(Self { bytes: self.bytes.try_clone()?, restarts: self.restarts.try_clone()? })
     }
 
     /// The site that returns to exactly `return_offset`.
     pub fn lookup(&self, return_offset: u32) -> Option<CodeSite> {
-        let run = self.restarts.partition_point(|(first, _)| *first <= return_offset);
+        let run = self.restarts.partition_point(|[first, _]| *first <= return_offset);
         let mut run = self.run(run.checked_sub(1)?);
         loop {
             let site = run.site()?;
@@ -122,13 +123,12 @@ impl CodeSites {
 
     fn run(&self, run: usize) -> Reader<'_> {
         let start_of =
-            |run| self.restarts.get(run).map_or(self.bytes.len(), |(_, at)| *at as usize);
+            |run| self.restarts.get(run).map_or(self.bytes.len(), |row: &[u32; 2]| row[1] as usize);
         let bytes = self.bytes.get(start_of(run)..start_of(run + 1)).unwrap_or_default();
         Reader { bytes, at: 0, last: Last::default() }
     }
 
     /// All sites.
-    #[cfg(test)]
     pub fn iter(&self) -> impl Iterator<Item = CodeSite> {
         (0..self.restarts.len()).flat_map(|run| {
             let mut run = self.run(run);
@@ -141,20 +141,38 @@ impl CodeSites {
         self.bytes.len() + size_of_val(&*self.restarts)
     }
 
-    /// Whether all offsets lie within code of this length, in order.
+    /// Whether the tables are what a [`CodeSitesBuilder`] makes, with all offsets
+    /// within code of this length.
     pub fn is_well_formed(&self, code_len: u32) -> bool {
-        let mut last = None;
-        for number in 0..self.restarts.len() {
-            let mut run = self.run(number);
-            while let Some(site) = run.site() {
-                let is_in_order = last < Some(site.return_offset);
-                if !is_in_order || site.return_offset.max(site.code_offset) > code_len {
+        let ends = self.restarts.iter().skip(1).map(|[_, at]| *at as usize);
+        let mut ends = ends.chain([self.bytes.len()]);
+        let (mut at, mut last) = (0, None);
+        let mut left = self.restarts.len();
+        for [first, start] in &*self.restarts {
+            left -= 1;
+            let Some(bytes) = ends.next().and_then(|end| self.bytes.get(at..end)) else {
+                return false;
+            };
+            let mut run = Reader { bytes, at: 0, last: Last::default() };
+            let mut count = 0;
+            while run.at < bytes.len() {
+                let Some(site) = run.site() else { return false };
+                let is_first = count == 0;
+                if last >= Some(site.return_offset)
+                    || site.return_offset.max(site.code_offset) > code_len
+                    || is_first && (site.return_offset != *first || *start as usize != at)
+                {
                     return false;
                 }
                 last = Some(site.return_offset);
+                count += 1;
             }
+            if count != RUN && !(left == 0 && 0 < count && count < RUN) {
+                return false;
+            }
+            at += bytes.len();
         }
-        self.restarts.is_sorted_by(|a, b| a.0 < b.0 && a.1 < b.1)
+        at == self.bytes.len()
     }
 }
 
@@ -162,7 +180,8 @@ impl CodeSites {
 #[cfg(any(feature = "compile", test))]
 #[derive(Debug, Default)]
 pub struct CodeSitesBuilder {
-    sites: CodeSites,
+    bytes: Vec<u8>,
+    restarts: Vec<[u32; 2]>,
     count: usize,
     last: Last,
 }
@@ -176,12 +195,12 @@ impl CodeSitesBuilder {
             return false;
         }
         if self.count.is_multiple_of(RUN) {
-            self.sites.restarts.push((site.return_offset, self.sites.bytes.len() as u32));
+            self.restarts.push([site.return_offset, self.bytes.len() as u32]);
             self.last = Last::default();
         }
         self.count += 1;
         self.number(site.return_offset - self.last.return_offset);
-        self.sites.bytes.push(site.trap.map_or(0, |trap| trap as u8));
+        self.bytes.push(site.trap.map_or(0, |trap| trap as u8));
         self.difference(site.module_offset, self.last.module_offset);
         if site.trap.is_some() {
             self.difference(site.code_offset, self.last.code_offset);
@@ -194,10 +213,10 @@ impl CodeSitesBuilder {
 
     fn number(&mut self, mut number: u32) {
         while number >= 0x80 {
-            self.sites.bytes.push(number as u8 | 0x80);
+            self.bytes.push(number as u8 | 0x80);
             number >>= 7;
         }
-        self.sites.bytes.push(number as u8);
+        self.bytes.push(number as u8);
     }
 
     fn difference(&mut self, to: u32, from: u32) {
@@ -206,8 +225,12 @@ impl CodeSitesBuilder {
     }
 
     /// The finished table.
-    pub fn finish(self) -> CodeSites {
-        self.sites
+    ///
+    /// # Errors
+    /// [`crate::Error::OutOfMemory`].
+    pub fn finish(self) -> Result<CodeSites> {
+        let (bytes, restarts) = (Lasting::owned(self.bytes)?, Lasting::owned(self.restarts)?);
+        Ok(CodeSites { bytes, restarts })
     }
 }
 
@@ -235,7 +258,7 @@ mod tests {
         for site in sites {
             assert!(builder.push(*site));
         }
-        builder.finish()
+        builder.finish().unwrap()
     }
 
     #[test]
@@ -279,7 +302,8 @@ mod tests {
     fn a_truncated_table_gives_no_wrong_site() {
         let sites = sites(40);
         let mut table = built(&sites);
-        while table.bytes.pop().is_some() {
+        for len in (0..table.bytes.len()).rev() {
+            table.bytes = Lasting::owned(table.bytes[..len].to_vec()).unwrap();
             for site in &sites {
                 let found = table.lookup(site.return_offset);
                 assert!(found.is_none_or(|found| found == *site));

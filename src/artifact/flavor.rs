@@ -4,13 +4,15 @@
 //! Invariant: `compile` writes it, and code is published only in an engine
 //! that satisfies it ([`CodeFlavor::check`]).
 
-use crate::abi::{DeferralPolicy, FINGERPRINT};
+use crate::abi::{Architecture, DeferralPolicy, FINGERPRINT};
 use crate::arch;
 use crate::error::{FlavorMismatch, FlavorValue, Misuse, Result};
 
 /// What machine code takes for granted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct CodeFlavor {
+    /// Whose instructions it consists of.
+    pub architecture: Architecture,
     /// Which barriers are compiled in.
     pub policy: DeferralPolicy,
     /// Whether safepoints call the store.
@@ -60,6 +62,7 @@ impl CodeFlavor {
     /// Code without any switch, for this processor.
     pub fn of_this_processor(policy: DeferralPolicy) -> Self {
         Self {
+            architecture: arch::ARCHITECTURE,
             policy,
             zeal: false,
             epoch_interruption: false,
@@ -84,6 +87,7 @@ impl CodeFlavor {
 
     fn mismatch(&self, engine: &CodeFlavor) -> Option<FlavorMismatch> {
         let Self {
+            architecture,
             policy,
             zeal,
             epoch_interruption,
@@ -92,9 +96,16 @@ impl CodeFlavor {
             processor,
             layout,
         } = *self;
+        if architecture != engine.architecture {
+            return Some(FlavorMismatch {
+                setting: "architecture",
+                code: FlavorValue::Architecture(architecture),
+                engine: FlavorValue::Architecture(engine.architecture),
+            });
+        }
         if layout != engine.layout {
             return Some(FlavorMismatch {
-                setting: "version, architecture or layout of contexts",
+                setting: "version or layout of contexts",
                 code: FlavorValue::Another,
                 engine: FlavorValue::This,
             });
@@ -200,6 +211,17 @@ mod tests {
         }
         let unknown = CodeFlavor { processor: 1 << 63, ..here() };
         unknown.check(&here()).unwrap_err();
+    }
+
+    #[test]
+    fn code_for_another_architecture_is_refused() {
+        for other in Architecture::ALL.iter().copied().filter(|other| *other != arch::ARCHITECTURE)
+        {
+            let [there, back] = refused(CodeFlavor { architecture: other, ..here() });
+            assert_eq!(there.setting, "architecture");
+            assert_eq!((there.code, there.engine), (back.engine, back.code));
+            assert_eq!(there.code, FlavorValue::Architecture(other));
+        }
     }
 
     #[test]

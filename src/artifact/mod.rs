@@ -5,9 +5,15 @@
 //! Nothing here knows any of them.
 
 mod code_sites;
+mod container;
 mod flavor;
+mod lasting;
 pub mod limits;
 mod module;
+mod names;
+mod policy;
+#[cfg(feature = "signed-artifacts")]
+mod signature;
 mod stack_map;
 #[cfg(feature = "compile")]
 mod try_clone;
@@ -16,7 +22,10 @@ mod types;
 #[cfg(any(feature = "compile", test))]
 pub use code_sites::CodeSitesBuilder;
 pub use code_sites::{CodeSite, CodeSites};
+pub use container::{ArtifactFile, write as write_artifact};
 pub use flavor::CodeFlavor;
+#[cfg(feature = "compile")]
+pub use lasting::{Lasting, Text};
 #[cfg(feature = "compile")]
 pub use module::Global;
 pub use module::{
@@ -24,6 +33,11 @@ pub use module::{
     ElemSegment, Export, ExportKind, FunctionCode, Import, ImportKind, ModuleInfo, NO_ESCAPE,
     ShimCode,
 };
+#[cfg(feature = "compile")]
+pub use names::FuncNames;
+pub use policy::ArtifactPolicy;
+#[cfg(feature = "signed-artifacts")]
+pub use signature::{KEY_BYTES, TRAILER_BYTES, TrustedKeys, sign_artifact, signer};
 #[cfg(any(feature = "compile", test))]
 pub use stack_map::StackMapBuilder;
 pub use stack_map::StackMaps;

@@ -8,12 +8,16 @@
 
 use super::code_sites::CodeSites;
 use super::flavor::CodeFlavor;
+use super::lasting::{Lasting, Text};
+use super::names::FuncNames;
 use super::stack_map::StackMaps;
 use super::types::{FuncType, GlobalType, MemoryType, RefType, TableType};
 use crate::abi::{
     ContextCounts, ElemIndex, FuncIndex, GlobalIndex, MemoryIndex, TableIndex, TypeIndex, VmOffsets,
 };
-use std_alloc::{boxed::Box, string::String, vec::Vec};
+use crate::error::Result;
+use crate::fallible::try_vec_with_capacity;
+use std_alloc::{boxed::Box, collections::BinaryHeap, vec::Vec};
 
 /// A compiled module: made by `Engine::precompile_module` (feature `compile`),
 /// loaded by [`crate::Module::from_artifact`].
@@ -56,6 +60,16 @@ impl Artifact {
         Self { parts }
     }
 
+    /// The artifact as bytes, for [`crate::Module::deserialize`]
+    /// (`docs/artifact-format.md`). The same artifact always gives the same bytes.
+    ///
+    /// # Errors
+    /// [`crate::Error::OutOfMemory`]; [`crate::Error::Limit`] if it would be 4 GiB
+    /// or more.
+    pub fn serialize(&self) -> Result<Vec<u8>> {
+        super::write_artifact(&self.parts, &self.parts.code)
+    }
+
     /// What it is made of.
     #[doc(hidden)]
     pub const fn parts(&self) -> &ArtifactParts {
@@ -69,14 +83,14 @@ impl Artifact {
     }
 }
 
-/// What an [`Artifact`] is made of.
+/// What an [`Artifact`] is made of, with its code as a `C`.
 #[derive(Debug)]
-pub struct ArtifactParts {
+pub struct ArtifactParts<C = Vec<u8>> {
     /// What the module declares.
     pub info: ModuleInfo,
     /// Machine code of all functions, shims and stubs; branches between them
     /// are already resolved. Entry points are aligned to 16.
-    pub code: Vec<u8>,
+    pub code: C,
     /// Where each *defined* function lies, in index order.
     pub functions: Vec<FunctionCode>,
     /// Host→Wasm shims (`extern "C" fn(code, context, args)`), one per type of
@@ -94,6 +108,35 @@ pub struct ArtifactParts {
     pub raise_thunk: Option<u32>,
     /// What the code takes for granted.
     pub flavor: CodeFlavor,
+}
+
+impl<C> ArtifactParts<C> {
+    /// The code, and the rest with `code` in its place.
+    pub fn replace_code<D>(self, code: D) -> (C, ArtifactParts<D>) {
+        let Self {
+            info,
+            code: replaced,
+            functions,
+            entry_shims,
+            exit_stubs,
+            stack_maps,
+            sites,
+            raise_thunk,
+            flavor,
+        } = self;
+        let parts = ArtifactParts {
+            info,
+            code,
+            functions,
+            entry_shims,
+            exit_stubs,
+            stack_maps,
+            sites,
+            raise_thunk,
+            flavor,
+        };
+        (replaced, parts)
+    }
 }
 
 /// Code range of a defined function, in bytes from the start of the code.
@@ -141,6 +184,8 @@ pub struct ModuleInfo {
     pub elems: Vec<ElemSegment>,
     /// Data segments.
     pub data: Vec<DataSegment>,
+    /// Bytes of all data segments, one behind the other.
+    pub data_bytes: Lasting<u8>,
     /// For each function, its escape index or `NO_ESCAPE`.
     pub escape_indices: Vec<u32>,
     /// The escaping functions in order of their escape index.
@@ -148,9 +193,9 @@ pub struct ModuleInfo {
     /// Number of imported functions, tables, memories and globals.
     pub counts: ContextCounts,
     /// Module name from the name section.
-    pub name: Option<String>,
-    /// Function names from the name section, sorted by index.
-    pub func_names: Vec<(FuncIndex, Box<str>)>,
+    pub name: Option<Text>,
+    /// Function names from the name section.
+    pub func_names: FuncNames,
 }
 
 /// Escape index of a function that cannot be reached from outside.
@@ -160,9 +205,9 @@ pub const NO_ESCAPE: u32 = u32::MAX;
 #[derive(Debug)]
 pub struct Import {
     /// Module name.
-    pub module: String,
+    pub module: Text,
     /// Item name.
-    pub name: String,
+    pub name: Text,
     /// What is imported.
     pub kind: ImportKind,
 }
@@ -185,7 +230,7 @@ pub enum ImportKind {
 #[derive(Debug)]
 pub struct Export {
     /// Its name.
-    pub name: String,
+    pub name: Text,
     /// What is exported.
     pub kind: ExportKind,
 }
@@ -305,8 +350,10 @@ pub enum ElemMode {
 /// A data segment.
 #[derive(Debug)]
 pub struct DataSegment {
-    /// Its bytes.
-    pub bytes: Box<[u8]>,
+    /// Where its bytes begin in [`ModuleInfo::data_bytes`].
+    pub start: u32,
+    /// How many there are.
+    pub len: u32,
     /// When and where they are used.
     pub mode: DataMode,
 }
@@ -340,12 +387,31 @@ impl ModuleInfo {
     }
     /// A function's name from the name section, or its export name.
     pub fn func_name(&self, func: FuncIndex) -> Option<&str> {
-        match self.func_names.binary_search_by_key(&func, |(index, _)| *index) {
-            Ok(at) => Some(&self.func_names[at].1),
-            Err(_) => self.exports.iter().find_map(|export| {
-                (export.kind == ExportKind::Func(func)).then_some(export.name.as_str())
-            }),
-        }
+        self.func_names.get(func).or_else(|| {
+            self.exports
+                .iter()
+                .find_map(|export| (export.kind == ExportKind::Func(func)).then_some(&*export.name))
+        })
+    }
+
+    /// Bytes of a data segment of this module.
+    pub fn segment_bytes(&self, segment: &DataSegment) -> &[u8] {
+        let start = segment.start as usize;
+        self.data_bytes.get(start..start + segment.len as usize).unwrap_or_default()
+    }
+
+    /// Positions of the exports, sorted by their names.
+    ///
+    /// # Errors
+    /// [`crate::Error::OutOfMemory`].
+    pub fn exports_by_name(&self) -> Result<Vec<u32>> {
+        let mut names = try_vec_with_capacity(self.exports.len())?;
+        names.extend(self.exports.iter().zip(0..).map(|(export, at)| (&*export.name, at)));
+        // Sorts in place, with a tenth of the code of the slice's own sort.
+        let sorted = BinaryHeap::from(names).into_sorted_vec();
+        let mut order = try_vec_with_capacity(sorted.len())?;
+        order.extend(sorted.iter().map(|(_, at)| *at));
+        Ok(order)
     }
 
     /// The element segment with this index, if there is one.

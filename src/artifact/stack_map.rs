@@ -10,8 +10,9 @@
 //! exists. Distances are multiples of 4, at least 4, at most the frame bytes,
 //! and strictly increasing.
 
-#[cfg(feature = "compile")]
-use crate::fallible::try_copied;
+use super::lasting::Lasting;
+use crate::error::Result;
+use crate::fallible::try_vec_with_capacity;
 #[cfg(any(feature = "compile", test))]
 use hashbrown::HashMap;
 use std_alloc::vec::Vec;
@@ -19,19 +20,19 @@ use std_alloc::vec::Vec;
 /// The stack maps of a module.
 #[derive(Debug, Default)]
 pub struct StackMaps {
-    return_offsets: Vec<u32>,
-    map_starts: Vec<u32>,
-    words: Vec<u32>,
+    pub(super) return_offsets: Lasting<u32>,
+    pub(super) map_starts: Lasting<u32>,
+    pub(super) words: Lasting<u32>,
 }
 
 impl StackMaps {
     /// A copy.
     #[cfg(feature = "compile")]
-    pub(super) fn try_clone(&self) -> crate::Result<Self> {
+    pub(super) fn try_clone(&self) -> Result<Self> {
         Ok(Self {
-            return_offsets: try_copied(&self.return_offsets)?,
-            map_starts: try_copied(&self.map_starts)?,
-            words: try_copied(&self.words)?,
+            return_offsets: self.return_offsets.try_clone()?,
+            map_starts: self.map_starts.try_clone()?,
+            words: self.words.try_clone()?,
         })
     }
 
@@ -45,6 +46,15 @@ impl StackMaps {
         let len = *self.words.get(start + 1)? as usize;
         let distances = self.words.get(start + 2..start.checked_add(2)?.checked_add(len)?)?;
         Some((frame_bytes, distances))
+    }
+
+    /// The maps of all calls, as [`Self::lookup`] gives them, with the offset to which
+    /// each returns.
+    pub fn iter(&self) -> impl Iterator<Item = (u32, u32, &[u32])> {
+        self.return_offsets.iter().filter_map(|offset| {
+            let (frame_bytes, distances) = self.lookup(*offset)?;
+            Some((*offset, frame_bytes, distances))
+        })
     }
 
     /// Number of calls that have a map.
@@ -62,17 +72,45 @@ impl StackMaps {
         (self.return_offsets.len() + self.map_starts.len() + self.words.len()) * 4
     }
 
-    /// Checks the invariants at the head of this file.
-    pub fn is_well_formed(&self, code_len: u32) -> bool {
-        self.return_offsets.len() == self.map_starts.len()
-            && self.return_offsets.is_sorted_by(|a, b| a < b)
-            && self.return_offsets.last().is_none_or(|last| *last <= code_len)
-            && self.return_offsets.iter().all(|offset| {
-                self.lookup(*offset).is_some_and(|(frame_bytes, distances)| {
-                    distances.is_sorted_by(|a, b| a < b)
-                        && distances.iter().all(|d| d % 4 == 0 && *d >= 4 && *d <= frame_bytes)
-                })
-            })
+    /// Checks the invariants at the head of this file, in linear time.
+    ///
+    /// # Errors
+    /// [`crate::Error::OutOfMemory`].
+    pub fn is_well_formed(&self, code_len: u32) -> Result<bool> {
+        if self.return_offsets.len() != self.map_starts.len()
+            || !self.return_offsets.is_sorted_by(|a, b| a < b)
+            || self.return_offsets.last().is_some_and(|last| *last > code_len)
+        {
+            return Ok(false);
+        }
+        let Some(starts) = self.starts_of_maps()? else { return Ok(false) };
+        let is_start = |start: &u32| {
+            let word = starts.get(*start as usize / 64).copied().unwrap_or(0);
+            word >> (start % 64) & 1 == 1
+        };
+        Ok(self.map_starts.iter().all(is_start))
+    }
+
+    /// Where maps begin in `words`, a bit for each word; `None` if these do not
+    /// consist of maps.
+    fn starts_of_maps(&self) -> Result<Option<Vec<u64>>> {
+        let mut starts = try_vec_with_capacity(self.words.len().div_ceil(64))?;
+        starts.resize(self.words.len().div_ceil(64), 0_u64);
+        let (mut rest, mut at) = (&*self.words, 0);
+        while let [frame_bytes, count, behind @ ..] = rest {
+            let Some((distances, next)) = behind.split_at_checked(*count as usize) else {
+                return Ok(None);
+            };
+            if !distances.is_sorted_by(|a, b| a < b)
+                || !distances.iter().all(|d| d % 4 == 0 && *d >= 4 && d <= frame_bytes)
+            {
+                return Ok(None);
+            }
+            starts[at / 64] |= 1 << (at % 64);
+            at += 2 + distances.len();
+            rest = next;
+        }
+        Ok(rest.is_empty().then_some(starts))
     }
 }
 
@@ -80,7 +118,9 @@ impl StackMaps {
 #[cfg(any(feature = "compile", test))]
 #[derive(Debug, Default)]
 pub struct StackMapBuilder {
-    maps: StackMaps,
+    return_offsets: Vec<u32>,
+    map_starts: Vec<u32>,
+    words: Vec<u32>,
     known: HashMap<Vec<u32>, u32>,
     scratch: Vec<u32>,
 }
@@ -97,7 +137,7 @@ impl StackMapBuilder {
         frame_bytes: u32,
         distances: impl Iterator<Item = u32>,
     ) -> bool {
-        if self.maps.return_offsets.last().is_some_and(|last| *last >= return_offset) {
+        if self.return_offsets.last().is_some_and(|last| *last >= return_offset) {
             return false;
         }
         self.scratch.clear();
@@ -115,20 +155,27 @@ impl StackMapBuilder {
         let start = match self.known.get(&self.scratch) {
             Some(start) => *start,
             None => {
-                let start = self.maps.words.len() as u32;
-                self.maps.words.extend_from_slice(&self.scratch);
+                let start = self.words.len() as u32;
+                self.words.extend_from_slice(&self.scratch);
                 self.known.insert(self.scratch.clone(), start);
                 start
             }
         };
-        self.maps.return_offsets.push(return_offset);
-        self.maps.map_starts.push(start);
+        self.return_offsets.push(return_offset);
+        self.map_starts.push(start);
         true
     }
 
     /// The finished maps.
-    pub fn finish(self) -> StackMaps {
-        self.maps
+    ///
+    /// # Errors
+    /// [`crate::Error::OutOfMemory`].
+    pub fn finish(self) -> Result<StackMaps> {
+        Ok(StackMaps {
+            return_offsets: Lasting::owned(self.return_offsets)?,
+            map_starts: Lasting::owned(self.map_starts)?,
+            words: Lasting::owned(self.words)?,
+        })
     }
 }
 
@@ -142,14 +189,14 @@ mod tests {
         assert!(builder.push(10, 32, [16, 8].into_iter()));
         assert!(builder.push(20, 32, [8, 16].into_iter()));
         assert!(builder.push(30, 16, [].into_iter()));
-        let maps = builder.finish();
+        let maps = builder.finish().unwrap();
         assert_eq!(maps.lookup(10), Some((32, &[8, 16][..])));
         assert_eq!(maps.lookup(20), maps.lookup(10));
         assert_eq!(maps.lookup(30), Some((16, &[][..])));
         assert_eq!(maps.lookup(11), None);
         assert_eq!(maps.words.len(), 6, "equal maps are stored once");
-        assert!(maps.is_well_formed(30));
-        assert!(!maps.is_well_formed(29));
+        assert!(maps.is_well_formed(30).unwrap());
+        assert!(!maps.is_well_formed(29).unwrap());
     }
 
     #[test]
@@ -166,10 +213,11 @@ mod tests {
     fn a_truncated_map_is_no_map() {
         let mut builder = StackMapBuilder::default();
         assert!(builder.push(10, 32, [8, 16].into_iter()));
-        let mut maps = builder.finish();
-        while maps.words.pop().is_some() {
+        let mut maps = builder.finish().unwrap();
+        for len in (0..maps.words.len()).rev() {
+            maps.words = Lasting::owned(maps.words[..len].to_vec()).unwrap();
             assert_eq!(maps.lookup(10), None);
-            assert!(!maps.is_well_formed(30));
+            assert!(!maps.is_well_formed(30).unwrap());
         }
     }
 }

@@ -1,13 +1,14 @@
 //! Copies of artifacts, fallibly: what the compiler makes in memory of its own
 //! outlives that memory as a copy.
 
+use super::lasting::Text;
 use super::module::{
     Artifact, ArtifactParts, ConstExpr, DataMode, DataSegment, ElemItems, ElemMode, ElemSegment,
     Export, Global, Import, ModuleInfo,
 };
 use super::types::FuncType;
 use crate::error::Result;
-use crate::fallible::{try_boxed_slice, try_copied, try_string, try_vec_with_capacity};
+use crate::fallible::{try_boxed_slice, try_copied, try_vec_with_capacity};
 use std_alloc::{boxed::Box, vec::Vec};
 
 /// What `clone` makes of each item.
@@ -64,6 +65,7 @@ impl ModuleInfo {
             start,
             elems,
             data,
+            data_bytes,
             escape_indices,
             escaping,
             counts,
@@ -73,7 +75,7 @@ impl ModuleInfo {
         Ok(Self {
             types: each(types, FuncType::try_clone)?,
             imports: each(imports, |Import { module, name, kind }| {
-                Ok(Import { module: try_string(module)?, name: try_string(name)?, kind: *kind })
+                Ok(Import { module: module.try_clone()?, name: name.try_clone()?, kind: *kind })
             })?,
             funcs: try_copied(funcs)?,
             tables: try_copied(tables)?,
@@ -84,18 +86,17 @@ impl ModuleInfo {
                 Ok(Global { ty: *ty, init })
             })?,
             exports: each(exports, |Export { name, kind }| {
-                Ok(Export { name: try_string(name)?, kind: *kind })
+                Ok(Export { name: name.try_clone()?, kind: *kind })
             })?,
             start: *start,
             elems: each(elems, ElemSegment::try_clone)?,
             data: each(data, DataSegment::try_clone)?,
+            data_bytes: data_bytes.try_clone()?,
             escape_indices: try_copied(escape_indices)?,
             escaping: try_copied(escaping)?,
             counts: *counts,
-            name: name.as_deref().map(try_string).transpose()?,
-            func_names: each(func_names, |(func, name)| {
-                Ok((*func, try_string(name)?.into_boxed_str()))
-            })?,
+            name: name.as_ref().map(Text::try_clone).transpose()?,
+            func_names: func_names.try_clone()?,
         })
     }
 }
@@ -139,6 +140,6 @@ impl DataSegment {
                 DataMode::Active { memory: *memory, offset: offset.try_clone()? }
             }
         };
-        Ok(Self { bytes: boxed(&self.bytes)?, mode })
+        Ok(Self { start: self.start, len: self.len, mode })
     }
 }

@@ -206,6 +206,14 @@ impl FuncType {
         }
         Ok(Self { types: crate::alloc::try_boxed_slice(types)?, params })
     }
+    /// A function type with the first `params` of `types` as parameters.
+    ///
+    /// # Errors
+    /// [`crate::Error::OutOfMemory`].
+    pub(super) fn of_list(types: Vec<ValType>, params: u32) -> Result<Self> {
+        let params = params.min(types.len() as u32);
+        Ok(Self { types: crate::alloc::try_boxed_slice(types)?, params })
+    }
     /// Parameter types.
     pub fn params(&self) -> &[ValType] {
         &self.types[..self.params as usize]

@@ -70,10 +70,15 @@ impl Translator<'_, '_> {
         }
     }
 
-    /// Current length of a memory in bytes.
+    /// Current length of a memory in bytes. Only calls can change it.
     pub(super) fn memory_len(&mut self, memory: MemoryIndex) -> Value {
+        let key = Key::Length(memory, self.sites.calls());
         let place = self.memory_place(memory);
-        self.load_context(POINTER, place.base, place.offset + field!(VmMemory, len))
+        let flags = trusted(self.regions.context);
+        self.repeated(key, |builder| {
+            let offset = place.offset + field!(VmMemory, len);
+            builder.ins().load(POINTER, flags, place.base, offset)
+        })
     }
 
     /// First byte of a memory: it never moves.

@@ -3,14 +3,15 @@
 //! Sections arrive validated, so conversions refuse only what Kernref's own
 //! types cannot express, which the enabled features rule out already.
 
+use super::poll::Poll;
 use crate::abi::{FuncIndex, GlobalIndex, MemoryIndex, TableIndex, TypeIndex};
 use crate::artifact::{
     ConstExpr, ConstOp, DataMode, DataSegment, ElemItems, ElemMode, ElemSegment, Export,
-    ExportKind, FuncType, Global, GlobalType, HeapType, Import, ImportKind, MemoryType, ModuleInfo,
-    NO_ESCAPE, RefType, TableType, ValType,
+    ExportKind, FuncType, Global, GlobalType, HeapType, Import, ImportKind, Lasting, MemoryType,
+    ModuleInfo, NO_ESCAPE, RefType, TableType, Text, ValType,
 };
 use crate::error::{Error, Result};
-use std_alloc::{boxed::Box, string::String, vec::Vec};
+use std_alloc::{boxed::Box, vec::Vec};
 use wasmparser::{Operator, Payload};
 
 const UNREPRESENTABLE: Error = Error::Bug("the validator let an unsupported type pass");
@@ -84,10 +85,15 @@ pub(super) struct Declarations {
 
 impl Declarations {
     /// Takes a validated payload other than code.
-    pub(super) fn payload(&mut self, payload: Payload<'_>) -> Result<(), Failure> {
+    pub(super) fn payload(
+        &mut self,
+        payload: Payload<'_>,
+        poll: &mut Poll<'_>,
+    ) -> Result<(), Failure> {
         match payload {
             Payload::TypeSection(types) => {
                 for ty in types.into_iter_err_on_gc_types() {
+                    poll.entry()?;
                     let ty = ty?;
                     let convert = |types: &[wasmparser::ValType]| {
                         types.iter().map(|ty| val_type(*ty)).collect::<Result<Vec<_>>>()
@@ -98,16 +104,19 @@ impl Declarations {
             }
             Payload::ImportSection(imports) => {
                 for import in imports.into_imports() {
+                    poll.entry()?;
                     self.import(import?)?;
                 }
             }
             Payload::FunctionSection(funcs) => {
                 for ty in funcs {
+                    poll.entry()?;
                     self.info.funcs.push(TypeIndex(ty?));
                 }
             }
             Payload::TableSection(tables) => {
                 for table in tables {
+                    poll.entry()?;
                     let table = table?;
                     let ty = table_type(&table.ty)?;
                     let init = match table.init {
@@ -123,12 +132,14 @@ impl Declarations {
             }
             Payload::MemorySection(memories) => {
                 for memory in memories {
+                    poll.entry()?;
                     self.info.memories.push(memory_type(&memory?));
                     self.info.counts.defined_memories += 1;
                 }
             }
             Payload::GlobalSection(globals) => {
                 for global in globals {
+                    poll.entry()?;
                     let global = global?;
                     let init = Some(self.const_expr(&global.init_expr)?);
                     self.info.globals.push(Global { ty: global_type(&global.ty)?, init });
@@ -137,23 +148,29 @@ impl Declarations {
             }
             Payload::ExportSection(exports) => {
                 for export in exports {
+                    poll.entry()?;
                     self.export(export?)?;
                 }
             }
             Payload::StartSection { func, .. } => self.info.start = Some(self.escape(func)),
             Payload::ElementSection(elements) => {
                 for element in elements {
-                    self.element(element?)?;
+                    poll.entry()?;
+                    self.element(element?, poll)?;
                 }
             }
             Payload::DataSection(segments) => {
+                let range = segments.range();
+                let mut bytes = Vec::with_capacity(range.end.saturating_sub(range.start) as usize);
                 for segment in segments {
-                    self.data(segment?)?;
+                    poll.entry()?;
+                    self.data(segment?, &mut bytes)?;
                 }
+                self.info.data_bytes = Lasting::owned(bytes)?;
             }
             Payload::CustomSection(section) => {
                 if let wasmparser::KnownCustom::Name(names) = section.as_known() {
-                    super::names::read(names, &mut self.info);
+                    super::names::read(names, &mut self.info)?;
                 }
             }
             _ => {}
@@ -189,7 +206,7 @@ impl Declarations {
             }
             _ => return Err(UNREPRESENTABLE.into()),
         };
-        let (module, name) = (String::from(import.module), String::from(import.name));
+        let (module, name) = (Text::copied(import.module)?, Text::copied(import.name)?);
         self.info.imports.push(Import { module, name, kind });
         Ok(())
     }
@@ -202,11 +219,15 @@ impl Declarations {
             wasmparser::ExternalKind::Global => ExportKind::Global(GlobalIndex(export.index)),
             _ => return Err(UNREPRESENTABLE.into()),
         };
-        self.info.exports.push(Export { name: String::from(export.name), kind });
+        self.info.exports.push(Export { name: Text::copied(export.name)?, kind });
         Ok(())
     }
 
-    fn element(&mut self, element: wasmparser::Element<'_>) -> Result<(), Failure> {
+    fn element(
+        &mut self,
+        element: wasmparser::Element<'_>,
+        poll: &mut Poll<'_>,
+    ) -> Result<(), Failure> {
         let mode = match element.kind {
             wasmparser::ElementKind::Passive => ElemMode::Passive,
             wasmparser::ElementKind::Declared => ElemMode::Declared,
@@ -219,6 +240,7 @@ impl Declarations {
             wasmparser::ElementItems::Functions(funcs) => {
                 let mut items = Vec::new();
                 for func in funcs {
+                    poll.entry()?;
                     items.push(self.escape(func?));
                 }
                 (RefType::FUNCREF, ElemItems::Funcs(items.into()))
@@ -226,6 +248,7 @@ impl Declarations {
             wasmparser::ElementItems::Expressions(ty, exprs) => {
                 let mut items = Vec::new();
                 for expr in exprs {
+                    poll.entry()?;
                     items.push(self.const_expr(&expr?)?);
                 }
                 (ref_type(ty)?, ElemItems::Exprs(items.into()))
@@ -235,7 +258,7 @@ impl Declarations {
         Ok(())
     }
 
-    fn data(&mut self, segment: wasmparser::Data<'_>) -> Result<(), Failure> {
+    fn data(&mut self, segment: wasmparser::Data<'_>, bytes: &mut Vec<u8>) -> Result<(), Failure> {
         let mode = match segment.kind {
             wasmparser::DataKind::Passive => DataMode::Passive,
             wasmparser::DataKind::Active { memory_index, offset_expr } => DataMode::Active {
@@ -243,7 +266,9 @@ impl Declarations {
                 offset: self.const_expr(&offset_expr)?,
             },
         };
-        self.info.data.push(DataSegment { bytes: segment.data.into(), mode });
+        let (start, len) = (bytes.len() as u32, segment.data.len() as u32);
+        bytes.extend_from_slice(segment.data);
+        self.info.data.push(DataSegment { start, len, mode });
         Ok(())
     }
 

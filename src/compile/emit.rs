@@ -214,11 +214,11 @@ impl CodeBuffer {
             }
         }
         CODE_BYTES.check(self.bytes.len() as u64)?;
-        let stack_maps = self.maps.finish();
+        let stack_maps = self.maps.finish()?;
         if let Some(check) = self.check {
             check.finish(&stack_maps, self.bytes.len() as u32)?;
         }
-        Ok(FinishedCode { bytes: self.bytes, stack_maps, sites: self.sites.finish(), raise_thunk })
+        Ok(FinishedCode { bytes: self.bytes, stack_maps, sites: self.sites.finish()?, raise_thunk })
     }
 
     fn append_raise_thunk(&mut self) -> u32 {

@@ -4,7 +4,7 @@
 use super::assignments::Assignments;
 use super::budget::{FunctionBudget, Made};
 use super::bulk;
-use super::code_key::Bulk;
+use super::code_key::{Bulk, Truncation};
 use super::locals::Locals;
 use super::op;
 use super::poll::Poll;
@@ -31,12 +31,13 @@ pub(super) struct Translated {
     pub(super) made: Made,
 }
 
-/// Translates one body, which is valid.
+/// Translates one body, which is valid. If it is large, with as few instructions as
+/// possible rather than fast ones.
 pub(super) fn translate<'b>(
     (mut builder, sites): (FunctionBuilder<'b>, &'b mut Sites),
     env: ModuleEnv<'_>,
     func: FuncIndex,
-    (body, budget): (&FunctionBody<'_>, FunctionBudget),
+    (body, budget, is_large): (&FunctionBody<'_>, FunctionBudget, bool),
     poll: &mut Poll<'_>,
 ) -> Result<(FunctionBuilder<'b>, Translated)> {
     let entry = builder.create_block();
@@ -53,6 +54,7 @@ pub(super) fn translate<'b>(
     sites.enter(body.range().start);
     let mut t = Translator::new(builder, sites, env, context, assignments);
     t.locals = locals;
+    t.is_large = is_large;
     let ty = env.info.funcs[func.index()];
     declare_params(&mut t, entry, env.info.types[ty.index()].params());
     declare_locals(&mut t, body)?;
@@ -103,6 +105,24 @@ pub(super) fn bulk_stub<'b>(
     t.stack.extend_from_slice(&params[1..]);
     bulk::body(&mut t, bulk);
     t.builder.ins().return_(&[]);
+    t.builder
+}
+
+/// Makes the stub for a conversion.
+pub(super) fn truncation_stub<'b>(
+    (mut builder, sites): (FunctionBuilder<'b>, &'b mut Sites),
+    env: ModuleEnv<'_>,
+    truncation: Truncation,
+) -> FunctionBuilder<'b> {
+    let entry = builder.create_block();
+    builder.append_block_params_for_function_params(entry);
+    builder.switch_to_block(entry);
+    let [context, operand] = [0, 1].map(|at| builder.block_params(entry)[at]);
+    let mut t = Translator::new(builder, sites, env, context, Assignments::default());
+    t.push(operand);
+    op::truncate_in_place(&mut t, truncation);
+    let result = t.pop();
+    t.builder.ins().return_(&[result]);
     t.builder
 }
 

@@ -35,7 +35,7 @@ impl MapCheck {
     /// Checks that the maps say this about every call, and nothing about any
     /// other place.
     pub(super) fn finish(self, maps: &StackMaps, code_len: u32) -> Result<()> {
-        if maps.len() != self.calls.len() || !maps.is_well_formed(code_len) {
+        if maps.len() != self.calls.len() || !maps.is_well_formed(code_len)? {
             return Err(Error::Bug("stack maps: not one per call"));
         }
         let is_call =
@@ -75,7 +75,7 @@ mod tests {
         for (offset, frame_bytes, distances) in stored {
             assert!(builder.push(*offset, *frame_bytes, distances.iter().copied()));
         }
-        check.finish(&builder.finish(), 100)
+        check.finish(&builder.finish()?, 100)
     }
 
     #[test]

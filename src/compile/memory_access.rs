@@ -14,7 +14,7 @@
 //! operation that consists of several stores, and a store that the processor
 //! may carry out in part before it faults.
 
-use super::path_facts::Check;
+use super::path_facts::{Check, Comparison};
 use super::repeats::Key;
 use super::translator::Translator;
 use crate::abi::{GUARDED_REACH_BYTES, MemoryIndex, Trap};
@@ -124,14 +124,8 @@ impl Translator<'_, '_> {
             || self.is_always_in_bounds(memory, index, reach);
         if !is_checked {
             let effects = self.facts.effects;
-            let check = Check {
-                reach,
-                index: index_64,
-                address,
-                comparison: None,
-                addition: None,
-                effects,
-            };
+            let check =
+                Check { reach, index: index_64, address, comparison: Comparison::Fixed, effects };
             self.facts.set_check(key, check);
         }
         if !is_checked {
@@ -150,8 +144,9 @@ impl Translator<'_, '_> {
         let key = (memory.0, index);
         let known = self.facts.check(key);
         let index_64 = known.map_or_else(|| self.widen_index(index), |check| check.index);
-        let is_enough =
-            known.is_some_and(|check| check.reach >= reach || self.widen_check(key, check, reach));
+        let is_enough = known.is_some_and(|check| {
+            check.reach >= reach || self.widen_check((memory, index), check, reach)
+        });
         let made = match is_enough || self.is_always_in_bounds(memory, index, reach) {
             true => None,
             false => Some(self.check_end(memory, index_64, reach, is_64)),
@@ -163,9 +158,9 @@ impl Translator<'_, '_> {
             },
             |check| check.address,
         );
-        if let Some((comparison, addition)) = made {
+        if let Some(comparison) = made {
             let effects = self.facts.effects;
-            let check = Check { reach, index: index_64, address, comparison, addition, effects };
+            let check = Check { reach, index: index_64, address, comparison, effects };
             self.facts.set_check(key, check);
         }
         // Room for the offsets of a copy in place.
@@ -209,26 +204,35 @@ impl Translator<'_, '_> {
         let ty = &self.env.info.memories[memory.index()];
         let Some(constant) = self.constant(index) else { return false };
         let start = if ty.memory64 { constant as u64 } else { u64::from(constant as u32) };
-        let minimum = ty.minimum.saturating_mul(WASM_PAGE_BYTES);
-        start.checked_add(reach).is_some_and(|end| end <= minimum)
+        start.checked_add(reach).is_some_and(|end| end <= self.minimum_len(memory))
     }
 
-    /// Traps unless `index + reach <= length`. Returns the comparison, unless
-    /// it must stay as it is, and the addition before it, if any.
+    /// Traps unless `index + reach <= length`.
     fn check_end(
         &mut self,
         memory: MemoryIndex,
         index: Value,
         reach: u64,
         is_64: bool,
-    ) -> (Option<Inst>, Option<Inst>) {
+    ) -> Comparison {
         let len = self.memory_len(memory);
         if reach == 1 {
             // `index + 1 > length`, with nothing to add or to carry.
             let outside = self.builder.ins().icmp(IntCC::UnsignedGreaterThanOrEqual, index, len);
             self.trap_if(outside, Trap::MemoryOutOfBounds);
             // If widened, it would need the test for the carry.
-            return (self.definition(outside).filter(|_| !is_64), None);
+            let comparison = self.definition(outside).filter(|_| !is_64);
+            return comparison.map_or(Comparison::Fixed, Comparison::Index);
+        }
+        if self.is_large && reach - 1 <= self.minimum_len(memory) {
+            // Fewer instructions, if there are many checks.
+            let limit = self.repeated(Key::Limit(len, reach), |builder| {
+                let less = builder.ins().iconst(types::I64, less_than(reach));
+                builder.ins().iadd(len, less)
+            });
+            let outside = self.builder.ins().icmp(IntCC::UnsignedGreaterThanOrEqual, index, limit);
+            self.trap_if(outside, Trap::MemoryOutOfBounds);
+            return self.definition(outside).map_or(Comparison::Fixed, Comparison::Limit);
         }
         let reach = self
             .repeated(Key::Reach(reach), |builder| builder.ins().iconst(types::I64, reach as i64));
@@ -239,19 +243,25 @@ impl Translator<'_, '_> {
         }
         let outside = self.builder.ins().icmp(IntCC::UnsignedGreaterThan, end, len);
         self.trap_if(outside, Trap::MemoryOutOfBounds);
-        (self.definition(outside), self.definition(end))
+        self.definition(end).map_or(Comparison::Fixed, Comparison::End)
     }
 
     /// Widens an earlier check to cover a later access that reaches further.
-    fn widen_check(&mut self, key: (u32, Value), mut check: Check, reach: u64) -> bool {
+    fn widen_check(
+        &mut self,
+        (memory, index): (MemoryIndex, Value),
+        check: Check,
+        reach: u64,
+    ) -> bool {
         if check.effects != self.facts.effects {
             return false;
         }
-        let Some(comparison) = check.comparison else { return false };
         let imm = Imm64::new(reach as i64);
+        let minimum = self.minimum_len(memory);
         let func = &mut *self.builder.func;
-        match check.addition {
-            Some(addition) => {
+        let comparison = match check.comparison {
+            Comparison::Fixed => return false,
+            Comparison::End(addition) => {
                 let [_, constant] = *func.dfg.inst_args(addition) else { return false };
                 match func.dfg.value_def(constant).inst() {
                     // No other check uses the constant.
@@ -265,22 +275,44 @@ impl Translator<'_, '_> {
                         func.dfg.inst_args_mut(addition)[1] = constant;
                     }
                 }
+                check.comparison
             }
-            None => {
-                let [index, len] = *func.dfg.inst_args(comparison) else { return false };
-                let mut cursor = FuncCursor::new(func).at_inst(comparison);
+            Comparison::Index(at) => {
+                let [index, len] = *func.dfg.inst_args(at) else { return false };
+                let mut cursor = FuncCursor::new(func).at_inst(at);
                 let reach = cursor.ins().iconst(types::I64, imm);
                 let end = cursor.ins().iadd(index, reach);
-                func.dfg.insts[comparison] = InstructionData::IntCompare {
+                func.dfg.insts[at] = InstructionData::IntCompare {
                     opcode: Opcode::Icmp,
                     cond: IntCC::UnsignedGreaterThan,
                     args: [end, len],
                 };
-                check.addition = self.definition(end);
+                match func.dfg.value_def(end).inst() {
+                    Some(addition) => Comparison::End(addition),
+                    None => return false,
+                }
             }
-        }
-        self.facts.set_check(key, Check { reach, ..check });
+            Comparison::Limit(at) => {
+                let [_, limit] = *func.dfg.inst_args(at) else { return false };
+                let Some(addition) = func.dfg.value_def(limit).inst() else { return false };
+                let [len, _] = *func.dfg.inst_args(addition) else { return false };
+                if reach - 1 > minimum {
+                    return false;
+                }
+                let mut cursor = FuncCursor::new(func).at_inst(at);
+                let less = cursor.ins().iconst(types::I64, less_than(reach));
+                let limit = cursor.ins().iadd(len, less);
+                func.dfg.inst_args_mut(at)[1] = limit;
+                check.comparison
+            }
+        };
+        self.facts.set_check((memory.0, index), Check { reach, comparison, ..check });
         true
+    }
+
+    /// The least bytes that a memory has.
+    fn minimum_len(&self, memory: MemoryIndex) -> u64 {
+        self.env.info.memories[memory.index()].minimum.saturating_mul(WASM_PAGE_BYTES)
     }
 
     /// The instruction whose only result `value` is.
@@ -299,4 +331,10 @@ impl Translator<'_, '_> {
             _ => None,
         }
     }
+}
+
+/// What is added to a memory's length to get the first index at which an access
+/// of this reach, which is at least 1, is out of bounds.
+fn less_than(reach: u64) -> i64 {
+    1_i64.wrapping_sub(reach as i64)
 }

@@ -24,6 +24,10 @@ use cranelift_codegen::isa::CallConv;
 use std_alloc::vec::Vec;
 use wasmparser::FunctionBody;
 
+/// The most bytes of a body that is optimized. Few programs have one that is
+/// longer, which mostly is too large for other reasons, too.
+const OPTIMIZED_BYTES: u64 = 1 << 17;
+
 /// Compiles a module for this machine.
 ///
 /// # Errors
@@ -137,11 +141,20 @@ impl<'a, 'p, W: Watch> Compiler<'a, 'p, W> {
         for (index, body) in bodies.iter().enumerate() {
             let func = FuncIndex(info.counts.imported_funcs + index as u32);
             let range = body.range();
-            let allowed = budget.begin(range.end.saturating_sub(range.start));
-            let mut translated = self.translate(env, func, (body, allowed))?;
+            let bytes = range.end.saturating_sub(range.start);
+            let mut allowed = budget.begin(bytes);
+            let mut is_large = self.settings.as_if_large || bytes > OPTIMIZED_BYTES;
+            let mut translated = self.translate(env, func, (body, allowed, is_large))?;
             if let Some(most) = self.bench.passes_too_much(translated.made.operands) {
-                let allowed = allowed.with_locals_passed(most);
-                translated = self.translate(env, func, (body, allowed))?;
+                allowed = allowed.with_locals_passed(most);
+                translated = self.translate(env, func, (body, allowed, is_large))?;
+            }
+            if !is_large && self.bench.is_large() {
+                is_large = true;
+                translated = self.translate(env, func, (body, allowed, is_large))?;
+            }
+            if is_large {
+                self.bench.compile_linearly();
             }
             budget.end(translated.made);
             then(self, func, translated)?;
@@ -153,7 +166,7 @@ impl<'a, 'p, W: Watch> Compiler<'a, 'p, W> {
         &mut self,
         env: ModuleEnv<'_>,
         func: FuncIndex,
-        body: (&FunctionBody<'_>, FunctionBudget),
+        body: (&FunctionBody<'_>, FunctionBudget, bool),
     ) -> Result<Translated> {
         let signature = signature::internal(env.info.func_type(func));
         self.bench.try_function(CodeKey::Function(func), signature, |builder, sites| {
@@ -307,6 +320,13 @@ impl<'a, 'p, W: Watch> Compiler<'a, 'p, W> {
                 let env = ModuleEnv { info, offsets: &offsets, settings: self.settings };
                 self.bench.function(key, bulk.signature(info), |builder, sites| {
                     func::bulk_stub((builder, sites), env, bulk)
+                });
+            }
+            CodeKey::Truncate(truncation) => {
+                let offsets = offsets(info)?;
+                let env = ModuleEnv { info, offsets: &offsets, settings: self.settings };
+                self.bench.function(key, truncation.signature(), |builder, sites| {
+                    func::truncation_stub((builder, sites), env, truncation)
                 });
             }
             _ => return Err(Error::Bug("a stub of another kind")),

@@ -2,8 +2,9 @@
 //! decoration: a malformed section is ignored, as the specification asks.
 
 use crate::abi::FuncIndex;
-use crate::artifact::ModuleInfo;
-use std_alloc::{boxed::Box, string::String};
+use crate::artifact::{FuncNames, ModuleInfo, Text};
+use crate::error::Result;
+use std_alloc::vec::Vec;
 use wasmparser::{Name, NameSectionReader};
 
 /// Longest name kept, in bytes; a backtrace line is not the place for more.
@@ -18,24 +19,25 @@ fn clip(name: &str) -> &str {
 }
 
 /// Reads the useful parts, up to the first error.
-pub(super) fn read(section: NameSectionReader<'_>, info: &mut ModuleInfo) {
+pub(super) fn read(section: NameSectionReader<'_>, info: &mut ModuleInfo) -> Result<()> {
     for subsection in section {
         match subsection {
-            Ok(Name::Module { name, .. }) => info.name = Some(String::from(clip(name))),
+            Ok(Name::Module { name, .. }) => info.name = Some(Text::copied(clip(name))?),
             Ok(Name::Function(map)) => {
-                info.func_names.clear();
+                let mut names = Vec::new();
                 for naming in map {
                     let Ok(naming) = naming else { break };
                     if (naming.index as usize) < info.funcs.len() {
-                        info.func_names
-                            .push((FuncIndex(naming.index), Box::from(clip(naming.name))));
+                        names.push((FuncIndex(naming.index), clip(naming.name)));
                     }
                 }
-                info.func_names.sort_by_key(|(index, _)| *index);
-                info.func_names.dedup_by_key(|(index, _)| *index);
+                names.sort_by_key(|(index, _)| *index);
+                names.dedup_by_key(|(index, _)| *index);
+                info.func_names = FuncNames::new(names.into_iter())?;
             }
             Ok(_) => {}
-            Err(_) => return,
+            Err(_) => return Ok(()),
         }
     }
+    Ok(())
 }

@@ -27,7 +27,7 @@ pub struct ValidationCost {
 /// Is shown a module while it is validated: each part after it was found valid.
 pub(super) trait Reader<'b> {
     /// Anything but a body.
-    fn section(&mut self, payload: Payload<'b>) -> Result<(), Failure>;
+    fn section(&mut self, payload: Payload<'b>, poll: &mut Poll<'_>) -> Result<(), Failure>;
     /// The type of locals that a body declares at `offset`.
     fn locals(&mut self, _offset: u64, _ty: ValType) {}
     /// An operator of a body.
@@ -62,7 +62,7 @@ pub(super) fn run<'b>(
                 reader.body(body);
                 Ok(())
             }
-            _ => reader.section(payload),
+            _ => reader.section(payload, poll),
         }
     });
     cost.steps += bodies.work.steps();
@@ -88,6 +88,7 @@ impl Bodies {
         self.work.add(validator.len_locals().into())?;
         let mut locals = body.get_locals_reader()?;
         for _ in 0..locals.get_count() {
+            poll.entry()?;
             let offset = locals.original_position();
             let (count, ty) = locals.read()?;
             limits::locals(validator.len_locals(), count)?;

@@ -19,12 +19,24 @@ pub(super) struct Check {
     pub(super) index: Value,
     /// The memory's base plus the index.
     pub(super) address: Value,
-    /// Where the check adds its reach to the index, if it does.
-    pub(super) addition: Option<Inst>,
-    /// The comparison with the memory's length, if it may be changed.
-    pub(super) comparison: Option<Inst>,
+    /// The comparison that decides.
+    pub(super) comparison: Comparison,
     /// [`PathFacts::effects`] when it was made.
     pub(super) effects: u32,
+}
+
+/// How a check compares, and where, if that may be changed.
+#[derive(Clone, Copy)]
+pub(super) enum Comparison {
+    /// It must stay as it is.
+    Fixed,
+    /// The index with the length, since the reach is 1: this comparison.
+    Index(Inst),
+    /// The index plus the reach, which is this addition, with the length.
+    End(Inst),
+    /// The index with the length less the reach, which is an addition: this
+    /// comparison.
+    Limit(Inst),
 }
 
 /// By memory and index.

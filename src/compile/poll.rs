@@ -1,7 +1,8 @@
 //! [`Poll`]: during long work, asks now and then whether it may go on.
 //!
-//! Invariant: between two questions lie at most [`OPERATORS`] operators, one
-//! section other than code, or the code generation of one function.
+//! Invariant: between two questions lie at most [`OPERATORS`] operators or entries of
+//! sections, the validation of one section other than code, or the code generation
+//! of one function.
 
 use crate::error::Result;
 
@@ -26,7 +27,7 @@ pub struct CompileProgress {
     pub of_bytes: u64,
 }
 
-/// Operators between two questions: some ten microseconds of work.
+/// Operators or entries between two questions: some ten microseconds of work.
 const OPERATORS: u32 = 256;
 
 /// Is asked whether to go on; an error ends the work and is passed on.
@@ -59,6 +60,16 @@ impl<'a> Poll<'a> {
     #[inline]
     pub(super) fn operator(&mut self, at_bytes: u64) -> Result<()> {
         self.progress.at_bytes = at_bytes;
+        self.until -= 1;
+        if self.until > 0 { Ok(()) } else { self.longer_work() }
+    }
+
+    /// Another entry of a section, or of a list in one, comes next.
+    ///
+    /// # Errors
+    /// What the answer was, if it was asked.
+    #[inline]
+    pub(super) fn entry(&mut self) -> Result<()> {
         self.until -= 1;
         if self.until > 0 { Ok(()) } else { self.longer_work() }
     }

@@ -6,6 +6,7 @@
 //! Invariant: what is handed out was made in the current block, and so before
 //! what is made next.
 
+use crate::abi::MemoryIndex;
 use cranelift_codegen::ir::{Block, Type, Value};
 
 /// What a value is.
@@ -18,6 +19,12 @@ pub(super) enum Key {
     Reach(u64),
     /// A field at this distance from an address.
     Field(Type, Value, i32),
+    /// The length of a memory after so many calls, none of which can change it
+    /// before the next.
+    Length(MemoryIndex, u32),
+    /// The first index beyond which such an access of a memory of that length,
+    /// which is a value, reaches its end.
+    Limit(Value, u64),
 }
 
 #[derive(Clone, Copy)]
@@ -43,6 +50,8 @@ impl Key {
             Key::Constant(ty, bits) => (u64::from(ty.bits()), bits),
             Key::Reach(reach) => (1, reach),
             Key::Field(_, base, offset) => (2 + u64::from(base.as_u32()), offset as u64),
+            Key::Length(memory, calls) => (3, u64::from(memory.0) << 32 | u64::from(calls)),
+            Key::Limit(len, reach) => (4 + u64::from(len.as_u32()), reach),
         };
         // The multiplier of Knuth's hash (The Art of Computer Programming, 6.4).
         let hash = (number ^ kind << 56 ^ kind >> 8).wrapping_mul(0x9e37_79b9_7f4a_7c15);

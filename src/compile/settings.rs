@@ -6,6 +6,7 @@
 
 use super::features::WasmFeatures;
 use crate::abi::DeferralPolicy;
+use crate::arch::BASELINE_FEATURES;
 use crate::artifact::CodeFlavor;
 use crate::error::{Error, Misuse, Result};
 use cranelift_codegen::isa::OwnedTargetIsa;
@@ -38,6 +39,8 @@ pub struct CompileSettings {
     pub consume_fuel: bool,
     /// Leaves the bounds of memories with 32-bit addresses to their guard.
     pub hardware_traps: bool,
+    /// Uses no more of the processor than each has that Kernref runs on.
+    pub baseline_processor: bool,
     /// Optimisation level.
     pub optimize: OptLevel,
     /// The most values of a function, if fewer than
@@ -58,12 +61,14 @@ pub struct CompileSettings {
 impl CompileSettings {
     /// The flavor of the code, on a processor like this one.
     pub(super) fn flavor(&self) -> CodeFlavor {
+        let here = CodeFlavor::of_this_processor(self.policy);
         CodeFlavor {
             zeal: self.zeal,
             epoch_interruption: self.epoch_interruption,
             consume_fuel: self.consume_fuel,
             hardware_traps: self.hardware_traps,
-            ..CodeFlavor::of_this_processor(self.policy)
+            processor: if self.baseline_processor { BASELINE_FEATURES } else { here.processor },
+            ..here
         }
     }
 

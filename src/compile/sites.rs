@@ -42,6 +42,8 @@ impl Site {
 #[derive(Default)]
 pub(super) struct Sites {
     sites: Vec<Site>,
+    /// Those that are calls which may return.
+    calls: u32,
     /// The number that new instructions get.
     current: SourceLoc,
     /// The function in the module.
@@ -52,8 +54,14 @@ impl Sites {
     /// Forgets all.
     pub(super) fn clear(&mut self) {
         self.sites.clear();
+        self.calls = 0;
         self.current = SourceLoc::default();
         self.entry_offset = 0;
+    }
+
+    /// How many calls that may return there have been.
+    pub(super) fn calls(&self) -> u32 {
+        self.calls
     }
 
     /// The function is this in the module.
@@ -110,6 +118,7 @@ impl Sites {
 
     fn add(&mut self, kind: SiteKind, module_offset: u64) -> SourceLoc {
         let number = SourceLoc::new(self.sites.len() as u32);
+        self.calls += u32::from(kind == SiteKind::Call);
         // Modules are shorter than 4 GiB (`limits::MODULE_BYTES`).
         let module_offset = module_offset as u32;
         self.sites.push(Site { kind, compares_floats: false, module_offset });

@@ -48,6 +48,8 @@ pub(super) struct Translator<'f, 'm> {
     pub(super) control: Vec<ControlFrame>,
     pub(super) locals: Locals,
     pub(super) reachable: bool,
+    /// Whether few instructions matter more than fast ones.
+    pub(super) is_large: bool,
     /// Whether the body makes calls other than to raise traps, and so needs a
     /// stack check.
     pub(super) makes_calls: bool,
@@ -89,6 +91,7 @@ impl<'f, 'm> Translator<'f, 'm> {
             control: Vec::new(),
             locals: Locals::default(),
             reachable: true,
+            is_large: false,
             makes_calls: false,
             has_wide_tail_call: false,
             reference_locals: 0,
@@ -137,7 +140,17 @@ impl<'f, 'm> Translator<'f, 'm> {
 
     /// A constant of type f32, or, if `ty` is not that, f64.
     pub(super) fn float(&mut self, ty: Type, bits: u64) -> Value {
+        let is_large = self.is_large;
         self.repeated(Key::Constant(ty, bits), |builder| match ty {
+            // The code generator stores a constant once for each use.
+            types::F32 if is_large => {
+                let bits = builder.ins().iconst(types::I32, bits as i64);
+                builder.ins().bitcast(types::F32, MemFlagsData::new(), bits)
+            }
+            _ if is_large => {
+                let bits = builder.ins().iconst(types::I64, bits as i64);
+                builder.ins().bitcast(types::F64, MemFlagsData::new(), bits)
+            }
             types::F32 => builder.ins().f32const(Ieee32::with_bits(bits as u32)),
             _ => builder.ins().f64const(Ieee64::with_bits(bits)),
         })

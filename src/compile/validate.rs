@@ -116,8 +116,8 @@ impl<'b> Collected<'b> {
 }
 
 impl<'b> Reader<'b> for Collected<'b> {
-    fn section(&mut self, payload: Payload<'b>) -> Result<(), Failure> {
-        self.declarations.payload(payload)
+    fn section(&mut self, payload: Payload<'b>, poll: &mut Poll<'_>) -> Result<(), Failure> {
+        self.declarations.payload(payload, poll)
     }
 
     fn body(&mut self, body: FunctionBody<'b>) {

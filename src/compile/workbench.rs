@@ -22,8 +22,8 @@ const OPTIMIZED_BLOCKS: usize = 1 << 13;
 
 /// The most entries that the branch tables of such a function have together. Each
 /// that leads elsewhere than the one before it takes up to 2000 bytes of heap
-/// then, and half of it the linear way.
-const OPTIMIZED_TABLE_ENTRIES: usize = 1 << 12;
+/// then, more with values to pass on, and half of it the linear way.
+const OPTIMIZED_TABLE_ENTRIES: usize = 1 << 10;
 
 /// Values that the jumps of a function may pass on, for each instruction. Few
 /// functions of programs pass on one.
@@ -41,6 +41,8 @@ pub(super) struct Workbench<'s> {
     context: Context,
     builder_context: FunctionBuilderContext,
     sites: Sites,
+    /// How the function is compiled.
+    way: Way,
 }
 
 impl<'s> Workbench<'s> {
@@ -54,6 +56,7 @@ impl<'s> Workbench<'s> {
             context: Context::new(),
             builder_context: FunctionBuilderContext::new(),
             sites: Sites::default(),
+            way: Way::AsSet,
         })
     }
 
@@ -81,6 +84,7 @@ impl<'s> Workbench<'s> {
     ) -> Result<R, E> {
         self.context.clear();
         self.sites.clear();
+        self.way = if self.settings.as_if_large { Way::Linear } else { Way::AsSet };
         let func = &mut self.context.func;
         func.name = UserFuncName::User(key.into());
         func.signature = signature;
@@ -128,14 +132,23 @@ impl<'s> Workbench<'s> {
         self.context.set_disasm(true);
     }
 
+    /// The function is compiled the linear way.
+    pub(super) fn compile_linearly(&mut self) {
+        self.way = Way::Linear;
+    }
+
     /// Makes machine code of the function.
     pub(super) fn compile(&mut self) -> Result<()> {
-        let isa = match self.is_large() {
-            false => &self.isa,
-            true => match &mut self.linear_isa {
-                Some(isa) => isa,
-                none => none.insert(settings::isa(self.settings, self.processor, Way::Linear)?),
-            },
+        let isa = match self.way {
+            Way::AsSet => &self.isa,
+            Way::Linear => {
+                // A copy has no room to spare; what grew has as much as it uses.
+                self.context.func = self.context.func.clone();
+                match &mut self.linear_isa {
+                    Some(isa) => isa,
+                    none => none.insert(settings::isa(self.settings, self.processor, Way::Linear)?),
+                }
+            }
         };
         match self.context.compile(&**isa, &mut ControlPlane::default()) {
             Ok(_) => Ok(()),
@@ -143,11 +156,10 @@ impl<'s> Workbench<'s> {
         }
     }
 
-    /// Whether the function is to be compiled the linear way.
-    fn is_large(&mut self) -> bool {
+    /// Whether the function, as it was made, is to be compiled the linear way.
+    pub(super) fn is_large(&mut self) -> bool {
         let dfg = &self.context.func.dfg;
-        self.settings.as_if_large
-            || dfg.num_values() > OPTIMIZED_VALUES
+        dfg.num_values() > OPTIMIZED_VALUES
             || dfg.num_blocks() > OPTIMIZED_BLOCKS
             || dfg.jump_tables.values().map(|table| table.as_slice().len()).sum::<usize>()
                 > OPTIMIZED_TABLE_ENTRIES

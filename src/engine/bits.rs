@@ -22,6 +22,11 @@ impl Bits {
         Ok(Bits::Heap(alloc::try_boxed_slice(bits)?))
     }
 
+    /// How much memory [`Self::new`] takes beside itself.
+    pub(crate) fn bytes_for(count: usize) -> usize {
+        if count <= 64 { 0 } else { count.div_ceil(64) * size_of::<u64>() }
+    }
+
     fn word(&self, number: usize) -> Option<u64> {
         match self {
             Bits::Inline(word) => (number < 64).then_some(*word),

@@ -7,6 +7,7 @@ use super::handle::Engine;
 use super::interrupt::InterruptHandle;
 use super::module::Module;
 use crate::alloc::Inside;
+use crate::arch::DefaultControlWord;
 use crate::artifact::Artifact;
 use crate::compile::{self, CompileProgress};
 use crate::error::{Error, Result};
@@ -110,6 +111,8 @@ impl<'a> Compilation<'a> {
     pub fn precompile(self) -> Result<Artifact> {
         let Self { engine, wasm, handle, deadline, mut progress, region } = self;
         let settings = engine.config().compile_settings();
+        // The compiler computes constants.
+        let _word = DefaultControlWord::set();
         let ended = || {
             handle.is_interrupted()
                 || deadline.is_some_and(|end| engine.epoch().load(Ordering::Relaxed) >= end)

@@ -45,6 +45,14 @@ impl Config {
         self
     }
 
+    /// Uses no more of the processor than what Kernref requires of each (on x86_64:
+    /// SSE4.1), so that artifacts run on any. Off by default: modules are compiled
+    /// for the processor at hand.
+    pub fn baseline_processor(&mut self, enable: bool) -> &mut Self {
+        self.baseline_processor = enable;
+        self
+    }
+
     /// The most values that the compiler may make of a function, if fewer than
     /// [`limits::FUNCTION_VALUES`](crate::limits::FUNCTION_VALUES): bounds the
     /// heap that compiling needs, at 200 to 1600 bytes for each.
@@ -84,6 +92,7 @@ impl Config {
             epoch_interruption: self.epoch_interruption,
             consume_fuel: self.consume_fuel,
             hardware_traps: self.hardware_traps,
+            baseline_processor: self.baseline_processor,
             optimize: self.optimize,
             max_function_values: self.max_function_values,
             max_function_operands: self.max_function_operands,

@@ -1,12 +1,16 @@
 //! [`Config`]: the embedder's choices, made once per engine.
 
 use crate::abi::DeferralPolicy;
-use crate::alloc::{CodeMemory, MemorySource};
+use crate::alloc::{CodeMemory, MemorySource, StackBounds};
 use crate::artifact::CodeFlavor;
 #[cfg(feature = "compile")]
 use crate::compile::{OptLevel, WasmFeatures};
 use core::num::NonZeroU32;
 use std_alloc::sync::Arc;
+
+/// Stacks of threads on hosts have megabytes.
+const DEFAULT_WASM_STACK_BYTES: Option<usize> =
+    if cfg!(feature = "std") { Some(512 << 10) } else { None };
 
 /// How an engine works. Each switch names its default.
 #[derive(Clone)]
@@ -16,6 +20,8 @@ pub struct Config {
     pub(crate) features: WasmFeatures,
     #[cfg(feature = "compile")]
     pub(crate) optimize: OptLevel,
+    #[cfg(feature = "compile")]
+    pub(crate) baseline_processor: bool,
     #[cfg(feature = "compile")]
     pub(crate) max_function_values: Option<u32>,
     #[cfg(feature = "compile")]
@@ -31,7 +37,8 @@ pub struct Config {
     pub(crate) epoch_interruption: bool,
     pub(crate) consume_fuel: bool,
     pub(crate) hardware_traps: bool,
-    pub(crate) max_wasm_stack_bytes: usize,
+    pub(crate) max_wasm_stack_bytes: Option<usize>,
+    pub(crate) stack_bounds: Option<Arc<dyn StackBounds>>,
     pub(crate) reference_slots: u32,
     pub(crate) gc_threshold: Option<u32>,
     pub(crate) reference_quota: Option<u32>,
@@ -47,6 +54,8 @@ impl Default for Config {
             #[cfg(feature = "compile")]
             optimize: OptLevel::default(),
             #[cfg(feature = "compile")]
+            baseline_processor: false,
+            #[cfg(feature = "compile")]
             max_function_values: None,
             #[cfg(feature = "compile")]
             max_function_operands: None,
@@ -61,7 +70,8 @@ impl Default for Config {
             epoch_interruption: false,
             consume_fuel: false,
             hardware_traps: false,
-            max_wasm_stack_bytes: 128 << 10,
+            max_wasm_stack_bytes: None,
+            stack_bounds: None,
             reference_slots: 1 << 14,
             gc_threshold: None,
             reference_quota: None,
@@ -102,12 +112,38 @@ impl Config {
     }
 
     /// Native stack that Wasm code may use below the frame of the outermost
-    /// call into it. 128 KiB by default; safe code must not promise more than the
-    /// stack has. Below that, compiled code uses at most 4 KiB more; recording a trap
+    /// call into it. With the feature `std`, 512 KiB by default; without it
+    /// nobody can know the stack, so this or [`Self::stack_bounds`] must be given.
+    /// Below that, compiled code uses at most 4 KiB more; recording a trap
     /// there takes about as much again, and host functions need room of their own.
+    ///
+    /// Interpreters that are compiled to Wasm take a kilobyte or more for each level of
+    /// recursion of what they run: 1 MiB lets them go as deep as on their own.
+    ///
+    /// # Safety of the embedder's part
+    /// The stack of every call must have that much left: nothing checks this number,
+    /// unless there are [`Self::stack_bounds`].
     pub fn max_wasm_stack(&mut self, bytes: usize) -> &mut Self {
-        self.max_wasm_stack_bytes = bytes;
+        self.max_wasm_stack_bytes = Some(bytes);
         self
+    }
+
+    /// Who knows the stack on which Wasm is called. Wasm may then use all of it but
+    /// the last [`STACK_RESERVE_BYTES`](crate::alloc::STACK_RESERVE_BYTES), and no
+    /// more than [`Self::max_wasm_stack`] if that was given. Asked at each outermost
+    /// call. None by default.
+    pub fn stack_bounds(&mut self, bounds: Arc<dyn StackBounds>) -> &mut Self {
+        self.stack_bounds = Some(bounds);
+        self
+    }
+
+    /// The most that Wasm may use; `None` if nothing says how much.
+    pub(crate) fn stack_budget_bytes(&self) -> Option<usize> {
+        let otherwise = match self.stack_bounds {
+            Some(_) => Some(usize::MAX),
+            None => DEFAULT_WASM_STACK_BYTES,
+        };
+        self.max_wasm_stack_bytes.or(otherwise)
     }
 
     /// Compiles checks of the engine's epoch into loops and function entries.
@@ -123,7 +159,8 @@ impl Config {
 
     /// Compiles the counting of fuel into all code: one unit per operator. Bulk
     /// work costs one more for every 64 bytes or 8 elements, taken before anything
-    /// is written; so does writing active segments at instantiation. Off by default.
+    /// is written; so do, at instantiation, active segments, memories and tables of the size
+    /// that they begin with, and the instance itself beyond 4 KiB. Off by default.
     pub fn consume_fuel(&mut self, enable: bool) -> &mut Self {
         self.consume_fuel = enable;
         self

@@ -42,17 +42,25 @@ impl Engine {
     ///
     /// # Errors
     /// [`Misuse::InvalidConfig`] when a provider of memory is missing, a number
-    /// is out of range, or the processor lacks what generated code needs; with
+    /// is out of range, or the processor lacks what generated code needs or has
+    /// vector instructions off (the message names the register and the bit); with
     /// [`Config::hardware_traps`] on a host, when it has no signal handler for them.
     pub fn new(config: &Config) -> Result<Self> {
         if let Some(missing) = crate::arch::missing_required_features() {
             return Err(Misuse::InvalidConfig(missing).into());
         }
+        if let Some(why) = crate::arch::vectors_off() {
+            return Err(Misuse::InvalidConfig(why).into());
+        }
         if config.reference_slots < 1 {
             return Err(Misuse::InvalidConfig("reference_slots must be at least 1").into());
         }
-        if config.max_wasm_stack_bytes < 2 * crate::abi::STACK_MARGIN_BYTES as usize {
-            return Err(Misuse::InvalidConfig("max_wasm_stack must be at least 8 KiB").into());
+        match config.stack_budget_bytes() {
+            None => return Err(NO_STACK.into()),
+            Some(bytes) if bytes < 2 * crate::abi::STACK_MARGIN_BYTES as usize => {
+                return Err(Misuse::InvalidConfig("max_wasm_stack must be at least 8 KiB").into());
+            }
+            Some(_) => {}
         }
         let (memory_source, code_memory) = providers(config)?;
         let inner = EngineInner {
@@ -174,6 +182,9 @@ impl Engine {
         self.inner.types.lock().get(id).ok_or(Error::Bug("type number without a type"))
     }
 }
+
+const NO_STACK: Misuse =
+    Misuse::InvalidConfig("max_wasm_stack or stack_bounds must say how much stack Wasm may use");
 
 #[cfg(feature = "std")]
 fn providers(config: &Config) -> Result<(Arc<dyn MemorySource>, Arc<dyn CodeMemory>)> {

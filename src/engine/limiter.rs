@@ -1,5 +1,5 @@
-//! [`ResourceLimiter`]: the embedder's say before a store's memories and
-//! tables grow, and a ready-made one. Owns no state of the store.
+//! [`ResourceLimiter`]: the embedder's say before a store and what is in it
+//! grow, and a ready-made one. Owns no state of the store.
 
 /// Asked before anything that a guest can make grow does so.
 pub trait ResourceLimiter {
@@ -15,6 +15,17 @@ pub trait ResourceLimiter {
     /// Whether a table may grow from `current` to `desired` elements. A new
     /// table grows from 0.
     fn table_growing(&mut self, current: usize, desired: usize, maximum: Option<usize>) -> bool;
+
+    /// Whether all that the store holds for its guest may grow from
+    /// `current_bytes` to `desired_bytes`: linear memories and tables, the contexts of
+    /// instances, and what is kept of each entity, functions and globals that the
+    /// host made included. Asked in addition to the other methods, and again when
+    /// a memory that was allowed to grow does. Neither references, which
+    /// have an arena of their own, nor modules, which stores share, are part of it.
+    fn store_growing(&mut self, current_bytes: usize, desired_bytes: usize) -> bool {
+        let _ = (current_bytes, desired_bytes);
+        true
+    }
 
     /// How many instances the store may have.
     fn instances(&self) -> usize {
@@ -35,6 +46,7 @@ pub trait ResourceLimiter {
 /// A limiter with fixed limits.
 #[derive(Clone, Copy, Debug)]
 pub struct StoreLimits {
+    store_bytes: usize,
     memory_bytes: usize,
     table_elements: usize,
     instances: usize,
@@ -45,6 +57,7 @@ pub struct StoreLimits {
 impl Default for StoreLimits {
     fn default() -> Self {
         Self {
+            store_bytes: usize::MAX,
             memory_bytes: usize::MAX,
             table_elements: usize::MAX,
             instances: usize::MAX,
@@ -63,6 +76,13 @@ impl StoreLimitsBuilder {
     /// No limits.
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// Bytes that the store can hold for its guest in all:
+    /// see [`ResourceLimiter::store_growing`].
+    pub fn store_size(mut self, bytes: usize) -> Self {
+        self.0.store_bytes = bytes;
+        self
     }
 
     /// Bytes that each memory can have.
@@ -108,6 +128,10 @@ impl ResourceLimiter for StoreLimits {
 
     fn table_growing(&mut self, _: usize, desired: usize, _: Option<usize>) -> bool {
         desired <= self.table_elements
+    }
+
+    fn store_growing(&mut self, _: usize, desired_bytes: usize) -> bool {
+        desired_bytes <= self.store_bytes
     }
 
     fn instances(&self) -> usize {

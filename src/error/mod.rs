@@ -6,11 +6,13 @@
 //! Invariant: making an error never allocates, except for a malformed module
 //! (the compiler allocates anyway) and for an error that a host function made.
 
+mod artifact;
 mod printable;
 
+pub use artifact::{ArtifactError, ArtifactFault, ArtifactSection};
 pub use printable::Printable;
 
-use crate::abi::{Proposals, Trap};
+use crate::abi::{Architecture, Proposals, Trap};
 use crate::fallible::{self, OutOfMemory};
 use std_alloc::{boxed::Box, string::String};
 
@@ -47,11 +49,18 @@ pub enum Error {
         /// Size of the refused request in bytes.
         bytes: usize,
     },
+    /// Embedder: memory for machine code could not be made executable
+    /// ([`CodeMemory::publish`](crate::alloc::CodeMemory::publish)), with the reason
+    /// of whoever gives it.
+    CodeMemory(&'static str),
     /// Embedder: the work was asked to end, or its deadline passed
     /// (`InterruptHandle`, `Compilation`; feature `compile`).
     Interrupted,
     /// Embedder: the API was used against its contract; nothing was done.
     Misuse(Misuse),
+    /// Embedder: bytes were given as an artifact that are none, or were changed, or
+    /// are not trusted.
+    Artifact(ArtifactError),
     /// A host function failed with an error of its own.
     Host(Box<dyn core::error::Error + Send + Sync>),
     /// A bug in Kernref, found before it could do harm.
@@ -72,9 +81,9 @@ pub struct LimitError {
 /// An import that could not be satisfied.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LinkError {
-    /// Module name of the import.
+    /// Module name of the import; of a missing export, the name that its module has.
     pub module: String,
-    /// Item name of the import.
+    /// Item name of the import or the export.
     pub name: String,
     /// Why.
     pub reason: LinkReason,
@@ -86,6 +95,8 @@ pub struct LinkError {
 pub enum LinkReason {
     /// Nothing is defined under that name.
     Unknown,
+    /// The instance of that module has no such export.
+    UnknownExport,
     /// What is defined there does not have the type that the module wants.
     IncompatibleType {
         /// The type wanted, in text form.
@@ -129,6 +140,9 @@ pub enum Misuse {
     /// A host function let its store be used on another stack: by another thread,
     /// for instance. Wasm runs on one stack at a time.
     OtherStack,
+    /// What the configuration has for stack bounds does not know the stack of a
+    /// call.
+    UnknownStack,
     /// The engine leaves bounds to the hardware, and the guard of the memory
     /// that the source gave is too small.
     GuardTooSmall {
@@ -161,6 +175,8 @@ pub enum FlavorValue {
     ZeroCount,
     /// The deferral policy [`crate::DeferralPolicy::CloneOnRead`].
     CloneOnRead,
+    /// An architecture.
+    Architecture(Architecture),
     /// What this build of the crate has.
     This,
     /// What another build of the crate had.
@@ -174,6 +190,7 @@ impl core::fmt::Display for FlavorValue {
             FlavorValue::Off => "off",
             FlavorValue::ZeroCount => "zero-count",
             FlavorValue::CloneOnRead => "clone-on-read",
+            FlavorValue::Architecture(architecture) => architecture.name(),
             FlavorValue::This => "this one",
             FlavorValue::Another => "another",
         })
@@ -215,8 +232,10 @@ impl Error {
             }
             Error::Limit(limit) => Error::Limit(*limit),
             Error::OutOfMemory { bytes } => Error::OutOfMemory { bytes: *bytes },
+            Error::CodeMemory(why) => Error::CodeMemory(why),
             Error::Interrupted => Error::Interrupted,
             Error::Misuse(misuse) => Error::Misuse(*misuse),
+            Error::Artifact(error) => Error::Artifact(*error),
             Error::Bug(what) => Error::Bug(what),
             Error::Link(_) | Error::Host(_) => Error::Bug("the compiler reports what it cannot"),
         }
@@ -253,6 +272,12 @@ impl From<Misuse> for Error {
     }
 }
 
+impl From<ArtifactError> for Error {
+    fn from(error: ArtifactError) -> Self {
+        Error::Artifact(error)
+    }
+}
+
 impl From<LimitError> for Error {
     fn from(limit: LimitError) -> Self {
         Error::Limit(limit)
@@ -273,8 +298,10 @@ impl core::fmt::Display for Error {
             Error::Link(error) => error.fmt(f),
             Error::Limit(error) => error.fmt(f),
             Error::OutOfMemory { bytes } => write!(f, "out of memory: {bytes} bytes refused"),
+            Error::CodeMemory(why) => write!(f, "memory for code cannot be published: {why}"),
             Error::Interrupted => f.write_str("interrupted before it was finished"),
             Error::Misuse(misuse) => misuse.fmt(f),
+            Error::Artifact(error) => error.fmt(f),
             Error::Host(error) => write!(f, "host function failed: {error}"),
             Error::Bug(what) => write!(f, "bug in kernref: {what}"),
         }
@@ -293,6 +320,12 @@ impl core::fmt::Display for LinkError {
         let Self { module, name, reason } = self;
         let (module, name) = (Printable(module), Printable(name));
         match reason {
+            LinkReason::UnknownExport if self.module.is_empty() => {
+                write!(f, "unknown export: the module has no export `{name}`")
+            }
+            LinkReason::UnknownExport => {
+                write!(f, "unknown export: the module `{module}` has no export `{name}`")
+            }
             LinkReason::Unknown => write!(f, "unknown import: `{module}::{name}` is not defined"),
             LinkReason::IncompatibleType { expected, found } => write!(
                 f,
@@ -321,6 +354,7 @@ impl core::fmt::Display for Misuse {
             Misuse::InvalidConfig(what) => return write!(f, "invalid configuration: {what}"),
             Misuse::Busy => "entity is in use",
             Misuse::OtherStack => "store is used on another stack than the one it runs on",
+            Misuse::UnknownStack => "Config::stack_bounds does not know the stack of this call",
             Misuse::GuardTooSmall { needed, given } => {
                 return write!(
                     f,

@@ -48,9 +48,10 @@ impl RefHeap {
     pub fn collect<L: StackMapLookup + ?Sized>(&mut self, maps: &L) -> Result<()> {
         // What is left of a stepwise collection is decided anew.
         self.abandon_sweep();
-        self.mark(maps)?;
+        let frames = self.mark(maps)?;
         let len = self.table.len();
         self.sweep_entries(len, len);
+        self.totals.note_piece(frames.saturating_add(len.into()));
         self.finish_collection();
         Ok(())
     }
@@ -66,16 +67,17 @@ impl RefHeap {
         budget: u32,
         maps: &L,
     ) -> Result<StepProgress> {
-        let unswept = match self.sweep {
-            Sweep::Active { unswept } => unswept.min(self.table.len()),
+        let (unswept, frames) = match self.sweep {
+            Sweep::Active { unswept } => (unswept.min(self.table.len()), 0),
             Sweep::Idle => {
-                self.mark(maps)?;
-                self.table.len()
+                let frames = self.mark(maps)?;
+                (self.table.len(), frames)
             }
         };
         let examined = budget.min(unswept);
         self.sweep = Sweep::Active { unswept };
         self.sweep_entries(unswept, examined);
+        self.totals.note_piece(frames.saturating_add(examined.into()));
         let unswept = unswept - examined;
         self.sweep = Sweep::Active { unswept };
         if unswept == 0 {
@@ -96,6 +98,7 @@ impl RefHeap {
     fn empty_table(&mut self) {
         self.sweep = Sweep::Idle;
         self.debt = 0;
+        self.totals.note_piece(self.table.len().into());
         for slot in self.table.entries_mut() {
             let Some(header) = self.arena.live_mut(*slot) else { continue };
             header.flags &= !(SlotFlags::IN_TABLE | SlotFlags::MARK).bits();
@@ -108,8 +111,8 @@ impl RefHeap {
     }
 
     /// Walks and marks. Only entries of the table are marked, so a failed walk
-    /// can be undone by going through the table.
-    fn mark<L: StackMapLookup + ?Sized>(&mut self, maps: &L) -> Result<()> {
+    /// can be undone by going through the table. Returns how many frames there are.
+    fn mark<L: StackMapLookup + ?Sized>(&mut self, maps: &L) -> Result<u64> {
         let arena = &mut self.arena;
         let mut mark = |slot: u32| {
             if slot == NULL_SLOT {
@@ -128,7 +131,7 @@ impl RefHeap {
             Ok(stats) => {
                 self.totals.frames_walked += stats.frames;
                 self.totals.activations_walked += stats.activations;
-                Ok(())
+                Ok(stats.frames)
             }
             Err(error) => {
                 self.clear_marks();

@@ -239,6 +239,12 @@ impl RefHeap {
         self.safepoints % period == 0
     }
 
+    /// How many places count a live slot.
+    #[cfg(test)]
+    pub(crate) fn count_of(&mut self, slot: u32) -> u32 {
+        self.arena.header_mut(slot).map_or(0, |header| header.count)
+    }
+
     /// What the heap holds and has done.
     pub fn stats(&self) -> GcStats {
         GcStats {
@@ -251,6 +257,8 @@ impl RefHeap {
             frames_walked: self.totals.frames_walked,
             activations_walked: self.totals.activations_walked,
             released: self.totals.released,
+            longest_piece: self.totals.longest_piece,
+            most_drained: self.totals.most_drained,
         }
     }
 }

@@ -70,6 +70,7 @@ impl RefHeap {
             drained += 1;
             drop(reference);
         }
+        self.totals.most_drained = self.totals.most_drained.max(drained as u64);
         drained
     }
 }

@@ -7,6 +7,16 @@ pub(super) struct Totals {
     pub(super) frames_walked: u64,
     pub(super) activations_walked: u64,
     pub(super) released: u64,
+    pub(super) longest_piece: u64,
+    pub(super) most_drained: u64,
+}
+
+impl Totals {
+    /// Notes work of collecting that was done in one go, in frames and table entries.
+    #[inline]
+    pub(super) fn note_piece(&mut self, work: u64) {
+        self.longest_piece = self.longest_piece.max(work);
+    }
 }
 
 /// State and history of a store's references.
@@ -30,4 +40,10 @@ pub struct GcStats {
     pub activations_walked: u64,
     /// References released so far.
     pub released: u64,
+    /// The most work of collecting that was done in one go: frames walked and table
+    /// entries looked at. [`Store::gc_step`](crate::Store::gc_step) bounds the entries.
+    pub longest_piece: u64,
+    /// The most destructors that ran in one go.
+    /// [`Store::drain_released`](crate::Store::drain_released) bounds them.
+    pub most_drained: u64,
 }

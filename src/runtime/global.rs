@@ -24,20 +24,28 @@ impl Global {
     /// A global that the host makes.
     ///
     /// # Errors
-    /// [`Misuse::WrongType`], [`crate::Error::OutOfMemory`]; a trap when the
-    /// reference arena is full.
+    /// [`Misuse::WrongType`], [`crate::Error::Limit`], [`crate::Error::OutOfMemory`]; a
+    /// trap when the reference arena is full.
     pub fn new(mut store: impl AsContextMut, ty: GlobalType, value: Val) -> Result<Self> {
         let mut store = store.as_context_mut();
         let store = store.opaque_mut();
         value.check(ty.content, store)?;
-        let places = u64::from(ty.content.is_counted());
-        let mut claim = store.claim_counted_places(places)?;
-        let pinned = claim.add_global(RawBox::new(VmGlobal(ValRaw::default()))?)?;
-        let global = Self { pinned, ty };
-        global.write(&mut claim, value)?;
-        claim.keep();
+        let created = Self::create(store, ty, value);
+        // A value that found no place is released.
         store.call_returned();
-        Ok(global)
+        created
+    }
+
+    fn create(store: &mut StoreOpaque, ty: GlobalType, value: Val) -> Result<Self> {
+        let cell = lower(store, value)?;
+        let places = u64::from(ty.content.is_counted());
+        let mut claim = store.claim(places, size_of::<VmGlobal>())?;
+        let pinned = claim.add_global(RawBox::new(VmGlobal(ValRaw::default()))?)?;
+        // SAFETY: the new global is of this type, of which the value was found to
+        // be, and of this store.
+        unsafe { pinned.set(&mut claim, ty.content, cell)? };
+        claim.keep();
+        Ok(Self { pinned, ty })
     }
 
     pub(super) fn ty_in(&self, store: &StoreOpaque) -> Result<GlobalType> {
@@ -75,22 +83,22 @@ impl Global {
         if !self.ty.mutable {
             return Err(Misuse::ImmutableGlobal.into());
         }
-        self.write(store, value)?;
+        value.check(self.ty.content, store)?;
+        let cell = lower(store, value)?;
+        // SAFETY: the type is the global's, by this file's invariant. The value
+        // was found to be of it, and of this store.
+        unsafe { self.pinned.set(store, self.ty.content, cell)? };
         store.call_returned();
         Ok(())
     }
+}
 
-    /// Checks and writes a value.
-    fn write(&self, store: &mut StoreOpaque, value: Val) -> Result<()> {
-        value.check(self.ty.content, store)?;
-        if value.takes_slot() {
-            store.reserve_references(1)?;
-        }
-        let cell = value.lower(store)?;
-        // SAFETY: the type is the global's, by this file's invariant. The value
-        // was found to be of it, and of this store.
-        unsafe { self.pinned.set(store, self.ty.content, cell) }
+/// The cell of a value; a host reference gets a slot.
+fn lower(store: &mut StoreOpaque, value: Val) -> Result<ValRaw> {
+    if value.takes_slot() {
+        store.reserve_references(1)?;
     }
+    value.lower(store)
 }
 
 impl core::fmt::Debug for Global {

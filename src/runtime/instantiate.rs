@@ -60,3 +60,44 @@ unsafe fn instantiate<T: 'static>(
     let index = unsafe { vm::instantiate::instantiate(store.ptr(), module, &imports)? };
     Ok(Instance::from_index(id, index))
 }
+
+#[cfg(all(test, feature = "compile", feature = "std"))]
+mod tests {
+    use super::*;
+    use crate::{
+        AsContext, Config, Engine, Error, ExternRef, Global, GlobalType, Store, StoreLimits,
+        StoreLimitsBuilder, ValType,
+    };
+
+    /// Globals are given their values, and counted, before memories are asked for.
+    #[test]
+    fn a_refused_instance_gives_its_counts_back() {
+        let engine = Engine::new(&Config::new()).unwrap();
+        let limits = StoreLimitsBuilder::new().memory_size(1 << 16).build();
+        let mut store = Store::<StoreLimits>::new(&engine, limits).unwrap();
+        store.limiter(|limits| limits).unwrap();
+        let ty = GlobalType { content: ValType::EXTERNREF, mutable: false };
+        let value = ExternRef::new(7).unwrap().into();
+        let global = Global::new(&mut store, ty, value).unwrap();
+        let slot = global.pinned.get(store.as_context().opaque()).unwrap().u32();
+        let counts = |store: &mut Store<StoreLimits>| {
+            let places = store.figures().reference_places;
+            (store.as_context_mut().opaque_mut().heap.count_of(slot), places)
+        };
+        assert_eq!(counts(&mut store), (1, 1));
+        let instantiate = |store: &mut Store<StoreLimits>, pages: u32| {
+            let text = std_alloc::format!(
+                r#"(module (import "" "g" (global $g externref)) (memory {pages})
+                    (global externref (global.get $g)) (global externref (global.get $g)))"#
+            );
+            let module = Module::new(&engine, wat::parse_str(text).unwrap()).unwrap();
+            Instance::new(store, &module, &[global.into()]).map(|_| ())
+        };
+        for _ in 0..3 {
+            assert!(matches!(instantiate(&mut store, 2), Err(Error::Limit(_))));
+            assert_eq!(counts(&mut store), (1, 1));
+        }
+        instantiate(&mut store, 1).unwrap();
+        assert_eq!(counts(&mut store), (3, 3));
+    }
+}

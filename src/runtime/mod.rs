@@ -76,6 +76,8 @@ pub use into_func::{HostReturn, IntoFunc};
 pub use linker::Linker;
 pub use memory::Memory;
 pub use rooted::{OwnedRooted, Rooted};
-pub use store::{AsContext, AsContextMut, Store, StoreContext, StoreContextMut, UpdateDeadline};
+pub use store::{
+    AsContext, AsContextMut, Store, StoreContext, StoreContextMut, StoreFigures, UpdateDeadline,
+};
 pub use table::Table;
 pub use value::Val;

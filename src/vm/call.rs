@@ -6,13 +6,14 @@
 //! failed activation yields exactly one error.
 
 use super::host_def;
-use super::store::StorePtr;
+use super::store::{ASK_STACK_BOUNDS, StoreOpaque, StorePtr};
 use crate::abi::{STACK_MARGIN_BYTES, STATUS_OK, Trap, ValRaw, VmFuncRef};
-use crate::alloc;
+use crate::alloc::{self, STACK_RESERVE_BYTES};
 use crate::arch;
 use crate::engine::limits::INLINE_CELLS;
 use crate::error::{Error, Misuse, Result};
 use core::mem::MaybeUninit;
+use core::ops::Range;
 use core::ptr::NonNull;
 use std_alloc::vec::Vec;
 
@@ -78,6 +79,7 @@ pub(crate) unsafe fn invoke(
         if is_outermost {
             (*vm).stack_limit = match store.fixed_stack_limit {
                 0 => stack_pointer.saturating_sub(store.stack_budget_bytes),
+                ASK_STACK_BOUNDS => limit_on_this_stack(store, stack_pointer)?,
                 limit => limit,
             };
         } else {
@@ -88,7 +90,7 @@ pub(crate) unsafe fn invoke(
             }
         }
         if stack_pointer.saturating_sub((*vm).stack_limit) <= STACK_MARGIN_BYTES as usize {
-            return Err(Trap::StackOverflow.into());
+            return Err(no_room(store, (*vm).activation.addr()));
         }
     }
     // SAFETY: code, context and shim belong to one function (V5), the cells fit
@@ -100,6 +102,28 @@ pub(crate) unsafe fn invoke(
     }
     // SAFETY: generated code has ended, and no other reference is in use (V3).
     Err(unsafe { store.get() }.take_failure(status, is_outermost))
+}
+
+/// How far down an outermost call from `stack_pointer` may go.
+#[cold]
+fn limit_on_this_stack(store: &StoreOpaque, stack_pointer: usize) -> Result<usize> {
+    let stack = this_stack(store).filter(|stack| stack.contains(&stack_pointer));
+    let lowest = stack.ok_or(Misuse::UnknownStack)?.start.saturating_add(STACK_RESERVE_BYTES);
+    Ok(lowest.max(stack_pointer.saturating_sub(store.stack_budget_bytes)))
+}
+
+fn this_stack(store: &StoreOpaque) -> Option<Range<usize>> {
+    store.engine.config().stack_bounds.as_ref()?.current()
+}
+
+/// Why there is no room for a call: the stack is used up, or it is another one than
+/// that of the store's newest activation, if it has one.
+#[cold]
+fn no_room(store: &StoreOpaque, activation: usize) -> Error {
+    match this_stack(store) {
+        Some(stack) if activation != 0 && !stack.contains(&activation) => Misuse::OtherStack.into(),
+        _ => Trap::StackOverflow.into(),
+    }
 }
 
 /// Calls a host function from the host, without any generated code.

@@ -151,17 +151,28 @@ impl ContextBox {
         store: *mut VmStoreContext,
         type_ids: *const u32,
     ) -> Result<Self> {
-        let too_large = |_| Error::OutOfMemory { bytes: isize::MAX as usize };
-        let contexts = Layout::array::<HostContext>(host_imports as usize).map_err(too_large)?;
-        let context = Layout::from_size_align(offsets.size() as usize, align_of::<VmContext>())
-            .map_err(too_large)?;
-        let (layout, host_contexts_offset) = context.extend(contexts).map_err(too_large)?;
-        let block = RawBox::<VmContext>::zeroed(layout.pad_to_align())?;
+        let (layout, host_contexts_offset) = Self::layout(offsets, host_imports)?;
+        let block = RawBox::<VmContext>::zeroed(layout)?;
         let head =
             VmContext { magic: INSTANCE_CONTEXT_MAGIC, instance, store, type_ids, reserved: 0 };
         // SAFETY: the block is at least as large as the head.
         unsafe { block.as_non_null().write(head) };
         Ok(Self { block, host_contexts_offset, host_contexts: 0 })
+    }
+
+    /// Layout of the block, and where the host contexts are in it.
+    fn layout(offsets: &VmOffsets, host_imports: u32) -> Result<(Layout, usize)> {
+        let too_large = |_| Error::OutOfMemory { bytes: isize::MAX as usize };
+        let contexts = Layout::array::<HostContext>(host_imports as usize).map_err(too_large)?;
+        let context = Layout::from_size_align(offsets.size() as usize, align_of::<VmContext>())
+            .map_err(too_large)?;
+        let (layout, host_contexts_offset) = context.extend(contexts).map_err(too_large)?;
+        Ok((layout.pad_to_align(), host_contexts_offset))
+    }
+
+    /// How much memory [`Self::new`] would take.
+    pub(crate) fn bytes_for(offsets: &VmOffsets, host_imports: u32) -> Result<usize> {
+        Self::layout(offsets, host_imports).map(|(layout, _)| layout.size())
     }
 
     pub(crate) fn view<'m>(&self, offsets: &'m VmOffsets) -> ContextView<'m> {
@@ -175,7 +186,7 @@ impl ContextBox {
     }
 
     fn host_context_at(&self, index: u32) -> NonNull<HostContext> {
-        // SAFETY: the caller checked that the block holds that many.
+        // SAFETY: the caller checked that the block holds that many, or uses none.
         unsafe {
             let contexts = self.block.as_non_null().cast::<u8>().add(self.host_contexts_offset);
             contexts.cast::<HostContext>().add(index as usize)
@@ -202,9 +213,9 @@ impl ContextBox {
 
 impl Drop for ContextBox {
     fn drop(&mut self) {
-        for index in 0..self.host_contexts {
-            // SAFETY: written by `push_host_context`; dropped once, here.
-            unsafe { self.host_context_at(index).drop_in_place() };
-        }
+        let (first, count) = (self.host_context_at(0), self.host_contexts as usize);
+        // All of them, even if the closure of one panics.
+        // SAFETY: written by `push_host_context`; dropped once, here.
+        unsafe { NonNull::slice_from_raw_parts(first, count).drop_in_place() };
     }
 }

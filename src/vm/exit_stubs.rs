@@ -5,7 +5,7 @@
 
 use super::code_map::CodeMap;
 use super::host_def::StoreHostFunc;
-use super::raw_box::RawBox;
+use super::raw_box::OwnedBox;
 use crate::abi::VmFuncRef;
 use crate::engine::Module;
 use crate::engine::index_table::IndexTable;
@@ -42,7 +42,7 @@ impl ExitStubs {
         &mut self,
         module: &Module,
         code: &mut CodeMap,
-        host_funcs: &[RawBox<StoreHostFunc>],
+        host_funcs: &[OwnedBox<StoreHostFunc>],
     ) -> Result<()> {
         let stubs = module.exit_stubs();
         self.try_reserve(stubs.len())?;

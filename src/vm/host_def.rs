@@ -4,7 +4,7 @@
 //! Invariant: a definition's shim, closure and type belong together, and a
 //! context's closure is that of the definition it keeps.
 
-use super::raw_box::RawBox;
+use super::raw_box::OwnedBox;
 use crate::abi::{HOST_CONTEXT_MAGIC, ValRaw, VmContext, VmFuncRef, VmHostContext, VmStoreContext};
 use crate::artifact::FuncType;
 use crate::engine::Engine;
@@ -147,13 +147,13 @@ impl StoreHostFunc {
         index: u32,
         vm: NonNull<VmStoreContext>,
         code: *const u8,
-    ) -> Result<RawBox<Self>> {
+    ) -> Result<OwnedBox<Self>> {
         let type_id = def.type_id();
         let context = HostContext::new(def, index, vm.as_ptr(), core::ptr::null_mut());
         let entry_shim = core::ptr::null();
         let vm_context = core::ptr::null_mut();
         let func_ref = VmFuncRef { code, context: vm_context, entry_shim, type_id, index };
-        let func = RawBox::new(Self { func_ref, context })?;
+        let func = OwnedBox::new(Self { func_ref, context })?;
         let pointer = func.as_non_null().as_ptr();
         // SAFETY: just allocated; the context is addressed where it now lies.
         unsafe { (*pointer).func_ref.context = (&raw mut (*pointer).context).cast() };

@@ -149,7 +149,7 @@ unsafe fn data_segments(work: &mut Work, index: u32, module: &Module) -> Result<
         let part = unsafe {
             let store = work.store.get();
             let dst = value(store, index, module, offset)?.index(is_64);
-            let part = Part { dst, src: 0, len: segment.bytes.len() as u64 };
+            let part = Part { dst, src: 0, len: u64::from(segment.len) };
             segments::check_memory_init(store, index, *memory, data, part)?;
             pay_for_bytes(store, part.len)?;
             part

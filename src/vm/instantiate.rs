@@ -5,6 +5,7 @@
 //! was. From then on the instance stays, because its functions may sit in
 //! shared tables (specification: "Instantiation", step 16 and after).
 
+use super::bulk::{pay_for_bytes, pay_for_elements};
 use super::call;
 use super::const_expr;
 use super::context::ContextBox;
@@ -22,7 +23,7 @@ use crate::abi::{
     FuncIndex, GlobalIndex, MemoryIndex, TableIndex, ValRaw, VmFuncRef, VmFunctionImport, VmGlobal,
 };
 use crate::alloc;
-use crate::artifact::NO_ESCAPE;
+use crate::artifact::{NO_ESCAPE, WASM_PAGE_BYTES};
 use crate::engine::Module;
 use crate::engine::bits::Bits;
 use crate::engine::limits;
@@ -88,46 +89,55 @@ fn start_func(
     const_expr::func_ref(start, module, instance.view()).map(Some)
 }
 
+/// What every module may have without paying for it.
+const FREE_CONTEXT_BYTES: usize = 4096;
+
 const GONE: Error = Error::Bug("instance vanished");
 
-/// Lengths of the store's lists before an instance was begun.
+/// Lengths of the store's lists, and what is counted, before an instance was begun.
 struct Mark {
     tables: usize,
     memories: usize,
     counted_places: u64,
+    guest_bytes: usize,
 }
 
 impl Mark {
     fn of(store: &StoreOpaque) -> Self {
+        let StoreOpaque { counted_places, guest_bytes, .. } = *store;
         let (tables, memories) = (store.tables.len(), store.memories.len());
-        Self { tables, memories, counted_places: store.counted_places }
+        Self { tables, memories, counted_places, guest_bytes }
     }
 
     /// Undoes what was made for an instance that failed.
-    fn undo(&self, store: &mut StoreOpaque, instance: &InstanceData) {
-        let info = instance.module.info();
-        let imported = info.counts.imported_globals;
-        for (at, global) in info.globals.iter().enumerate().skip(imported as usize) {
-            if global.ty.content.is_counted()
-                && let Ok(place) = instance.view().defined_global(at as u32 - imported)
-            {
-                // SAFETY: in the context of an instance of this store (V6).
-                unsafe {
-                    let null = ValRaw::null();
-                    global::write(&mut store.heap, place, global.ty.content, null);
-                }
-            }
+    fn undo(&self, store: &mut StoreOpaque, instance: Option<&InstanceData>) {
+        if let Some(instance) = instance {
+            clear_globals(store, instance);
         }
         for table in self.tables..store.tables.len() {
             table_ops::clear(store, table as u32);
         }
         store.tables.truncate(self.tables);
-        while store.memories.len() > self.memories {
-            if let Some(memory) = store.memories.pop() {
-                memory.release(&store.engine);
+        store.counted_places = self.counted_places;
+        store.guest_bytes = self.guest_bytes;
+        store.memories.truncate(self.memories);
+    }
+}
+
+/// Takes every reference out of the globals of an instance that is being undone.
+fn clear_globals(store: &mut StoreOpaque, instance: &InstanceData) {
+    let info = instance.module.info();
+    let imported = info.counts.imported_globals;
+    for (at, global) in info.globals.iter().enumerate().skip(imported as usize) {
+        if global.ty.content.is_counted()
+            && let Ok(place) = instance.view().defined_global(at as u32 - imported)
+        {
+            // SAFETY: in the context of an instance of this store (V6).
+            unsafe {
+                let null = ValRaw::null();
+                global::write(&mut store.heap, place, global.ty.content, null);
             }
         }
-        store.counted_places = self.counted_places;
     }
 }
 
@@ -142,14 +152,20 @@ fn create(store: &mut StoreOpaque, module: &Module, imports: &[VmImport]) -> Res
         let what = "instances (store's limiter)";
         return Err(Error::Limit(LimitError { what, requested, limit: count as u64 }));
     }
-    store.register_module(module)?;
     store
         .instances
         .try_reserve(1)
         .map_err(|_| Error::OutOfMemory { bytes: size_of::<InstanceData>() })?;
-    let info = module.info();
+    let mut unfinished =
+        Unfinished { mark: Mark::of(store), store, instance: None, is_done: false };
+    let (info, store) = (module.info(), &mut *unfinished.store);
+    let segments = info.elems.len() + info.data.len();
+    let context_bytes = ContextBox::bytes_for(module.offsets(), host_imports as u32)?;
+    let lists = Bits::bytes_for(segments) + imported_count(module) * size_of::<u32>();
+    pay_for_bytes(store, context_bytes.saturating_sub(FREE_CONTEXT_BYTES) as u64)?;
+    store.claim(0, context_bytes.saturating_add(lists + size_of::<InstanceData>()))?.keep();
     let (vm, type_ids) = (store.vm().as_ptr(), module.type_ids().as_ptr());
-    let instance = InstanceData {
+    unfinished.instance = Some(InstanceData {
         context: ContextBox::new(
             module.offsets(),
             host_imports as u32,
@@ -161,11 +177,13 @@ fn create(store: &mut StoreOpaque, module: &Module, imports: &[VmImport]) -> Res
         imported: imported_indices(module, imports)?,
         first_table: store.tables.len() as u32,
         first_memory: store.memories.len() as u32,
-        dropped: Bits::new(info.elems.len() + info.data.len())?,
-    };
-    let mut unfinished = Unfinished { mark: Mark::of(store), store, instance: Some(instance) };
+        dropped: Bits::new(segments)?,
+    });
     unfinished.build(imports)?;
+    // The store keeps the module from now on. Nothing of the instance has run yet.
+    unfinished.store.register_module(module)?;
     let instance = unfinished.instance.take().ok_or(GONE)?;
+    unfinished.is_done = true;
     StoreOpaque::push(&mut unfinished.store.instances, instance)
 }
 
@@ -176,6 +194,7 @@ struct Unfinished<'s> {
     store: &'s mut StoreOpaque,
     mark: Mark,
     instance: Option<InstanceData>,
+    is_done: bool,
 }
 
 impl Unfinished<'_> {
@@ -186,19 +205,23 @@ impl Unfinished<'_> {
 
 impl Drop for Unfinished<'_> {
     fn drop(&mut self) {
-        if let Some(instance) = self.instance.take() {
-            self.mark.undo(self.store, &instance);
+        if !self.is_done {
+            self.mark.undo(self.store, self.instance.as_ref());
         }
     }
 }
 
+fn imported_count(module: &Module) -> usize {
+    let counts = &module.info().counts;
+    (counts.imported_tables + counts.imported_memories) as usize
+}
+
 /// Store indices of imported tables, then of imported memories.
 fn imported_indices(module: &Module, imports: &[VmImport]) -> Result<Box<[u32]>> {
-    let counts = &module.info().counts;
-    let count = counts.imported_tables + counts.imported_memories;
-    let mut indices = alloc::try_vec_with_capacity(count as usize)?;
-    indices.resize(count as usize, 0);
-    let (mut table, mut memory) = (0, counts.imported_tables as usize);
+    let count = imported_count(module);
+    let mut indices = alloc::try_vec_with_capacity(count)?;
+    indices.resize(count, 0);
+    let (mut table, mut memory) = (0, module.info().counts.imported_tables as usize);
     for import in imports {
         let (place, index) = match import {
             VmImport::Table(index) => (&mut table, *index),
@@ -213,35 +236,37 @@ fn imported_indices(module: &Module, imports: &[VmImport]) -> Result<Box<[u32]>>
     Ok(alloc::try_boxed_slice(indices)?)
 }
 
-/// Fills in a context.
+/// Fills in a context. What the embedder may refuse comes last.
 fn build(store: &mut StoreOpaque, instance: &mut InstanceData, imports: &[VmImport]) -> Result<()> {
     let module = instance.module.clone();
     let info = module.info();
     fill_imports(store, instance, &module, imports)?;
-    for (defined, ty) in
-        info.memories.iter().skip(info.counts.imported_memories as usize).enumerate()
-    {
-        // SAFETY: the context lives as long as its store (V1); if making the
-        // instance fails, as long as what was made for it.
-        let place = unsafe { VmPlace::in_context(instance.view().defined_memory(defined as u32)?) };
-        memory_ops::create(store, *ty, place)?;
-    }
-    for (defined, ty) in info.tables.iter().skip(info.counts.imported_tables as usize).enumerate() {
-        // SAFETY: as above.
-        let place = unsafe { VmPlace::in_context(instance.view().defined_table(defined as u32)?) };
-        table_ops::create(store, *ty, place)?;
-    }
     fill_func_refs(instance, &module)?;
     for (at, global) in info.globals.iter().enumerate().skip(info.counts.imported_globals as usize)
     {
         let init = global.init.as_ref().ok_or(Error::Bug("global without a value"))?;
         let value = const_expr::eval(init, &module, instance.view())?;
         if global.ty.content.is_counted() {
-            store.claim_counted_places(1)?.keep();
+            store.claim(1, 0)?.keep();
         }
         let place = instance.view().global(GlobalIndex(at as u32))?;
         // SAFETY: in the context of this instance, which is of the store (V6).
         unsafe { global::write(&mut store.heap, place, global.ty.content, value) };
+    }
+    for (defined, ty) in
+        info.memories.iter().skip(info.counts.imported_memories as usize).enumerate()
+    {
+        // SAFETY: the context lives as long as its store (V1); if making the
+        // instance fails, as long as what was made for it.
+        let place = unsafe { VmPlace::in_context(instance.view().defined_memory(defined as u32)?) };
+        pay_for_bytes(store, ty.minimum.saturating_mul(WASM_PAGE_BYTES))?;
+        memory_ops::create(store, *ty, place)?;
+    }
+    for (defined, ty) in info.tables.iter().skip(info.counts.imported_tables as usize).enumerate() {
+        // SAFETY: as above.
+        let place = unsafe { VmPlace::in_context(instance.view().defined_table(defined as u32)?) };
+        pay_for_elements(store, ty.minimum)?;
+        table_ops::create(store, *ty, place)?;
     }
     Ok(())
 }

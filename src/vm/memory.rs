@@ -18,6 +18,18 @@ pub(crate) struct MemoryData {
     vm: VmPlace<VmMemory>,
     ty: MemoryType,
     linear: LinearMemory,
+    /// Whose source the space came from.
+    engine: Engine,
+}
+
+impl Drop for MemoryData {
+    fn drop(&mut self) {
+        let LinearMemory { base, capacity_bytes, committed_bytes, guarded_bytes } = self.linear;
+        let linear = LinearMemory { base, capacity_bytes, committed_bytes, guarded_bytes };
+        // SAFETY: it came from this source, whose only user this was; given back
+        // once, here.
+        unsafe { self.engine.memory_source().release(linear) };
+    }
 }
 
 pub(crate) fn memory_at(memories: &[MemoryData], index: u32) -> Result<&MemoryData> {
@@ -31,7 +43,7 @@ pub(crate) fn memory_at_mut(memories: &mut [MemoryData], index: u32) -> Result<&
 
 impl MemoryData {
     /// A memory of `minimum_bytes`, with address space for `maximum_bytes` or
-    /// less. It must be given back with [`Self::release`].
+    /// less.
     ///
     /// # Errors
     /// [`Error::OutOfMemory`], or the source's own error;
@@ -46,13 +58,7 @@ impl MemoryData {
     ) -> Result<Self> {
         let linear = reserve(engine, &ty, minimum_bytes, maximum_bytes)?;
         vm.set(VmMemory { base: linear.base.as_ptr(), len: minimum_bytes });
-        Ok(Self { vm, ty, linear })
-    }
-
-    /// Gives the space back. Nobody uses the memory any more.
-    pub(crate) fn release(self, engine: &Engine) {
-        // SAFETY: it came from the engine's source, whose only user this was.
-        unsafe { engine.memory_source().release(self.linear) };
+        Ok(Self { vm, ty, linear, engine: engine.clone() })
     }
 
     /// Makes the memory `new_bytes` long, which is not less than it is now and
@@ -60,8 +66,8 @@ impl MemoryData {
     ///
     /// # Errors
     /// As for [`Self::new`]; the memory is as it was.
-    pub(crate) fn grow(&mut self, engine: &Engine, new_bytes: usize) -> Result<()> {
-        self.commit(engine, new_bytes)?;
+    pub(crate) fn grow(&mut self, new_bytes: usize) -> Result<()> {
+        self.commit(new_bytes)?;
         self.vm.set(VmMemory { base: self.linear.base.as_ptr(), len: new_bytes });
         Ok(())
     }
@@ -72,11 +78,11 @@ impl MemoryData {
     ///
     /// # Errors
     /// As for [`Self::new`].
-    pub(crate) fn commit(&mut self, engine: &Engine, bytes: usize) -> Result<()> {
+    pub(crate) fn commit(&mut self, bytes: usize) -> Result<()> {
         if bytes > self.linear.committed_bytes {
             // SAFETY: it came from the engine's source, and only that changes it.
-            unsafe { engine.memory_source().commit(&mut self.linear, bytes)? };
-            if self.is_guarded(engine) && self.linear.committed_bytes != bytes {
+            unsafe { self.engine.memory_source().commit(&mut self.linear, bytes)? };
+            if self.is_guarded() && self.linear.committed_bytes != bytes {
                 return Err(COMMITS_TOO_MUCH.into());
             }
         }
@@ -84,8 +90,8 @@ impl MemoryData {
     }
 
     /// Whether accesses beyond what is committed are left to the guard.
-    pub(crate) fn is_guarded(&self, engine: &Engine) -> bool {
-        engine.config().hardware_traps && !self.ty.memory64
+    pub(crate) fn is_guarded(&self) -> bool {
+        self.engine.config().hardware_traps && !self.ty.memory64
     }
 
     pub(crate) fn vm(&self) -> NonNull<VmMemory> {

@@ -32,13 +32,11 @@ pub(crate) fn create(
     if !allowed {
         return Err(refused_by_limiter(minimum_bytes, 0));
     }
-    // Before there is a memory, which a failure here would have to release.
-    store
-        .memories
-        .try_reserve(1)
-        .map_err(|_| Error::OutOfMemory { bytes: size_of::<MemoryData>() })?;
-    let memory = MemoryData::new(&store.engine, ty, place, minimum_bytes, maximum_bytes)?;
-    StoreOpaque::push(&mut store.memories, memory)
+    let mut claim = store.claim(0, minimum_bytes.saturating_add(size_of::<MemoryData>()))?;
+    let memory = MemoryData::new(&claim.engine, ty, place, minimum_bytes, maximum_bytes)?;
+    let index = StoreOpaque::push(&mut claim.memories, memory)?;
+    claim.keep();
+    Ok(index)
 }
 
 fn refused_by_limiter(bytes: usize, has_bytes: usize) -> Error {
@@ -66,7 +64,7 @@ pub(crate) struct Growth {
 pub(crate) fn check_growth(store: &mut StoreOpaque, index: u32, delta: u64) -> Result<Growth> {
     let memory = store.memories.get(index as usize).ok_or(Misuse::WrongStore)?;
     let (old_pages, old_bytes) = (memory.pages(), memory.len_bytes());
-    let in_pieces = !memory.is_guarded(&store.engine);
+    let in_pieces = !memory.is_guarded();
     if delta == 0 {
         return Ok(Growth { old_pages, old_bytes, new_bytes: old_bytes, in_pieces });
     }
@@ -81,20 +79,24 @@ pub(crate) fn check_growth(store: &mut StoreOpaque, index: u32, delta: u64) -> R
     if !store.limiter_allows(|limiter| limiter.memory_growing(old_bytes, new_bytes, declared)) {
         return Err(refused_by_limiter(new_bytes, old_bytes));
     }
+    store.ask_for_bytes(new_bytes.saturating_sub(old_bytes))?;
     Ok(Growth { old_pages, old_bytes, new_bytes, in_pieces })
 }
 
 /// Lets the source commit so many bytes, which was checked to be allowed. The
 /// memory does not grow yet.
 pub(crate) fn commit(store: &mut StoreOpaque, index: u32, bytes: usize) -> Result<()> {
-    let StoreOpaque { memories, engine, .. } = store;
-    memories.get_mut(index as usize).ok_or(Misuse::WrongStore)?.commit(engine, bytes)
+    store.memories.get_mut(index as usize).ok_or(Misuse::WrongStore)?.commit(bytes)
 }
 
-/// Makes a memory so long, which was checked to be allowed.
+/// Makes a memory so long, which was checked to be allowed. Only now is it counted:
+/// embedder code may have run since the check, and the limiter is asked again.
 pub(crate) fn set_len(store: &mut StoreOpaque, index: u32, bytes: usize) -> Result<()> {
-    let StoreOpaque { memories, engine, .. } = store;
-    memories.get_mut(index as usize).ok_or(Misuse::WrongStore)?.grow(engine, bytes)
+    let old_bytes = len_bytes(store, index).ok_or(Misuse::WrongStore)?;
+    let mut claim = store.claim(0, bytes.saturating_sub(old_bytes))?;
+    claim.memories.get_mut(index as usize).ok_or(Misuse::WrongStore)?.grow(bytes)?;
+    claim.keep();
+    Ok(())
 }
 
 /// How long a memory is, if there is one.

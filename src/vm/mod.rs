@@ -29,7 +29,7 @@
 //! | `store` | [`StoreOpaque`](store::StoreOpaque): all of that, and the one way to it |
 //! | `collecting`, `failure` | when references are released; what a failed call leaves |
 //! | `pinned` | what handles name by address |
-//! | `counted_places` | how many places can hold references |
+//! | `claims` | how many places can hold references; how much memory the guest has |
 //! | `memory_ops`, `table_ops`, `rooting` | operations on a store's entities |
 //! | `const_expr`, `segments` | constant expressions; the instructions on segments |
 //! | `bulk` | what bulk work costs, and where it can be interrupted |
@@ -50,6 +50,7 @@ mod bulk_builtins;
 pub(crate) mod call;
 #[cfg_attr(feature = "std", expect(unsafe_code, reason = "reaches the store after a panic"))]
 pub(crate) mod catch;
+mod claims;
 #[expect(unsafe_code, reason = "vouches for stack maps")]
 mod code_map;
 mod collecting;
@@ -57,7 +58,6 @@ mod collecting;
 pub(crate) mod const_expr;
 #[expect(unsafe_code, reason = "contexts are raw memory")]
 mod context;
-mod counted_places;
 #[expect(unsafe_code, reason = "writes to func refs")]
 mod exit_stubs;
 mod failure;

@@ -180,17 +180,16 @@ impl StoreOpaque {
     /// Puts a host function into the store whose data it expects.
     ///
     /// # Errors
-    /// [`crate::Misuse::WrongEngine`], [`Error::OutOfMemory`].
+    /// [`crate::Misuse::WrongEngine`], [`Error::Limit`], [`Error::OutOfMemory`].
     pub(crate) fn add_host_func(&mut self, def: Shared<HostDef>) -> Result<Pinned<VmFuncRef>> {
         self.engine.check_same(def.engine())?;
         let code = self.exit_stubs.get(def.type_id()).unwrap_or(core::ptr::null());
         let index = self.host_funcs.len() as u32;
-        self.host_funcs
-            .try_reserve(1)
-            .map_err(|_| Error::OutOfMemory { bytes: size_of::<RawBox<StoreHostFunc>>() })?;
-        let func = StoreHostFunc::new(def, index, self.vm(), code)?;
+        let mut claim = self.claim(0, size_of::<StoreHostFunc>())?;
+        let func = StoreHostFunc::new(def, index, claim.vm(), code)?;
         let func_ref = func.as_non_null().cast();
-        self.host_funcs.push(func);
+        Self::push(&mut claim.host_funcs, func)?;
+        claim.keep();
         // SAFETY: a host function starts with its func ref; the store keeps it (V1).
         Ok(unsafe { Pinned::new(self.id, func_ref) })
     }

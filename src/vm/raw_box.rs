@@ -1,5 +1,5 @@
-//! Memory that generated code keeps pointers to: [`RawBox`], and [`VmPlace`],
-//! where it sees one memory or table.
+//! Memory that generated code keeps pointers to: [`RawBox`] and
+//! [`OwnedBox`], and [`VmPlace`], where it sees one memory or table.
 //!
 //! Invariant: what is in here is reached through raw pointers only. A reference
 //! into it lasts for one expression.
@@ -61,6 +61,27 @@ impl<V> Drop for RawBox<V> {
     fn drop(&mut self) {
         // SAFETY: allocated with this layout, by `allocate` only.
         unsafe { std_alloc::alloc::dealloc(self.pointer.as_ptr().cast(), self.layout) };
+    }
+}
+
+/// A value that lies in such memory, and is dropped with it.
+pub(crate) struct OwnedBox<V>(RawBox<V>);
+
+impl<V> OwnedBox<V> {
+    /// Moves `value` to memory of its own.
+    pub(crate) fn new(value: V) -> Result<Self> {
+        RawBox::new(value).map(Self)
+    }
+
+    pub(crate) fn as_non_null(&self) -> NonNull<V> {
+        self.0.as_non_null()
+    }
+}
+
+impl<V> Drop for OwnedBox<V> {
+    fn drop(&mut self) {
+        // SAFETY: written by `new`, and dropped once, here.
+        unsafe { self.0.pointer.drop_in_place() };
     }
 }
 

@@ -30,7 +30,7 @@ impl StoreOpaque {
             return Ok(());
         }
         // Entries are reused: there are never more places than entries.
-        let mut claim = self.claim_counted_places(1)?;
+        let mut claim = self.claim(1, 0)?;
         claim.roots.grow()?;
         claim.keep();
         Ok(())

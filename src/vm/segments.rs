@@ -63,7 +63,7 @@ pub(crate) fn check_memory_init(
     let info = instance.module.info();
     let data = info.data.get(segment.index()).ok_or(Error::Bug("unknown data segment"))?;
     let is_dropped = instance.dropped.contains(info.elems.len() + segment.index());
-    let bytes: &[u8] = if is_dropped { &[] } else { &data.bytes };
+    let bytes: &[u8] = if is_dropped { &[] } else { info.segment_bytes(data) };
     segment_range(bytes, part.src, part.len, Trap::MemoryOutOfBounds)?;
     memory_range(instance.view().memory(memory)?, part.dst, part.len).map(|_| ())
 }
@@ -80,7 +80,8 @@ pub(crate) fn memory_init(
     let instance = instance(store, index)?;
     let info = instance.module.info();
     let data = info.data.get(segment.index()).ok_or(Error::Bug("unknown data segment"))?;
-    let source = segment_range(&data.bytes, part.src, part.len, Trap::MemoryOutOfBounds)?;
+    let source =
+        segment_range(info.segment_bytes(data), part.src, part.len, Trap::MemoryOutOfBounds)?;
     let target = memory_range(instance.view().memory(memory)?, part.dst, part.len)?;
     // SAFETY: in bounds of the memory, which is no part of the segment.
     unsafe { target.copy_from_nonoverlapping(source.as_ptr(), source.len()) };

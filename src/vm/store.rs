@@ -25,7 +25,7 @@ use super::host_def::StoreHostFunc;
 use super::instance::InstanceData;
 use super::layout::{Region, StoreFunctions};
 use super::memory::MemoryData;
-use super::raw_box::RawBox;
+use super::raw_box::{OwnedBox, RawBox};
 use super::roots::Roots;
 use super::table::TableData;
 use crate::abi::VmStoreContext;
@@ -133,7 +133,7 @@ pub struct StoreOpaque {
     /// the backtrace is kept then.
     pub(crate) trap_passes: bool,
     pub(crate) stack_budget_bytes: usize,
-    /// Given by the embedder; 0: none.
+    /// Given by the embedder; 0: none; [`ASK_STACK_BOUNDS`].
     pub(crate) fixed_stack_limit: usize,
     /// Serial number of the newest host frame or root.
     pub(crate) serial: u64,
@@ -147,11 +147,17 @@ pub struct StoreOpaque {
     pub(crate) instances: Vec<InstanceData>,
     pub(crate) memories: Vec<MemoryData>,
     pub(crate) tables: Vec<TableData>,
-    pub(crate) host_funcs: Vec<RawBox<StoreHostFunc>>,
+    pub(crate) host_funcs: Vec<OwnedBox<StoreHostFunc>>,
     /// Cells of globals that the host made.
     pub(crate) global_cells: Vec<RawBox<crate::abi::VmGlobal>>,
     pub(crate) exit_stubs: ExitStubs,
     pub(crate) counted_places: u64,
+    /// Memory that is held for the guest: linear memories, tables, contexts of
+    /// instances, and what is kept of each entity.
+    pub(crate) guest_bytes: usize,
+    /// The fuel that the embedder set last, and what was consumed before.
+    pub(crate) fuel_given: u64,
+    pub(crate) fuel_consumed: u64,
     pub(crate) pending: Option<Error>,
     #[cfg(feature = "std")]
     pub(crate) panic: Option<PanicPayload>,
@@ -159,6 +165,18 @@ pub struct StoreOpaque {
     pub(crate) limiter: Option<LimiterAccess>,
     pub(crate) epoch_callback: Option<EpochAccess>,
     pub(crate) engine: Engine,
+}
+
+/// The limit of each call is what [`Config::stack_bounds`](crate::Config::stack_bounds)
+/// says; no stack ends at this address.
+pub(crate) const ASK_STACK_BOUNDS: usize = 1;
+
+/// Where the limit comes from unless the store has one of its own.
+pub(crate) fn configured_stack_limit(engine: &Engine) -> usize {
+    match engine.config().stack_bounds {
+        Some(_) => ASK_STACK_BOUNDS,
+        None => 0,
+    }
 }
 
 impl StoreOpaque {
@@ -174,8 +192,8 @@ impl StoreOpaque {
             vm,
             auto_drain: true,
             trap_passes: false,
-            stack_budget_bytes: engine.config().max_wasm_stack_bytes,
-            fixed_stack_limit: 0,
+            stack_budget_bytes: engine.config().stack_budget_bytes().unwrap_or(0),
+            fixed_stack_limit: configured_stack_limit(engine),
             serial: 0,
             roots: Roots::new(),
             heap,
@@ -188,6 +206,9 @@ impl StoreOpaque {
             global_cells: Vec::new(),
             exit_stubs: ExitStubs::default(),
             counted_places: 0,
+            guest_bytes: 0,
+            fuel_given: 0,
+            fuel_consumed: 0,
             pending: None,
             #[cfg(feature = "std")]
             panic: None,
@@ -235,23 +256,16 @@ impl StoreOpaque {
         }
     }
 
+    /// All fuel that was consumed, if so much is left.
+    pub(crate) fn fuel_consumed(&self, left: u64) -> u64 {
+        self.fuel_consumed.saturating_add(self.fuel_given.saturating_sub(left))
+    }
+
     /// Room for one more element in a list of the store.
     pub(crate) fn push<V>(list: &mut Vec<V>, value: V) -> Result<u32> {
         let index = u32::try_from(list.len())
             .map_err(|_| Error::Bug("more than 2^32 entities in a store"))?;
         alloc::try_push(list, value)?;
         Ok(index)
-    }
-}
-
-impl Drop for StoreOpaque {
-    fn drop(&mut self) {
-        for memory in self.memories.drain(..) {
-            memory.release(&self.engine);
-        }
-        for func in self.host_funcs.drain(..) {
-            // SAFETY: written when it was made; dropped once, here.
-            unsafe { func.as_non_null().drop_in_place() };
-        }
     }
 }

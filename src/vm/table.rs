@@ -89,22 +89,29 @@ impl TableData {
         Ok(Self { vm, ty, elements })
     }
 
-    /// Makes room for `len` elements, and for no more than `most`.
+    /// For how many elements there should be room when there are to be `len`, of
+    /// `most` at the most: at least half as much again as now, so that growing step
+    /// by step takes linear time.
+    pub(crate) fn ample(&self, len: u64, most: u64) -> u64 {
+        let old = self.len();
+        (old + old / 2).clamp(len, most.max(len))
+    }
+
+    /// How many bytes more [`Self::reserve`] would take.
+    pub(crate) fn bytes_to_reserve(&self, capacity: u64) -> usize {
+        let more = (capacity as usize).saturating_sub(self.elements.capacity);
+        more.saturating_mul(1 << self.ty.element.element_bytes_log2())
+    }
+
+    /// Makes room for `capacity` elements.
     ///
     /// # Errors
     /// [`Error::OutOfMemory`]; the table is as it was.
-    pub(crate) fn reserve(&mut self, len: u64, most: u64) -> Result<()> {
-        if len as usize > self.elements.capacity {
-            let old = self.len();
-            // At least half as much again, so that growing step by step takes
-            // linear time.
-            let ample = (old + old / 2).clamp(len, most.max(len)) as usize;
-            if self.elements.resize(ample).is_err() {
-                self.elements.resize(len as usize)?;
-            }
-            // The old elements have moved.
-            self.vm.set(VmTable { base: self.elements.base.as_ptr(), len: old as usize });
-        }
+    pub(crate) fn reserve(&mut self, capacity: u64) -> Result<()> {
+        let len = self.len() as usize;
+        self.elements.resize(capacity as usize)?;
+        // The old elements may have moved.
+        self.vm.set(VmTable { base: self.elements.base.as_ptr(), len });
         Ok(())
     }
 

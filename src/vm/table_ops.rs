@@ -33,7 +33,8 @@ pub(crate) fn create(
         return Err(Error::Limit(LimitError { what, requested: ty.minimum, limit: 0 }));
     }
     let places = if ty.element.is_counted() { ty.minimum } else { 0 };
-    let mut claim = store.claim_counted_places(places)?;
+    let bytes = minimum.saturating_mul(1 << ty.element.element_bytes_log2());
+    let mut claim = store.claim(places, bytes.saturating_add(size_of::<TableData>()))?;
     let table = TableData::new(ty, place)?;
     let index = StoreOpaque::push(&mut claim.tables, table)?;
     claim.keep();
@@ -90,12 +91,25 @@ pub(crate) fn extend(store: &mut StoreOpaque, index: u32, delta: u64) -> Result<
     if delta == 0 {
         return Ok(());
     }
-    let table = store.tables.get_mut(index as usize).ok_or(Misuse::WrongStore)?;
+    let table = store.tables.get(index as usize).ok_or(Misuse::WrongStore)?;
     let (new, ty) = (table.len().saturating_add(delta), *table.ty());
-    table.reserve(new, element_limit(&ty).most)?;
+    let ample = table.ample(new, element_limit(&ty).most);
+    if reserve(store, index, ample).is_err() {
+        reserve(store, index, new)?;
+    }
     let places = if ty.element.is_counted() { delta } else { 0 };
-    let mut claim = store.claim_counted_places(places)?;
+    let mut claim = store.claim(places, 0)?;
     claim.tables.get_mut(index as usize).ok_or(Misuse::WrongStore)?.set_len(new)?;
+    claim.keep();
+    Ok(())
+}
+
+/// Makes room in a table for `capacity` elements.
+fn reserve(store: &mut StoreOpaque, index: u32, capacity: u64) -> Result<()> {
+    let table = store.tables.get(index as usize).ok_or(Misuse::WrongStore)?;
+    let bytes = table.bytes_to_reserve(capacity);
+    let mut claim = store.claim(0, bytes)?;
+    claim.tables.get_mut(index as usize).ok_or(Misuse::WrongStore)?.reserve(capacity)?;
     claim.keep();
     Ok(())
 }

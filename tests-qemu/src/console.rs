@@ -43,11 +43,30 @@ impl log::Log for Logger {
         metadata.level() <= log::Level::Warn
     }
     fn log(&self, record: &log::Record<'_>) {
-        if self.enabled(record.metadata()) {
-            println!("[{}] {}", record.level(), record.args());
-        }
+        crate::heap::outside(|| {
+            if let Some(listener) = *LISTENER.lock() {
+                listener(record);
+            }
+            if self.enabled(record.metadata()) {
+                println!("[{}] {}", record.level(), record.args());
+            }
+        });
     }
     fn flush(&self) {}
+}
+
+/// Is shown all that is logged, too.
+static LISTENER: spin::Mutex<Option<fn(&log::Record<'_>)>> = spin::Mutex::new(None);
+
+/// Runs `body` while `listener` is shown messages down to level debug. It may
+/// allocate.
+pub fn while_listening<R>(listener: fn(&log::Record<'_>), body: impl FnOnce() -> R) -> R {
+    *LISTENER.lock() = Some(listener);
+    log::set_max_level(log::LevelFilter::Debug);
+    let result = body();
+    log::set_max_level(log::LevelFilter::Warn);
+    *LISTENER.lock() = None;
+    result
 }
 
 /// Sets up the serial port and the logger.

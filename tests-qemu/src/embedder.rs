@@ -5,13 +5,13 @@
 use crate::faults::{self, Watch};
 use crate::frames::FRAME_BYTES;
 use crate::heap;
-use crate::paging::Access;
 use crate::vspace;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
+use core::ops::Range;
 use core::ptr::NonNull;
 use kernref::alloc::{
-    CodeMemory, CodeRegion, LinearMemory, MemorySource, StackMemory, StackSource,
+    CodeMemory, CodeRegion, LinearMemory, MemorySource, StackBounds, StackMemory, StackSource,
 };
 use kernref::fault::MEMORY32_GUARDED_BYTES;
 use kernref::{Config, Engine, Error, Result};
@@ -97,22 +97,56 @@ unsafe impl CodeMemory for KernelCode {
             vspace::unreserve(start, len_bytes);
             return Err(refused);
         }
-        Ok(CodeRegion { base: pointer(start, len_bytes)?, len_bytes })
+        Ok(CodeRegion::in_place(pointer(start, len_bytes)?, len_bytes))
     }
 
     unsafe fn publish(&self, region: &CodeRegion) -> Result<()> {
-        let start = region.base.addr().get();
-        match vspace::protect(start, start + region.len_bytes, Access::ReadExecute) {
+        let start = region.execute.addr().get();
+        match vspace::make_executable(start, start + region.len_bytes) {
             true => Ok(()),
-            false => Err(Error::OutOfMemory { bytes: region.len_bytes }),
+            false => Err(Error::CodeMemory("a page of it is not mapped")),
         }
     }
 
     unsafe fn release(&self, region: CodeRegion) {
-        let start = region.base.addr().get();
-        // SAFETY: by the trait's contract nobody uses the region any more.
-        unsafe { vspace::decommit(start, start + region.len_bytes) };
-        vspace::unreserve(start, region.len_bytes);
+        give_back(region.execute.addr().get(), region.len_bytes);
+    }
+}
+
+/// Takes pages back, whatever they were used for, and their range.
+fn give_back(start: usize, len_bytes: usize) {
+    vspace::make_writable(start, start + len_bytes);
+    // SAFETY: by the trait's contract nobody uses the region any more.
+    unsafe { vspace::decommit(start, start + len_bytes) };
+    vspace::unreserve(start, len_bytes);
+}
+
+/// Code that runs at another address than it was written at. Where it runs, it never
+/// was writable; where it was written, nothing is mapped any more.
+pub struct AliasedCode;
+
+// SAFETY: as for `KernelCode`, with the pages of two ranges, one at a time.
+unsafe impl CodeMemory for AliasedCode {
+    fn allocate(&self, len_bytes: usize) -> Result<CodeRegion> {
+        let CodeRegion { write, len_bytes, .. } = KernelCode.allocate(len_bytes)?;
+        let Some(execute) = vspace::reserve(len_bytes) else {
+            give_back(write.addr().get(), len_bytes);
+            return Err(Error::OutOfMemory { bytes: len_bytes });
+        };
+        Ok(CodeRegion { write, execute: pointer(execute, len_bytes)?, len_bytes })
+    }
+
+    unsafe fn publish(&self, region: &CodeRegion) -> Result<()> {
+        let (write, execute) = (region.write.addr().get(), region.execute.addr().get());
+        match vspace::map_executable(execute, write, write + region.len_bytes) {
+            true => Ok(()),
+            false => Err(Error::CodeMemory("there is no frame for a page table")),
+        }
+    }
+
+    unsafe fn release(&self, region: CodeRegion) {
+        give_back(region.execute.addr().get(), region.len_bytes);
+        give_back(region.write.addr().get(), region.len_bytes);
     }
 }
 
@@ -122,13 +156,13 @@ pub struct KernelStacks;
 // SAFETY: pages in a range that is handed out once, until it is released.
 unsafe impl StackSource for KernelStacks {
     fn reserve(&self, len_bytes: usize) -> Result<StackMemory> {
-        let CodeRegion { base, len_bytes } = KernelCode.allocate(len_bytes)?;
+        let CodeRegion { write, len_bytes, .. } = KernelCode.allocate(len_bytes)?;
         // SAFETY: mapped just now, and the stack's alone.
-        Ok(unsafe { StackMemory::from_raw_parts(base, len_bytes) })
+        Ok(unsafe { StackMemory::from_raw_parts(write, len_bytes) })
     }
 
     unsafe fn release(&self, stack: StackMemory) {
-        let region = CodeRegion { base: stack.base(), len_bytes: stack.len_bytes() };
+        let region = CodeRegion::in_place(stack.base(), stack.len_bytes());
         // SAFETY: `reserve` took it from there; nothing runs on it any more.
         unsafe { KernelCode.release(region) };
     }
@@ -159,6 +193,16 @@ pub fn engine(config: &Config) -> Result<Engine> {
 pub fn forget_engines() {
     let watched = core::mem::take(&mut *WATCHED.lock());
     drop(watched);
+}
+
+/// The only thread runs on the boot stack.
+pub struct BootStack;
+
+// SAFETY: the stack is mapped, and nobody else's.
+unsafe impl StackBounds for BootStack {
+    fn current(&self) -> Option<Range<usize>> {
+        Some(crate::boot_stack())
+    }
 }
 
 /// A configuration with the kernel's providers and a Wasm stack limit that fits

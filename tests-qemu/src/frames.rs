@@ -9,6 +9,9 @@ pub const FRAME_BYTES: usize = 4096;
 const START: usize = RAM_START + (352 << 20);
 const END: usize = RAM_START + (896 << 20);
 
+/// Where frames lie.
+pub const CONTAINS: core::ops::Range<usize> = START..END;
+
 struct Frames {
     fresh: usize,
     free: usize,

@@ -55,8 +55,8 @@ pub fn outside<R>(body: impl FnOnce() -> R) -> R {
 /// What an engine's compilations run in: a region of the heap, and a stack with a
 /// guard page.
 pub fn compile_memory() -> CompileMemory {
-    // SAFETY: handlers of interrupts that allocate do so in `outside`; the logger does
-    // not allocate, and the panic handler ends the kernel.
+    // SAFETY: handlers of interrupts that allocate do so in `outside`, and so does the
+    // logger; the panic handler ends the kernel.
     let memory = unsafe { CompileMemory::new(&HEAP, Arc::new(KernelStacks)) };
     memory.region_bytes(COMPILE_REGION_BYTES)
 }

@@ -54,11 +54,17 @@ pub fn run(main: fn() -> Verdict) -> ! {
 
 unsafe extern "C" {
     static boot_stack_guard: u8;
+    static boot_stack_top: u8;
 }
 
 /// Address of the unmapped page below the boot stack.
 pub fn stack_guard() -> usize {
     (&raw const boot_stack_guard).addr()
+}
+
+/// The boot stack.
+pub fn boot_stack() -> core::ops::Range<usize> {
+    stack_guard() + 4096..(&raw const boot_stack_top).addr()
 }
 
 /// Ends the run.

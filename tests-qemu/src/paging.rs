@@ -1,7 +1,8 @@
 //! Four-level page tables with 4 KiB pages, common to both architectures; the
 //! encoding of an entry is the architecture's ([`crate::arch::entry`]).
 //!
-//! Invariants: [`Access`] has no value for "writable and executable". Tables
+//! Invariants: [`Access`] has no value for "writable and executable". A frame that
+//! is executable at one address is writable at none ([`seal`]). Tables
 //! that [`unmap`] leaves empty are returned to the frame allocator, so that the
 //! mapped memory bounds the memory used by tables.
 
@@ -133,6 +134,60 @@ fn is_empty(table: usize) -> bool {
     entries.iter().all(|entry| !arch::entry::is_present(*entry))
 }
 
+/// Makes a frame read-only where RAM is mapped as it is: before it becomes executable
+/// elsewhere.
+#[must_use]
+pub fn seal(frame: usize) -> bool {
+    map(frame, frame, Access::Read)
+}
+
+/// Undoes [`seal`]: after the frame has ceased to be executable.
+#[must_use]
+pub fn unseal(frame: usize) -> bool {
+    map(frame, frame, Access::ReadWrite)
+}
+
+/// A mapping of a page or a block.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Mapping {
+    /// Where it is mapped.
+    pub address: usize,
+    /// What is mapped there.
+    pub frame: usize,
+    /// How much of it.
+    pub bytes: usize,
+    /// Whether the kernel can write there.
+    pub writable: bool,
+    /// Whether the kernel can execute there.
+    pub executable: bool,
+}
+
+/// Visits every mapping in the tables.
+pub fn each_mapping(visit: &mut dyn FnMut(Mapping)) {
+    let root = ROOT.lock();
+    visit_table(*root, 3, 0, visit);
+}
+
+fn visit_table(table: usize, level: u32, start: usize, visit: &mut dyn FnMut(Mapping)) {
+    let bytes = FRAME_BYTES << (9 * level);
+    for at in 0..512 {
+        let slot = (table as *const u64).wrapping_add(at);
+        // SAFETY: an entry of a live table, identity-mapped.
+        let value = unsafe { slot.read_volatile() };
+        let address = start + at * bytes;
+        if !arch::entry::is_present(value) {
+            continue;
+        }
+        let frame = arch::entry::address(value);
+        if level > 0 && !arch::entry::is_block(value) {
+            visit_table(frame, level - 1, address, visit);
+            continue;
+        }
+        let (writable, executable) = arch::entry::allows(value);
+        visit(Mapping { address, frame, bytes, writable, executable });
+    }
+}
+
 /// The frame behind a mapped page.
 pub fn frame_of(address: usize) -> Option<usize> {
     let root = ROOT.lock();
@@ -166,6 +221,11 @@ pub fn init() {
                 if page != 0 && page != guard {
                     ok &= map_in(root, page, page, access, false);
                 }
+            }
+        } else if frames::CONTAINS.contains(&address) {
+            // Each frame on its own, so that it can be sealed.
+            for page in (address..address + LARGE_BYTES).step_by(FRAME_BYTES) {
+                ok &= map_in(root, page, page, Access::ReadWrite, false);
             }
         } else {
             ok &= map_in(root, address, address, Access::ReadWrite, true);

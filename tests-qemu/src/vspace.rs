@@ -80,9 +80,49 @@ pub unsafe fn decommit(start: usize, end: usize) {
     unsafe { paging::unmap(start, end, &mut |frame| frames::release(frame)) };
 }
 
-/// Changes what the pages of `[start, end)` may be used for.
-pub fn protect(start: usize, end: usize, access: Access) -> bool {
-    (start..end)
-        .step_by(FRAME_BYTES)
-        .all(|page| paging::frame_of(page).is_some_and(|frame| paging::map(page, frame, access)))
+/// Makes the pages of `[start, end)` executable, and their frames writable nowhere.
+#[must_use]
+pub fn make_executable(start: usize, end: usize) -> bool {
+    map_executable(start, start, end)
+}
+
+/// Makes what is mapped in `[start, end)` executable at `at`, and writable nowhere:
+/// unless `at` is `start`, its pages are unmapped, and their frames belong to those at
+/// `at`. On failure some pages are as before, others are not; [`make_writable`] and
+/// [`decommit`] of both ranges set that right.
+#[must_use]
+pub fn map_executable(at: usize, start: usize, end: usize) -> bool {
+    (start..end).step_by(FRAME_BYTES).all(|page| {
+        let Some(frame) = paging::frame_of(page) else { return false };
+        if !paging::seal(frame) {
+            return false;
+        }
+        if at != start {
+            // SAFETY: nobody uses the page any more; its frame is given on.
+            unsafe { paging::unmap(page, page + FRAME_BYTES, &mut |_| ()) };
+        }
+        let mapped = paging::map(at + (page - start), frame, Access::ReadExecute);
+        if !mapped && at != start && !paging::map(page, frame, Access::Read) {
+            // The table that `page` was mapped in can be missing now: give the frame up.
+            release(frame);
+        }
+        mapped
+    })
+}
+
+fn release(frame: usize) {
+    if paging::unseal(frame) {
+        // SAFETY: mapped nowhere but where all RAM is.
+        unsafe { frames::release(frame) };
+    }
+}
+
+/// Takes back that the pages of `[start, end)` are executable.
+pub fn make_writable(start: usize, end: usize) {
+    for page in (start..end).step_by(FRAME_BYTES) {
+        if let Some(frame) = paging::frame_of(page) {
+            // The tables for both are there.
+            let _ = paging::map(page, frame, Access::ReadWrite) && paging::unseal(frame);
+        }
+    }
 }

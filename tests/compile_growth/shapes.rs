@@ -1,7 +1,7 @@
 //! Modules of many shapes, each for any size. Most of them multiply: what the
 //! compiler must make of them, if it does as it is told, is the product of two
 //! or three numbers that the module merely adds up.
-use crate::encoding::leb;
+use crate::encoding::{leb, module, section};
 use crate::wasm::{
     EMPTY, EXTERNREF, I32, Module, constant, each, func_type, get, increment, one, op, set, times,
 };
@@ -37,8 +37,9 @@ const MULTIPLY: u8 = 0x6c;
 const LOADED: [u8; 5] = [0x41, 0, 0x28, 2, 0];
 
 /// The shapes that 16 MiB of heap do not suffice for.
-pub const BEYOND_16_MIB: [&str; 5] = [
-    "straight arithmetic",
+pub const BEYOND_16_MIB: [&str; 6] = [
+    "a chain of loads",
+    "loads from a memory of 64 bits",
     "entries of branch tables, two targets in turn",
     "A2: conversions that may trap",
     "A3: loads with calls between them",
@@ -49,6 +50,7 @@ pub const BEYOND_16_MIB: [&str; 5] = [
 pub const SHAPES: &[Shape] = &[
     // What is linear by itself.
     shape("straight arithmetic", 20_000, |n| one(1, &times(n, &increment(0)))),
+    shape("straight arithmetic, optimized", 9000, |n| one(1, &times(n, &increment(0)))),
     shape("many small functions", 500, |n| {
         let body = times(5, &increment(0));
         (0..n).fold(Module::new(&[]), |m, _| m.function(0, (1, I32), &body)).bytes()
@@ -246,6 +248,107 @@ pub const SHAPES: &[Shape] = &[
         let values = each(n, |k| [get(0), constant(k), vec![ADD]].concat());
         let loads = times(n, &[0x20, 0, 0x28, 2, 0, DROP]);
         one(1, &[values, loads, times(n, &[DROP])].concat())
+    }),
+    // More operators than bytes that say so.
+    shape("a chain of comparisons", 8000, |n| {
+        one(1, &[get(0), times(n, &[0x45]), set(0)].concat())
+    }),
+    shape("a chain of divisions", 4000, |n| {
+        one(2, &times(n, &[get(0), get(1), vec![0x6d], set(0)].concat()))
+    }),
+    shape("a chain of selections", 4000, |n| {
+        let select = [get(0), get(1), get(0), vec![0x1b], set(1)].concat();
+        one(2, &times(n, &[select, increment(0)].concat()))
+    }),
+    shape("a chain of loads", 4000, |n| {
+        one(0, &[vec![0x41, 0], times(n, &[0x28, 2, 0]), vec![DROP]].concat())
+    }),
+    shape("lanes of vectors", 3000, |n| {
+        let lane =
+            |k: u64| vec![0x20, 0, 0x20, 0, 0xfd, 0x1b, (k % 4) as u8, 0xfd, 0x1c, 1, 0x21, 0];
+        Module::new(&[]).function(0, (1, 0x7b), &each(n, lane)).bytes()
+    }),
+    shape("branch tables to blocks with results", 1000, |n| {
+        let table = [&LOADED[..], &LOADED, &[BR_TABLE], &leb(n - 1), &each(n, leb)].concat();
+        let ends = times(n, &[&[END], &LOADED[..], &[ADD]].concat());
+        one(0, &[times(n, &[BLOCK, I32]), table, ends, vec![DROP]].concat())
+    }),
+    shape("results of calls in loops", 200, |n| {
+        let once = [vec![CALL, 1], times(n, &[DROP])].concat();
+        let looped = [vec![LOOP, EMPTY], once, LOADED.to_vec(), vec![BR_IF, 0, END]].concat();
+        Module::new(&[func_type(0, n)])
+            .function(0, (0, I32), &times(20, &looped))
+            .function(1, (0, I32), &times(n, &[0x41, 0]))
+            .bytes()
+    }),
+    shape("tail calls with arguments", 200, |n| {
+        let arguments = times(n, &[0x41, 0]);
+        let tail = [&LOADED[..], &[IF, EMPTY], &arguments, &[0x12, 1, END]].concat();
+        Module::new(&[func_type(n, 0)])
+            .function(0, (0, I32), &times(20, &tail))
+            .function(1, (0, I32), &[])
+            .bytes()
+    }),
+    shape("references over calls in loops", 60, |n| {
+        let step = |k| [get(k), set((k + 1) % n), vec![CALL, 1]].concat();
+        let looped = [vec![LOOP, EMPTY], each(n, step), LOADED.to_vec(), vec![BR_IF, 0, END]];
+        Module::new(&[])
+            .function(0, (n, EXTERNREF), &looped.concat())
+            .function(0, (0, I32), &[])
+            .bytes()
+    }),
+    shape("functions of types of their own", 400, |n| {
+        let types: Vec<_> = (0..n).map(|k| func_type(k % 8, k / 8 % 50)).collect();
+        let fill = |k: u64| times(k / 8 % 50, &[0x41, 0]);
+        (0..n).fold(Module::new(&types), |m, k| m.function(k + 1, (0, I32), &fill(k))).bytes()
+    }),
+    // What is declared and not code.
+    shape("imports of globals", 3000, |n| {
+        let import = each(n, |_| vec![1, b'm', 1, b'g', 3, I32, 0]);
+        module(&[section(2, n, &import)])
+    }),
+    shape("globals and exports of them", 3000, |n| {
+        let export = |k: u64| {
+            [
+                vec![3, (k & 63) as u8 + 32, (k >> 6 & 63) as u8 + 32],
+                vec![(k >> 12 & 63) as u8 + 32, 3],
+                leb(k),
+            ]
+            .concat()
+        };
+        module(&[
+            section(6, n, &times(n, &[I32, 1, 0x41, 0, END])),
+            section(7, n, &each(n, export)),
+        ])
+    }),
+    shape("element segments of expressions", 5000, |n| {
+        let null = times(n, &[0xd0, EXTERNREF, END]);
+        module(&[section(9, 1_u64, &[vec![5, EXTERNREF], leb(n), null].concat())])
+    }),
+    shape("exported functions of types of their own", 400, |n| {
+        let types: Vec<_> = (0..n).flat_map(|k| func_type(k % 20, k % 13)).collect();
+        let body = |k: u64| {
+            let body = [vec![0], times(k % 13, &[0x41, 0]), vec![END]].concat();
+            [leb(body.len() as u64), body].concat()
+        };
+        let export =
+            |k: u64| [vec![2, (k & 63) as u8 + 32, (k >> 6) as u8 + 32, 0], leb(k)].concat();
+        module(&[
+            section(1, n, &types),
+            section(3, n, &each(n, leb)),
+            section(7, n, &each(n, export)),
+            section(10, n, &each(n, body)),
+        ])
+    }),
+    shape("loads from a memory of 64 bits", 4000, |n| {
+        let load = [vec![0x42, 0], times(n, &[0x29, 3, 0]), vec![DROP, END]].concat();
+        let body = [vec![0], load].concat();
+        module(&[
+            section(1, 1_u64, &func_type(0, 0)),
+            section(3, 1_u64, &[0]),
+            section(5, 1_u64, &[4, 1]),
+            section(10, 1_u64, &[leb(body.len() as u64), body].concat()),
+        ])
     }),
     // Seen to exhaust the heap of a kernel, or to take minutes.
     shape("A2: conversions that may trap", 40_000, |n| {

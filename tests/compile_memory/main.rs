@@ -6,6 +6,7 @@
 mod encoding;
 mod ends;
 mod inner;
+mod logging;
 mod modules;
 #[path = "../compile_growth/shapes.rs"]
 mod shapes;
@@ -24,7 +25,8 @@ static HEAP: CompileAllocator<Counting> = CompileAllocator::new(Counting);
 
 /// Memory for a compilation, on stacks from the heap.
 fn memory() -> CompileMemory {
-    // SAFETY: there are no handlers of signals that allocate, and no logger.
+    // SAFETY: there are no handlers of signals that allocate; the logger
+    // (`logging.rs`) does all that it does outside.
     let memory = unsafe { CompileMemory::new(&HEAP, Arc::new(HeapStackSource)) };
     memory.region_bytes(REGION_BYTES)
 }

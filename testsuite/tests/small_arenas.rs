@@ -1,6 +1,8 @@
 //! The cases about references in arenas of one, two and three slots: a case
 //! that needs no more slots passes; any other is told that the arena is full.
 
+mod watchdog;
+
 use kernref_testsuite::{Case, Hooks, Setup, cases_about_references, install, slots_needed};
 use libtest_mimic::{Arguments, Failed, Trial};
 use std::any::Any;
@@ -58,12 +60,14 @@ fn main() {
             Setup::ALL.into_iter().map(move |setup| {
                 let setup = Setup { slots: Some(slots), ..setup };
                 let name = format!("{} [{}, {slots} slots]", case.name, setup.name());
-                Trial::test(name, move || match slots_needed(case) <= slots {
-                    true => {
-                        (case.run)(setup);
-                        Ok(())
-                    }
-                    false => is_refused(case, setup),
+                Trial::test(name.clone(), move || {
+                    watchdog::timed(&name, || match slots_needed(case) <= slots {
+                        true => {
+                            (case.run)(setup);
+                            Ok(())
+                        }
+                        false => is_refused(case, setup),
+                    })
                 })
             })
         })

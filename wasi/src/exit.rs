@@ -78,7 +78,7 @@ pub fn run_command(mut store: impl AsContextMut, instance: &Instance) -> Result<
 pub fn initialize(mut store: impl AsContextMut, instance: &Instance) -> Result<()> {
     match instance.get_typed_func::<(), ()>(&mut store, "_initialize") {
         Ok(initialize) => initialize.call(&mut store, ()),
-        Err(Error::Link(error)) if error.reason == LinkReason::Unknown => Ok(()),
+        Err(Error::Link(error)) if error.reason == LinkReason::UnknownExport => Ok(()),
         Err(error) => Err(error),
     }
 }

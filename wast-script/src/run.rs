@@ -24,12 +24,14 @@ pub struct Options {
     pub config: Config,
     /// Makes the engine; a kernel also registers it with its fault handler.
     pub engine: fn(&Config) -> kernref::Result<Engine>,
+    /// Makes a module of its bytes.
+    pub module: fn(&Engine, &[u8]) -> kernref::Result<Module>,
 }
 
 impl Options {
     /// Options with this configuration and plain engines.
     pub fn new(config: Config) -> Self {
-        Self { config, engine: Engine::new }
+        Self { config, engine: Engine::new, module: |engine, bytes| Module::new(engine, bytes) }
     }
 }
 
@@ -69,6 +71,7 @@ pub fn run(script: &Script, options: Options, mut failure: impl FnMut(u32, &str)
 
 struct Runner {
     engine: Engine,
+    module: fn(&Engine, &[u8]) -> kernref::Result<Module>,
     store: Store<()>,
     linker: Linker<()>,
     census: Census,
@@ -84,7 +87,7 @@ fn told(error: Error) -> String {
 
 impl Runner {
     fn new(features: WasmFeatures, options: Options, census: Census) -> Result<Self, Error> {
-        let Options { mut config, engine } = options;
+        let Options { mut config, engine, module } = options;
         config.wasm_features(WasmFeatures::all(), false).wasm_features(features, true);
         let engine = engine(&config)?;
         let mut store = Store::new(&engine, ())?;
@@ -93,6 +96,7 @@ impl Runner {
         define_spectest(&mut linker, &mut store)?;
         Ok(Self {
             engine,
+            module,
             store,
             linker,
             census,
@@ -166,7 +170,7 @@ impl Runner {
     }
 
     fn compile(&self, bytes: &[u8]) -> Result<Module, Error> {
-        Module::new(&self.engine, bytes)
+        (self.module)(&self.engine, bytes)
     }
 
     fn instantiate(&mut self, name: &Option<String>, module: &Module) -> Result<(), String> {

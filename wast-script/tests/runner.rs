@@ -43,3 +43,28 @@ fn nothing_passes_on_a_previous_instance() {
     run(&script, Options::new(Config::new()), |line, _| lines.push(line));
     assert_eq!(lines, [2, 3]);
 }
+
+/// The stack that hosts give by default is enough for what scripts call deep.
+#[test]
+fn two_thousand_calls_fit_the_default_stack() {
+    let locals: String = (1..=20).map(|at| format!("(local $x{at} i64) ")).collect();
+    let kept: String = (1..=20)
+        .map(|at| {
+            format!(
+                "(local.set $x{at} (i64.extend_i32_u (i32.add (local.get $n) (i32.const {at}))))"
+            )
+        })
+        .collect();
+    let used: String = (1..=20).map(|at| format!("(local.get $x{at}) i64.add ")).collect();
+    let text = format!(
+        r#"(module (func $down (export "down") (param $n i32) (result i64) {locals}
+            (if (i32.eqz (local.get $n)) (then (return (i64.const 7))))
+            {kept}
+            (call $down (i32.sub (local.get $n) (i32.const 1)))
+            {used} (drop) (i64.extend_i32_u (local.get $n))))
+        (assert_return (invoke "down" (i32.const 2000)) (i64.const 2000))"#
+    );
+    let script = encode("deep.wast", &text).unwrap();
+    let totals = run(&script, Options::new(Config::new()), |_, why| panic!("{why}"));
+    assert_eq!(totals, Totals { passed: 2, failed: 0 });
+}

@@ -59,8 +59,13 @@ pub fn tool(name: &str) -> Result<PathBuf> {
 
 /// Builds a kernel of `tests-qemu` and gives its path.
 pub fn kernel(arch: Arch, name: &str) -> Result<PathBuf> {
+    kernel_for(arch.target(), name)
+}
+
+/// The same for another target of the machine.
+pub fn kernel_for(target: &str, name: &str) -> Result<PathBuf> {
     let folder = paths::root().join("tests-qemu");
-    let args = ["build", "--locked", "--release", "--target", arch.target(), "--bin", name];
+    let args = ["build", "--locked", "--release", "--target", target, "--bin", name];
     run(&folder, &args)?;
-    Ok(paths::target().join(arch.target()).join("release").join(name))
+    Ok(paths::target().join(target).join("release").join(name))
 }

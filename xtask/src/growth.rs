@@ -15,6 +15,9 @@ pub struct Args {
     /// Count instructions under callgrind, of an optimized build.
     #[arg(long, conflicts_with = "bless")]
     instructions: bool,
+    /// Try other sizes than the table's.
+    #[arg(long, conflicts_with_all = ["bless", "instructions"])]
+    sweep: bool,
 }
 
 /// Twice the size may take this many times the instructions.
@@ -32,6 +35,9 @@ pub fn run(args: &Args) -> Result<()> {
     if args.instructions {
         return instructions();
     }
+    if args.sweep {
+        return sweep();
+    }
     let mut command = test(&[], &[]);
     if args.bless {
         command.env("KERNREF_BLESS", "1");
@@ -40,6 +46,16 @@ pub fn run(args: &Args) -> Result<()> {
     match status.success() {
         true => Ok(()),
         false => Err("compiling takes more than it should, or the table is old".into()),
+    }
+}
+
+/// Compiles every shape at sizes from small ones on.
+pub fn sweep() -> Result<()> {
+    let mut command = test(&["--release"], &["--ignored", "--exact", "other_sizes", "--nocapture"]);
+    let status = command.status().map_err(|error| format!("cargo cannot be started: {error}"))?;
+    match status.success() {
+        true => Ok(()),
+        false => Err("compiling takes more than it should at some size".into()),
     }
 }
 

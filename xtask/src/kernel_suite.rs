@@ -1,7 +1,7 @@
 //! The test suite in a kernel. A case that fails ends the kernel; it is then
 //! booted again for the cases after it.
 
-use crate::qemu::{self, Arch, Boot, End};
+use crate::qemu::{self, Arch, Boot, End, SOFT_FLOAT};
 use crate::{Result, cargo, paths};
 use std::fmt::Display;
 use std::path::{Path, PathBuf};
@@ -21,21 +21,32 @@ pub struct Args {
     /// The machine.
     #[arg(long, value_enum, default_value = "x86_64")]
     arch: Arch,
+    /// Build the aarch64 kernel for the target whose Rust code computes floating
+    /// point with integers.
+    #[arg(long)]
+    soft_float: bool,
     /// Only the cases whose name contains this.
     filter: Option<String>,
 }
 
 /// Runs the command; passed and failed.
 pub fn run(args: &Args) -> Result<(u64, u64)> {
-    match &args.filter {
-        None => check(args.arch),
-        Some(filter) => cases(args.arch, &kernel(args.arch)?, filter),
+    match (&args.filter, args.soft_float, args.arch) {
+        (filter, true, Arch::Aarch64) => soft_float(filter.as_deref().unwrap_or("")),
+        (_, true, Arch::X86_64) => Err("--soft-float is for --arch aarch64".into()),
+        (None, false, arch) => check(arch),
+        (Some(filter), false, arch) => cases(arch, &kernel(arch, arch.target())?, filter),
     }
+}
+
+/// The cases in the aarch64 kernel without vector registers in Rust code.
+pub fn soft_float(filter: &str) -> Result<(u64, u64)> {
+    cases(Arch::Aarch64, &kernel(Arch::Aarch64, SOFT_FLOAT)?, filter)
 }
 
 /// All cases; passed and failed.
 pub fn check(arch: Arch) -> Result<(u64, u64)> {
-    let kernel = kernel(arch)?;
+    let kernel = kernel(arch, arch.target())?;
     let (passed, failed) = cases(arch, &kernel, "")?;
     Ok(match fault_is_reported(arch, &kernel) {
         Ok(()) => (passed + 1, failed),
@@ -46,9 +57,9 @@ pub fn check(arch: Arch) -> Result<(u64, u64)> {
     })
 }
 
-fn kernel(arch: Arch) -> Result<Kernel> {
+fn kernel(arch: Arch, target: &str) -> Result<Kernel> {
     let files = vec![("texts".to_string(), texts(arch)?)];
-    Ok(Kernel { path: cargo::kernel(arch, "suite")?, files })
+    Ok(Kernel { path: cargo::kernel_for(target, "suite")?, files })
 }
 
 /// The suite's kernel and what is passed to it.

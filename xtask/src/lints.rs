@@ -1,7 +1,7 @@
 //! Checks of the source as it stands: its format, that each combination of
 //! features compiles, lints, documentation without warnings.
 
-use crate::qemu::Arch;
+use crate::qemu::{Arch, SOFT_FLOAT};
 use crate::tally::Tally;
 use crate::{Result, cargo, deny, paths};
 use std::process::ExitCode;
@@ -14,6 +14,7 @@ pub fn run() -> ExitCode {
     let mut tally = Tally::start();
     formats(&mut tally);
     features(&mut tally);
+    soft_float(&mut tally);
     clippy(&mut tally);
     documentation(&mut tally);
     deny::check(&mut tally);
@@ -44,7 +45,9 @@ pub fn features(tally: &mut Tally) {
         (Arch::X86_64.target(), &["compile", "kernel-heap", "log"], &bare(Arch::X86_64)),
         (Arch::Aarch64.target(), &["compile", "kernel-heap", "log"], &bare(Arch::Aarch64)),
     ] {
-        for chosen in subsets(names) {
+        // What signatures add depends on no other feature.
+        let signed = ["signed-artifacts".to_string(), format!("{},signed-artifacts", names[0])];
+        for chosen in subsets(names).into_iter().chain(signed) {
             tally.one(&format!("features [{chosen}] on {on}"), || {
                 let features = ["--no-default-features", "--features", &chosen];
                 let package = ["--package", "kernref", "--lib"];
@@ -56,7 +59,23 @@ pub fn features(tally: &mut Tally) {
 
 /// As the workspace of the kernels builds, so that the dependencies are shared.
 fn bare(arch: Arch) -> [&'static str; 5] {
-    ["--release", "--config", "profile.release.panic=\"abort\"", "--target", arch.target()]
+    on_target(arch.target())
+}
+
+fn on_target(target: &'static str) -> [&'static str; 5] {
+    ["--release", "--config", "profile.release.panic=\"abort\"", "--target", target]
+}
+
+/// The crate builds for aarch64 without vector registers in Rust code. A lint does
+/// not assemble, and the assembler has its own view of such a target.
+pub fn soft_float(tally: &mut Tally) {
+    for chosen in ["", "compile,kernel-heap,log"] {
+        tally.one(&format!("build with [{chosen}] for {SOFT_FLOAT}"), || {
+            let build = ["build", "--quiet", "--locked", "--package", "kernref", "--lib"];
+            let features = ["--no-default-features", "--features", chosen];
+            cargo::run(paths::root(), &[&build[..], &features, &on_target(SOFT_FLOAT)].concat())
+        });
+    }
 }
 
 /// Every subset of these, comma-separated.
@@ -100,14 +119,17 @@ pub fn clippy_of_the_rest(tally: &mut Tally) {
 pub fn documentation(tally: &mut Tally) {
     for (what, options) in [
         ("without features", &["--package", "kernref"][..]),
-        ("with features", &["--package", "kernref", "--features", "compile,std,log,kernel-heap"]),
+        (
+            "with features",
+            &["--package", "kernref", "--features", "compile,std,log,kernel-heap,signed-artifacts"],
+        ),
         (
             "of private items",
             &[
                 "--package",
                 "kernref",
                 "--features",
-                "compile,std,log,kernel-heap",
+                "compile,std,log,kernel-heap,signed-artifacts",
                 "--document-private-items",
             ],
         ),

@@ -21,7 +21,7 @@ pub struct Args {
 const PAGE: &str = "docs/public-api.txt";
 
 /// All features, on the host.
-const FEATURES: &str = "compile,kernel-heap,log,std";
+const FEATURES: &str = "compile,kernel-heap,log,signed-artifacts,std";
 
 /// Parts of lines that are left out: auto traits that no embedder asks for, and
 /// the methods of traits whose implementation is in the list anyway.

@@ -18,6 +18,10 @@ pub enum Arch {
     Aarch64,
 }
 
+/// The target without vector registers in Rust code. On x86_64 every bare target
+/// is like that.
+pub const SOFT_FLOAT: &str = "aarch64-unknown-none-softfloat";
+
 impl Arch {
     /// Both.
     pub const ALL: [Arch; 2] = [Arch::X86_64, Arch::Aarch64];

@@ -37,12 +37,15 @@ pub struct Setup {
     /// in memory.
     #[arg(long)]
     pub as_if_large: bool,
+    /// Write each module of a script as an artifact, and load that.
+    #[arg(long)]
+    pub artifacts: bool,
 }
 
 impl Setup {
     /// The policy alone, with every option off.
     pub const fn plain(policy: Policy) -> Self {
-        Self { policy, zeal: false, hardware_traps: false, as_if_large: false }
+        Self { policy, zeal: false, hardware_traps: false, as_if_large: false, artifacts: false }
     }
 
     /// The same with a collection at every safepoint.
@@ -58,6 +61,11 @@ impl Setup {
     /// The same with every function compiled as large ones are.
     pub const fn with_large(self) -> Self {
         Self { as_if_large: true, ..self }
+    }
+
+    /// The same with each module of a script loaded from an artifact.
+    pub const fn with_artifacts(self) -> Self {
+        Self { artifacts: true, ..self }
     }
 
     /// Two that differ in every option, for functions compiled as large ones are.
@@ -88,6 +96,7 @@ impl Setup {
         arguments.extend(self.zeal.then(|| "zeal=1".to_string()));
         arguments.extend(self.hardware_traps.then(|| "hardware-traps=1".to_string()));
         arguments.extend(self.as_if_large.then(|| "as-if-large=1".to_string()));
+        arguments.extend(self.artifacts.then(|| "artifacts=1".to_string()));
         arguments
     }
 }
@@ -97,7 +106,8 @@ impl fmt::Display for Setup {
         f.write_str(self.policy.name())?;
         f.write_str(if self.zeal { ", zeal" } else { "" })?;
         f.write_str(if self.hardware_traps { ", hardware traps" } else { "" })?;
-        f.write_str(if self.as_if_large { ", as if large" } else { "" })
+        f.write_str(if self.as_if_large { ", as if large" } else { "" })?;
+        f.write_str(if self.artifacts { ", through artifacts" } else { "" })
     }
 }
 
@@ -115,11 +125,12 @@ mod tests {
     #[test]
     fn a_kernel_is_told_everything() {
         let setup = Setup::plain(Policy::CloneOnRead).with_zeal().with_hardware_traps();
-        let setup = setup.with_large();
+        let setup = setup.with_large().with_artifacts();
         assert_eq!(
             setup.arguments(),
-            ["policy=clone-on-read", "zeal=1", "hardware-traps=1", "as-if-large=1"]
+            ["policy=clone-on-read", "zeal=1", "hardware-traps=1", "as-if-large=1", "artifacts=1"]
         );
-        assert_eq!(setup.to_string(), "clone-on-read, zeal, hardware traps, as if large");
+        let shown = "clone-on-read, zeal, hardware traps, as if large, through artifacts";
+        assert_eq!(setup.to_string(), shown);
     }
 }

@@ -17,10 +17,11 @@ struct Weighed {
 
 /// The heap alone; then from the smallest to the largest.
 /// `docs/performance.md` says what each has.
-const WEIGHED: [Weighed; 4] = [
+const WEIGHED: [Weighed; 5] = [
     Weighed { bin: "heap", what: "a heap that frees", ceiling: |_| 8_500 },
     Weighed { bin: "runtime", what: "runtime and collector", ceiling: |_| 176_000 },
     Weighed { bin: "artifact", what: "… and loading artifacts", ceiling: |_| 195_000 },
+    Weighed { bin: "signed", what: "… and verifying signatures", ceiling: |_| 250_000 },
     Weighed { bin: "compiler", what: "… and the compiler", ceiling: with_compiler },
 ];
 
@@ -47,7 +48,7 @@ pub struct Args {
     #[arg(long, value_name = "N")]
     symbols: Option<usize>,
     /// The kernel to list symbols of.
-    #[arg(long, value_parser = ["baseline", "heap", "runtime", "artifact", "compiler"],
+    #[arg(long, value_parser = ["baseline", "heap", "runtime", "artifact", "signed", "compiler"],
           default_value = "runtime")]
     of: String,
 }
@@ -122,6 +123,7 @@ fn build(arch: Arch) -> Result<()> {
     // Each is built with the features that it needs, as its users would.
     cargo::run(&folder, &[&build[..], &["--bins"]].concat())?;
     cargo::run(&folder, &[&build[..], &["--features", "heap", "--bin", "heap"]].concat())?;
+    cargo::run(&folder, &[&build[..], &["--features", "signed", "--bin", "signed"]].concat())?;
     cargo::run(&folder, &[&build[..], &["--features", "compile", "--bin", "compiler"]].concat())
 }
 

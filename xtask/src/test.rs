@@ -45,11 +45,11 @@ impl Args {
 
 /// Setups of the official scripts in each kernel: two that differ in every
 /// option, because everything is slower there, and the faster one with the
-/// hardware's bounds checks. With `--full` all of them.
+/// hardware's bounds checks, through artifacts. With `--full` all of them.
 const IN_KERNELS: [Setup; 3] = [
     Setup::plain(Policy::ZeroCount),
     Setup::plain(Policy::CloneOnRead).with_zeal(),
-    Setup::plain(Policy::ZeroCount).with_hardware_traps(),
+    Setup::plain(Policy::ZeroCount).with_hardware_traps().with_artifacts(),
 ];
 
 /// Runs the command.
@@ -60,6 +60,7 @@ pub fn run(args: &Args) -> Result<ExitCode> {
     tally.one("layers", layers::check);
     tally.one("drawing of the floors", floors::check);
     lints::features(&mut tally);
+    lints::soft_float(&mut tally);
     tally.one("panic paths of the collector", panic_check::check);
     for arch in Arch::ALL {
         tally.one(&format!("footprint on {}", arch.name()), || size::check(arch));
@@ -74,6 +75,7 @@ pub fn run(args: &Args) -> Result<ExitCode> {
     if extent == Extent::Quick {
         for part in [
             "scripts and instruction counts in the kernels",
+            "suite in the soft-float kernel",
             "guests build as they stand in the tree",
             "clippy",
             "documentation",
@@ -103,6 +105,7 @@ pub fn run(args: &Args) -> Result<ExitCode> {
             Err(why) => tally.skip("instructions of compiling", &why),
             Ok(()) => tally.one("instructions of compiling", growth::instructions),
         }
+        tally.one("compiling at other sizes", growth::sweep);
         lints::clippy_of_the_rest(&mut tally);
         tally.check("tests of the benchmarks", || {
             let test = ["test", "--locked", "--release"];
@@ -127,7 +130,8 @@ fn counted(command: &mut Command) -> Result<(u64, u64)> {
 }
 
 /// Variables that make the crates' tests look at more cases.
-const FULL: [(&str, &str); 2] = [("PROPTEST_CASES", "4000"), ("LOOM_MAX_PREEMPTIONS", "4")];
+const FULL: [(&str, &str); 3] =
+    [("PROPTEST_CASES", "4000"), ("LOOM_MAX_PREEMPTIONS", "4"), ("KERNREF_EVERY_BYTE", "1")];
 
 fn host_tests(options: &[&str], extent: Extent) -> Result<(u64, u64)> {
     let test = ["test", "--locked", "--workspace", "--no-fail-fast"];
@@ -171,7 +175,8 @@ fn on_the_host(tally: &mut Tally, scripts: &Scripts, extent: Extent) {
     let setups = Setup::ALL
         .into_iter()
         .filter(|setup| !setup.hardware_traps || *setup == usual || extent == Extent::Full);
-    for setup in setups.chain(Setup::LARGE) {
+    let through_artifacts = Setup::plain(Policy::CloneOnRead).with_artifacts();
+    for setup in setups.chain(Setup::LARGE).chain([through_artifacts]) {
         let name = format!("scripts on the host [{setup}]");
         tally.check(&name, || scripts.check(On::Host, setup));
     }
@@ -198,11 +203,15 @@ fn in_kernel(arch: Arch, scripts: Option<&Scripts>, extent: Extent) -> Vec<Outco
         Outcome::of(&suite, || kernel_suite::check(arch)),
         Outcome::of(&demo, || demo_suite::run(arch)),
     ];
+    if arch == Arch::Aarch64 && extent >= Extent::Usual {
+        let name = "suite in the aarch64 kernel, soft float";
+        outcomes.push(Outcome::of(name, || kernel_suite::soft_float("")));
+    }
     if extent >= Extent::Usual {
         let counts = format!("instruction counts in the {} kernel", arch.name());
         outcomes.push(Outcome::of(&counts, || bench_kernel::check(arch)));
         let setups = match extent {
-            Extent::Full => [&Setup::ALL[..], &Setup::LARGE].concat(),
+            Extent::Full => [&Setup::ALL[..], &Setup::LARGE, &IN_KERNELS[2..]].concat(),
             _ => IN_KERNELS.to_vec(),
         };
         for (scripts, setup) in scripts.into_iter().flat_map(|s| setups.iter().map(move |x| (s, x)))

@@ -1,6 +1,7 @@
 //! What the targets need beyond `kernref-fuzzing` and the test suite.
 #![forbid(unsafe_code)]
 
+pub mod artifacts;
 #[cfg(feature = "wasmtime")]
 pub mod in_wasmtime;
 

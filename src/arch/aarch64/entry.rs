@@ -3,7 +3,11 @@
 //! Frame of [`enter`], from high to low addresses: callee-saved `d8`–`d15` and
 //! `x19`–`x28`, return address, saved `x29` (the entry frame pointer points
 //! here), [`ActivationRecord`]. AAPCS64, 6.1 and 6.4.6.
+//!
+//! Generated code uses vector registers whatever this crate is built for: where
+//! the assembler takes it that there are none, it is told here.
 
+use super::floating_point::enter_from_another_word;
 use crate::abi::{ActivationRecord, ValRaw, VmContext, VmStoreContext};
 use core::arch::naked_asm;
 use core::mem::{offset_of, size_of};
@@ -22,6 +26,11 @@ pub unsafe extern "C" fn enter(
 ) -> u64 {
     // Arguments: x0 shim, x1 code, x2 context, x3 args, x4 store.
     naked_asm!(
+        #[cfg(not(target_feature = "neon"))]
+        ".arch_extension fp",
+        // Wasm wants the default control word, which is zero.
+        "mrs x9, fpcr",
+        "cbnz x9, 2f",
         "stp d8, d9, [sp, #-64]!",
         "stp d10, d11, [sp, #16]",
         "stp d12, d13, [sp, #32]",
@@ -52,6 +61,10 @@ pub unsafe extern "C" fn enter(
         "blr x9",
         "mov x0, #0",
         "b {leave}",
+        "2:",
+        "b {another_word}",
+        #[cfg(not(target_feature = "neon"))]
+        ".arch_extension nofp",
         record = const size_of::<ActivationRecord>(),
         activation = const offset_of!(VmStoreContext, activation),
         exit_fp = const offset_of!(VmStoreContext, exit_fp),
@@ -61,6 +74,7 @@ pub unsafe extern "C" fn enter(
         rec_exit_fp = const offset_of!(ActivationRecord, saved_exit_fp),
         rec_exit_pc = const offset_of!(ActivationRecord, saved_exit_pc),
         rec_entry_fp = const offset_of!(ActivationRecord, entry_fp),
+        another_word = sym enter_from_another_word,
         leave = sym leave,
     )
 }
@@ -70,6 +84,8 @@ pub unsafe extern "C" fn enter(
 #[unsafe(naked)]
 unsafe extern "C" fn leave() {
     naked_asm!(
+        #[cfg(not(target_feature = "neon"))]
+        ".arch_extension fp",
         "ldr x9, [sp, #{rec_previous}]",
         "ldr x10, [sp, #{rec_exit_fp}]",
         "ldr x11, [sp, #{rec_exit_pc}]",
@@ -88,6 +104,8 @@ unsafe extern "C" fn leave() {
         "ldp d14, d15, [sp, #48]",
         "ldp d8, d9, [sp], #64",
         "ret",
+        #[cfg(not(target_feature = "neon"))]
+        ".arch_extension nofp",
         record = const size_of::<ActivationRecord>(),
         activation = const offset_of!(VmStoreContext, activation),
         exit_fp = const offset_of!(VmStoreContext, exit_fp),

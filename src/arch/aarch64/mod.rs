@@ -3,7 +3,9 @@
 mod check;
 mod entry;
 mod fault;
+mod fault_stub;
 mod features;
+mod floating_point;
 mod frame;
 #[cfg(all(feature = "std", target_os = "linux"))]
 mod signal;
@@ -21,7 +23,15 @@ pub use entry::{enter, unwind};
 #[cfg(feature = "compile")]
 pub use fault::WHOLE_STORE_BYTES;
 pub use fault::{resume_fault, tell_entry};
-pub use features::{FEATURE_NAMES, TARGET_TRIPLE, cpu_features, missing_required_features};
+#[cfg(feature = "compile")]
+pub use features::BASELINE_FEATURES;
+pub use features::{
+    ARCHITECTURE, FEATURE_NAMES, TARGET_TRIPLE, cpu_features, missing_required_features,
+};
+#[cfg(feature = "compile")]
+pub use floating_point::DefaultControlWord;
+#[cfg(target_os = "none")]
+pub use floating_point::vectors_off;
 pub use frame::{FRAME_ALIGN, RETURN_ADDRESS_OFFSET, stack_pointer, strip_return_address};
 #[cfg(all(feature = "std", target_os = "linux"))]
 pub use signal::{set_signal_registers, signal_registers};

@@ -1,5 +1,6 @@
 //! Running on another stack, and leaving it for good. AAPCS64, 6.1: what a
-//! callee preserves is kept in the frame that [`call_on_stack`] makes.
+//! callee preserves is kept in the frame that [`call_on_stack`] makes. Where Rust
+//! code has no vector registers, `body` leaves them alone, and they may be off.
 
 use core::arch::naked_asm;
 
@@ -22,9 +23,13 @@ pub unsafe extern "C" fn call_on_stack(
         "stp x23, x24, [sp, #48]",
         "stp x25, x26, [sp, #64]",
         "stp x27, x28, [sp, #80]",
+        #[cfg(target_feature = "neon")]
         "stp d8, d9, [sp, #96]",
+        #[cfg(target_feature = "neon")]
         "stp d10, d11, [sp, #112]",
+        #[cfg(target_feature = "neon")]
         "stp d12, d13, [sp, #128]",
+        #[cfg(target_feature = "neon")]
         "stp d14, d15, [sp, #144]",
         "mov x29, sp",
         "mov x9, sp",
@@ -56,9 +61,13 @@ unsafe extern "C" fn back() {
         "ldp x23, x24, [sp, #48]",
         "ldp x25, x26, [sp, #64]",
         "ldp x27, x28, [sp, #80]",
+        #[cfg(target_feature = "neon")]
         "ldp d8, d9, [sp, #96]",
+        #[cfg(target_feature = "neon")]
         "ldp d10, d11, [sp, #112]",
+        #[cfg(target_feature = "neon")]
         "ldp d12, d13, [sp, #128]",
+        #[cfg(target_feature = "neon")]
         "ldp d14, d15, [sp, #144]",
         "ldp x29, x30, [sp], #160",
         "ret",

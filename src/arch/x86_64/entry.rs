@@ -4,6 +4,7 @@
 //! `rbp` (the entry frame pointer points here), `rbx`, `r12`–`r15`, padding,
 //! [`ActivationRecord`]. System V ABI, "Function Calling Sequence".
 
+use super::floating_point::{DEFAULT_WORD, STATUS_BITS, enter_from_another_word};
 use crate::abi::{ActivationRecord, ValRaw, VmContext, VmStoreContext};
 use core::arch::naked_asm;
 use core::mem::{offset_of, size_of};
@@ -31,6 +32,12 @@ pub unsafe extern "C" fn enter(
         "push r15",
         // Eight bytes of padding: the record, and calls, want 16-byte alignment.
         "sub rsp, {record} + 8",
+        // Wasm wants the default control word.
+        "stmxcsr [rsp + {rec_word}]",
+        "mov eax, [rsp + {rec_word}]",
+        "or eax, {status_bits}",
+        "cmp eax, {default_word}",
+        "jne {another_word}",
         "mov rbx, r8",
         "mov r9, [r8 + {activation}]",
         "mov r10, [r8 + {exit_fp}]",
@@ -57,6 +64,10 @@ pub unsafe extern "C" fn enter(
         rec_exit_fp = const offset_of!(ActivationRecord, saved_exit_fp),
         rec_exit_pc = const offset_of!(ActivationRecord, saved_exit_pc),
         rec_entry_fp = const offset_of!(ActivationRecord, entry_fp),
+        rec_word = const offset_of!(ActivationRecord, control_word),
+        status_bits = const STATUS_BITS,
+        default_word = const DEFAULT_WORD,
+        another_word = sym enter_from_another_word,
         leave = sym leave,
     )
 }

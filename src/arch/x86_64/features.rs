@@ -1,9 +1,13 @@
 //! Processor features by CPUID (Intel SDM vol. 2, "CPUID"; AMD APM vol. 3).
 
+use crate::abi::Architecture;
 use core::arch::x86_64::{__cpuid, __cpuid_count};
 
 /// See [`crate::arch::TARGET_TRIPLE`].
 pub const TARGET_TRIPLE: &str = "x86_64-unknown-none";
+
+/// See [`crate::arch::ARCHITECTURE`].
+pub const ARCHITECTURE: Architecture = Architecture::X86_64;
 
 struct Registers {
     leaf1_ecx: u32,
@@ -48,6 +52,10 @@ pub const FEATURE_NAMES: [&str; 12] = [
     "has_bmi2",
     "has_lzcnt",
 ];
+
+/// See [`crate::arch::BASELINE_FEATURES`]: SSE3, SSSE3 and SSE4.1.
+#[cfg(feature = "compile")]
+pub const BASELINE_FEATURES: u64 = 1 << 0 | 1 << 1 | 1 << 3;
 
 /// See [`crate::arch::cpu_features`].
 pub fn cpu_features() -> u64 {

@@ -13,6 +13,7 @@ mod operators;
 use super::declare::Failure;
 use super::features::ParserFeatures as Features;
 use super::pass::Reader;
+use super::poll::Poll;
 use wasmparser::{
     AbstractHeapType, BinaryReader, CompositeInnerType, CompositeType, ConstExpr, DataKind,
     ElementItems, ElementKind, FromReader, HeapType, Imports, MemoryType, Operator, Payload,
@@ -247,10 +248,11 @@ impl<'b> Needs<'b> {
 }
 
 impl<'b> Reader<'b> for Needs<'b> {
-    fn section(&mut self, payload: Payload<'b>) -> Result<(), Failure> {
+    fn section(&mut self, payload: Payload<'b>, poll: &mut Poll<'_>) -> Result<(), Failure> {
         match payload {
             Payload::TypeSection(types) => {
                 for group in types.into_iter_with_offsets() {
+                    poll.entry()?;
                     let (offset, group) = group?;
                     self.rec_group(group, offset);
                 }
@@ -258,11 +260,13 @@ impl<'b> Reader<'b> for Needs<'b> {
             Payload::ImportSection(imports) => {
                 self.limits(&imports);
                 for group in imports.clone().into_iter_with_offsets() {
+                    poll.entry()?;
                     let (offset, group) = group?;
                     let compact = !matches!(group, Imports::Single(..));
                     self.need_if(compact, Features::COMPACT_IMPORTS, offset);
                 }
                 for import in imports.into_imports_with_offsets() {
+                    poll.entry()?;
                     let (offset, import) = import?;
                     self.import(import.ty, offset);
                 }
@@ -270,6 +274,7 @@ impl<'b> Reader<'b> for Needs<'b> {
             Payload::TableSection(tables) => {
                 self.limits(&tables);
                 for table in tables.into_iter_with_offsets() {
+                    poll.entry()?;
                     let (offset, table) = table?;
                     self.table(table.ty, offset);
                     if let TableInit::Expr(expr) = table.init {
@@ -281,6 +286,7 @@ impl<'b> Reader<'b> for Needs<'b> {
             Payload::MemorySection(memories) => {
                 self.limits(&memories);
                 for memory in memories.into_iter_with_offsets() {
+                    poll.entry()?;
                     let (offset, memory) = memory?;
                     self.memory(memory, offset);
                 }
@@ -288,6 +294,7 @@ impl<'b> Reader<'b> for Needs<'b> {
             Payload::TagSection(tags) => self.need(Features::EXCEPTIONS, tags.range().start),
             Payload::GlobalSection(globals) => {
                 for global in globals.into_iter_with_offsets() {
+                    poll.entry()?;
                     let (offset, global) = global?;
                     self.global(global.ty, offset);
                     self.const_expr(&global.init_expr)?;
@@ -295,6 +302,7 @@ impl<'b> Reader<'b> for Needs<'b> {
             }
             Payload::ElementSection(elements) => {
                 for element in elements.into_iter_with_offsets() {
+                    poll.entry()?;
                     let (offset, element) = element?;
                     self.element(element, offset)?;
                 }

@@ -7,10 +7,13 @@
 
 use super::scalar::unary;
 use crate::abi::Trap;
+use crate::compile::code_key::{CodeKey, Truncation};
 use crate::compile::op::done::Done;
+use crate::compile::signature::{POINTER, plain};
 use crate::compile::translator::Translator;
 use cranelift_codegen::ir::condcodes::FloatCC;
-use cranelift_codegen::ir::{InstBuilder, MemFlagsData, Type, types};
+use cranelift_codegen::ir::{InstBuilder, MemFlagsData, Signature, Type, types};
+use cranelift_codegen::isa::CallConv;
 use wasmparser::Operator;
 
 pub(super) fn translate(t: &mut Translator<'_, '_>, op: &Operator<'_>) -> Done {
@@ -70,7 +73,37 @@ fn bounds(from: Type, to: Type, signed: bool) -> (f64, bool, f64) {
     }
 }
 
+impl Truncation {
+    fn types(self) -> (Type, Type) {
+        let from = if self.from_64 { types::F64 } else { types::F32 };
+        (from, if self.to_64 { types::I64 } else { types::I32 })
+    }
+
+    /// The stub's signature.
+    pub(in crate::compile) fn signature(self) -> Signature {
+        let (from, to) = self.types();
+        plain(CallConv::Tail, &[POINTER, from], &[to])
+    }
+}
+
+/// In a large function, calls a stub: that is a third of the instructions.
 fn truncate(t: &mut Translator<'_, '_>, from: Type, to: Type, signed: bool) {
+    let [from_64, to_64] = [from == types::F64, to == types::I64];
+    let truncation = Truncation { from_64, to_64, signed };
+    if !t.is_large {
+        return truncate_in_place(t, truncation);
+    }
+    t.note_call();
+    let stub = t.function_ref(CodeKey::Truncate(truncation), || truncation.signature());
+    let args = [t.context, t.pop()];
+    let call = t.call_site(|builder| builder.ins().call(stub, &args));
+    let result = t.builder.inst_results(call)[0];
+    t.push(result);
+}
+
+/// Converts the operand on the stack, or traps.
+pub(in crate::compile) fn truncate_in_place(t: &mut Translator<'_, '_>, truncation: Truncation) {
+    let ((from, to), signed) = (truncation.types(), truncation.signed);
     let a = t.pop();
     let unordered = t.builder.ins().fcmp(FloatCC::Unordered, a, a);
     t.trap_if(unordered, Trap::BadConversionToInteger);

@@ -16,6 +16,8 @@ mod simd;
 mod table;
 mod variable;
 
+pub(super) use convert::truncate_in_place;
+
 use super::translator::Translator;
 use crate::error::{Error, Result};
 use done::Done;

@@ -5,6 +5,7 @@
 //! and starts a function, shim or stub of the kind its name says.
 
 mod declared;
+mod serialized;
 
 pub use declared::{ExportType, ImportType};
 
@@ -15,13 +16,13 @@ use crate::abi::{FuncIndex, TypeIndex, VmOffsets, VmStoreContext};
 use crate::alloc::{self, PublishedCode};
 use crate::arch;
 use crate::artifact::{
-    Artifact, ArtifactParts, CodeSite, CodeSites, ExternType, FunctionCode, ModuleInfo, NO_ESCAPE,
-    ShimCode, StackMaps,
+    Artifact, ArtifactParts, CodeSite, ExternType, FunctionCode, ModuleInfo, NO_ESCAPE, ShimCode,
+    StackMaps,
 };
 use crate::error::{Error, Result};
 use crate::stack;
 use core::ops::Range;
-use std_alloc::{boxed::Box, collections::BinaryHeap, vec::Vec};
+use std_alloc::{boxed::Box, vec::Vec};
 
 /// A compiled WebAssembly module, ready to be instantiated.
 #[derive(Clone)]
@@ -31,14 +32,12 @@ pub struct Module {
 
 struct ModuleInner {
     engine: Engine,
-    info: ModuleInfo,
+    /// All but the code.
+    parts: ArtifactParts<()>,
     offsets: VmOffsets,
     /// Dropped before the code that it makes known.
     _known: Option<KnownCode>,
     code: Option<PublishedCode>,
-    functions: Vec<FunctionCode>,
-    stack_maps: StackMaps,
-    sites: CodeSites,
     type_ids: TypeIds,
     escaping: Box<[Escaping]>,
     /// Code offset of the exit stub of each imported function.
@@ -99,44 +98,41 @@ impl Module {
     /// code relies on what the engine or the processor does not offer;
     /// [`Error::Bug`] for a malformed artifact.
     pub fn from_artifact(engine: &Engine, artifact: Artifact) -> Result<Self> {
-        let ArtifactParts {
-            info,
-            mut code,
-            functions,
-            entry_shims,
-            exit_stubs,
-            stack_maps,
-            sites,
-            raise_thunk,
-            flavor,
-        } = artifact.into_parts();
-        flavor.check(engine.flavor())?;
+        let (code, parts) = artifact.into_parts().replace_code(());
+        parts.flavor.check(engine.flavor())?;
         let code_len = u32::try_from(code.len()).map_err(|_| MALFORMED)?;
-        if !stack_maps.is_well_formed(code_len)
-            || !sites.is_well_formed(code_len)
-            || functions.len() != defined_funcs(&info)?
-        {
+        if !parts.stack_maps.is_well_formed(code_len)? || !parts.sites.is_well_formed(code_len) {
+            return Err(MALFORMED);
+        }
+        Self::publish(engine, parts, &code)
+    }
+
+    /// Publishes code of the engine's flavor, whose maps and sites are well-formed.
+    fn publish(engine: &Engine, parts: ArtifactParts<()>, code: &[u8]) -> Result<Self> {
+        let ArtifactParts { info, functions, entry_shims, exit_stubs, raise_thunk, .. } = &parts;
+        let code_len = u32::try_from(code.len()).map_err(|_| MALFORMED)?;
+        if functions.len() != defined_funcs(info)? {
             return Err(MALFORMED);
         }
         let offsets = info.offsets().ok_or(MALFORMED)?;
-        let type_ids = register_types(engine, &info)?;
-        let escaping = escaping_funcs(&info, &type_ids, &functions, &entry_shims, code_len)?;
-        let import_stubs = import_stubs(&info, &type_ids, &exit_stubs, code_len)?;
+        let type_ids = register_types(engine, info)?;
+        let escaping = escaping_funcs(info, &type_ids, functions, entry_shims, code_len)?;
+        let import_stubs = import_stubs(info, &type_ids, exit_stubs, code_len)?;
         let mut stubs = alloc::try_vec_with_capacity(exit_stubs.len())?;
-        for stub in &exit_stubs {
+        for stub in exit_stubs {
             stubs.push((type_ids.get(stub.ty)?, within(stub.start, code_len)?));
         }
         let exit_stubs = alloc::try_boxed_slice(stubs)?;
-        let exports_by_name = exports_by_name(&info)?;
+        let exports_by_name = alloc::try_boxed_slice(info.exports_by_name()?)?;
         // If anything fails from here on, `known` is dropped before `code`: the
         // code is forgotten before it is freed.
         let code = match code.is_empty() {
             true => None,
             false => {
-                if let Some(thunk) = raise_thunk {
-                    fill_raise_thunk(&mut code, thunk)?;
-                }
-                Some(PublishedCode::new(engine.code_memory().clone(), &code)?)
+                let words = raise_words();
+                let patch =
+                    raise_thunk.map(|thunk| (thunk as usize + arch::RAISE_WORDS_AT, &words[..]));
+                Some(PublishedCode::new(engine.code_memory().clone(), code, patch)?)
             }
         };
         let known = match &code {
@@ -149,14 +145,11 @@ impl Module {
             offsets,
             _known: known,
             code,
-            functions,
-            stack_maps,
-            sites,
             type_ids,
             escaping,
             import_stubs,
             exit_stubs,
-            info,
+            parts,
         };
         Ok(Self { inner: Shared::new(inner)? })
     }
@@ -168,13 +161,13 @@ impl Module {
 
     /// The module's name, if it has a name section that gives one.
     pub fn name(&self) -> Option<&str> {
-        self.inner.info.name.as_deref()
+        self.inner.parts.info.name.as_deref()
     }
 
     /// What the module imports, in order.
     pub fn imports(&self) -> impl ExactSizeIterator<Item = ImportType<'_>> {
-        self.inner.info.imports.iter().map(|import| ImportType {
-            info: &self.inner.info,
+        self.inner.parts.info.imports.iter().map(|import| ImportType {
+            info: &self.inner.parts.info,
             module: &import.module,
             name: &import.name,
             kind: import.kind,
@@ -183,8 +176,8 @@ impl Module {
 
     /// What the module exports, in order.
     pub fn exports(&self) -> impl ExactSizeIterator<Item = ExportType<'_>> {
-        self.inner.info.exports.iter().map(|export| ExportType {
-            info: &self.inner.info,
+        self.inner.parts.info.exports.iter().map(|export| ExportType {
+            info: &self.inner.parts.info,
             name: &export.name,
             kind: export.kind,
         })
@@ -204,7 +197,7 @@ impl Module {
 
     /// A function's name from the name section, or the name it is exported as.
     pub fn function_name(&self, func_index: u32) -> Option<&str> {
-        self.inner.info.func_name(FuncIndex(func_index))
+        self.inner.parts.info.func_name(FuncIndex(func_index))
     }
 
     /// Size of the machine code in bytes.
@@ -213,7 +206,7 @@ impl Module {
     }
 
     pub(crate) fn info(&self) -> &ModuleInfo {
-        &self.inner.info
+        &self.inner.parts.info
     }
 
     pub(crate) fn offsets(&self) -> &VmOffsets {
@@ -235,7 +228,7 @@ impl Module {
 
     /// Position of an export in the module's list.
     pub(crate) fn export_index(&self, name: &str) -> Option<usize> {
-        let exports = &self.inner.info.exports;
+        let exports = &self.inner.parts.info.exports;
         let order = &self.inner.exports_by_name;
         let at = order.binary_search_by(|index| (*exports[*index as usize].name).cmp(name)).ok()?;
         Some(order[at] as usize)
@@ -272,17 +265,17 @@ impl Module {
     }
 
     pub(crate) fn stack_maps(&self) -> &StackMaps {
-        &self.inner.stack_maps
+        &self.inner.parts.stack_maps
     }
 
     /// The call or check that returns to exactly `offset`.
     pub(crate) fn site(&self, offset: u32) -> Option<CodeSite> {
-        self.inner.sites.lookup(offset)
+        self.inner.parts.sites.lookup(offset)
     }
 
     /// The function whose code contains `offset`, and where that code starts.
     pub(crate) fn function_at(&self, offset: u32) -> Option<(FuncIndex, u32)> {
-        let functions = &self.inner.functions;
+        let functions = &self.inner.parts.functions;
         let contains = |code: &FunctionCode| (code.start..code.end).contains(&offset);
         // Code is laid out in index order unless the compiler chose otherwise.
         let guess = functions.partition_point(|code| code.end <= offset);
@@ -290,22 +283,21 @@ impl Module {
             true => guess,
             false => functions.iter().position(contains)?,
         };
-        let func = FuncIndex(self.inner.info.counts.imported_funcs + at as u32);
+        let func = FuncIndex(self.inner.parts.info.counts.imported_funcs + at as u32);
         Some((func, functions[at].start))
     }
 }
 
-/// Tells the raise thunk, in code that is yet to be published, where to go.
-fn fill_raise_thunk(code: &mut [u8], thunk: u32) -> Result<()> {
+/// What is written into the raise thunk: where to go.
+fn raise_words() -> [u8; size_of::<arch::RaiseWords>()] {
     let store_of_frame: unsafe extern "C" fn(usize) -> *mut VmStoreContext = stack::store_of_frame;
     let words: arch::RaiseWords =
         [arch::raise as *const u8 as usize, store_of_frame as *const u8 as usize];
-    let at = thunk as usize + arch::RAISE_WORDS_AT;
-    let room = code.get_mut(at..at + size_of_val(&words)).ok_or(MALFORMED)?;
-    for (room, word) in room.chunks_exact_mut(size_of::<usize>()).zip(words) {
+    let mut bytes = [0; size_of::<arch::RaiseWords>()];
+    for (room, word) in bytes.chunks_exact_mut(size_of::<usize>()).zip(words) {
         room.copy_from_slice(&word.to_le_bytes());
     }
-    Ok(())
+    bytes
 }
 
 fn defined_funcs(info: &ModuleInfo) -> Result<usize> {
@@ -380,16 +372,6 @@ fn import_stubs(
         stubs.push(shim_for(exit_stubs, type_ids, *ty, code_len)?);
     }
     Ok(alloc::try_boxed_slice(stubs)?)
-}
-
-fn exports_by_name(info: &ModuleInfo) -> Result<Box<[u32]>> {
-    let mut names = alloc::try_vec_with_capacity(info.exports.len())?;
-    names.extend(info.exports.iter().zip(0..).map(|(export, at)| (&*export.name, at)));
-    // Sorts in place, with a tenth of the code of the slice's own sort.
-    let sorted = BinaryHeap::from(names).into_sorted_vec();
-    let mut order: Vec<u32> = alloc::try_vec_with_capacity(sorted.len())?;
-    order.extend(sorted.iter().map(|(_, at)| *at));
-    Ok(alloc::try_boxed_slice(order)?)
 }
 
 impl core::fmt::Debug for Module {

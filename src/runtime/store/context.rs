@@ -133,9 +133,7 @@ impl<'a, T: 'static> StoreContext<'a, T> {
     /// # Errors
     /// [`Misuse::InvalidConfig`] unless the engine consumes fuel.
     pub fn get_fuel(&self) -> Result<u64> {
-        check_consumes_fuel(self.opaque())?;
-        // SAFETY: in its place (V1), and generated code does not run (V4).
-        Ok(unsafe { (*self.opaque().vm().as_ptr()).fuel }.max(0) as u64)
+        fuel_left(self.opaque()).ok_or(NO_FUEL.into())
     }
 
     /// Where the last trap happened.
@@ -243,10 +241,12 @@ impl<'a, T: 'static> StoreContextMut<'a, T> {
     /// [`Misuse::InvalidConfig`] unless the engine consumes fuel.
     pub fn set_fuel(&mut self, fuel: u64) -> Result<()> {
         let store = self.opaque_mut();
-        check_consumes_fuel(store)?;
+        let left = fuel_left(store).ok_or(NO_FUEL)?;
+        store.fuel_consumed = store.fuel_consumed(left);
         let fuel = i64::try_from(fuel).unwrap_or(i64::MAX);
         // SAFETY: in its place (V1), and generated code does not run (V4).
         unsafe { (*store.vm().as_ptr()).fuel = fuel };
+        store.fuel_given = fuel as u64;
         Ok(())
     }
 
@@ -299,9 +299,11 @@ impl<'a, T: 'static> StoreContextMut<'a, T> {
     }
 }
 
-fn check_consumes_fuel(store: &StoreOpaque) -> Result<()> {
-    match store.engine.config().consume_fuel {
-        true => Ok(()),
-        false => Err(Misuse::InvalidConfig("Config::consume_fuel is off").into()),
-    }
+/// Fuel left, if the engine consumes fuel.
+pub(super) fn fuel_left(store: &StoreOpaque) -> Option<u64> {
+    // SAFETY: in its place (V1), and generated code does not run (V4).
+    let left = unsafe { (*store.vm().as_ptr()).fuel }.max(0) as u64;
+    store.engine.config().consume_fuel.then_some(left)
 }
+
+const NO_FUEL: Misuse = Misuse::InvalidConfig("Config::consume_fuel is off");

@@ -13,6 +13,7 @@
 //! in progress without any reference being invalidated.
 
 mod context;
+mod figures;
 mod hooks;
 #[forbid(unsafe_code)]
 mod inner;
@@ -31,6 +32,7 @@ use core::ptr::NonNull;
 use inner::StoreInner;
 use std_alloc::{boxed::Box, vec::Vec};
 
+pub use figures::StoreFigures;
 pub use inner::UpdateDeadline;
 
 /// Holds instances and everything they consist of, and `T`, which is yours.
@@ -177,8 +179,8 @@ impl<T: 'static> Store<T> {
     }
 
     /// Lets Wasm use the native stack down to `address` instead of a number of
-    /// bytes below the outermost call; `None` restores
-    /// [`crate::Config::max_wasm_stack`]. Takes effect with the next
+    /// bytes below the outermost call; `None` restores what
+    /// [`crate::Config::max_wasm_stack`] and [`crate::Config::stack_bounds`] say. Takes effect with the next
     /// outermost call.
     ///
     /// # Safety
@@ -186,7 +188,10 @@ impl<T: 'static> Store<T> {
     /// at each outermost call down to `address`, and as much below it as host
     /// functions need, 8 KiB at least, is the stack's and unused.
     pub unsafe fn set_stack_limit(&mut self, address: Option<usize>) {
-        self.as_context_mut().opaque_mut().fixed_stack_limit = address.unwrap_or(0);
+        let mut context = self.as_context_mut();
+        let store = context.opaque_mut();
+        let configured = crate::vm::store::configured_stack_limit(&store.engine);
+        store.fixed_stack_limit = address.unwrap_or(configured);
     }
 
     /// Where the last trap happened.

@@ -22,7 +22,8 @@ struct Code;
 unsafe impl CodeMemory for Code {
     fn allocate(&self, len_bytes: usize) -> Result<CodeRegion> {
         let base = NonNull::new(black_box(core::ptr::null_mut()));
-        Ok(CodeRegion { base: base.ok_or(Error::OutOfMemory { bytes: len_bytes })?, len_bytes })
+        let base = base.ok_or(Error::OutOfMemory { bytes: len_bytes })?;
+        Ok(CodeRegion::in_place(base, len_bytes))
     }
     unsafe fn publish(&self, region: &CodeRegion) -> Result<()> {
         black_box(region);

@@ -1,6 +1,6 @@
 //! What operators cost in fuel, and where bulk work can be interrupted.
 
-use crate::support::{Census, Setup, linked, module, tools};
+use crate::support::{Census, Setup, module, tools};
 use alloc::format;
 use alloc::string::String;
 use kernref::{Config, Engine, Error, Instance, Linker, Store, Trap, UpdateDeadline, Val};
@@ -78,6 +78,15 @@ fn both(config: &mut Config) {
     config.epoch_interruption(true).consume_fuel(true);
 }
 
+/// An instance in a store that can pay for it.
+fn fueled<T: 'static>(linker: &Linker<T>, data: T, text: &str) -> (Store<T>, Instance) {
+    let mut store = Store::new(linker.engine(), data).unwrap();
+    store.set_fuel(1 << 40).unwrap();
+    let module = module(linker.engine(), text);
+    let instance = linker.instantiate(&mut store, &module).unwrap();
+    (store, instance)
+}
+
 pub fn every_kind_of_operator_costs_what_it_should(setup: Setup) {
     let bodies: String = (COSTS.iter().enumerate())
         .map(|(at, (body, _))| format!("(func (export \"f{at}\") {body})"))
@@ -87,7 +96,7 @@ pub fn every_kind_of_operator_costs_what_it_should(setup: Setup) {
     setup.each_config(both, |engine| {
         let mut linker = Linker::<()>::new(engine);
         linker.func_wrap("h", "host", || ()).unwrap();
-        let (mut store, instance) = linked(&linker, (), &text);
+        let (mut store, instance) = fueled(&linker, (), &text);
         for (at, (body, cost)) in COSTS.iter().enumerate() {
             let func = instance.get_typed_func::<(), ()>(&mut store, &format!("f{at}")).unwrap();
             store.set_fuel(1 << 40).unwrap();
@@ -137,7 +146,7 @@ pub fn the_epoch_is_checked_after_each_piece(setup: Setup) {
     setup.each_config(both, |engine| {
         for (name, pieces) in long() {
             let asked = alloc::sync::Arc::new(core::sync::atomic::AtomicUsize::new(0));
-            let (mut store, instance) = linked(&tools(engine), Census::default(), LONG);
+            let (mut store, instance) = fueled(&tools(engine), Census::default(), LONG);
             let run = instance.get_typed_func::<(), ()>(&mut store, name).unwrap();
             let (ticker, counter) = (engine.clone(), asked.clone());
             store
@@ -163,7 +172,7 @@ pub fn the_epoch_is_checked_after_each_piece(setup: Setup) {
 
 /// A store of [`LONG`] whose deadline passes at the n-th check.
 fn stops_after(engine: &Engine, checks: usize) -> (Store<Census>, Instance) {
-    let (mut store, instance) = linked(&tools(engine), Census::default(), LONG);
+    let (mut store, instance) = fueled(&tools(engine), Census::default(), LONG);
     let ticker = engine.clone();
     let asked = core::sync::atomic::AtomicUsize::new(0);
     store
@@ -218,7 +227,7 @@ pub fn what_a_table_is_filled_with_is_kept_meanwhile(setup: Setup) {
     let setup = Setup { zeal: false, ..setup };
     for (name, table_len, written) in [("table.fill", 65_536, 65_000), ("table.grow", 0, 0)] {
         setup.each_config(both, |engine| {
-            let (mut store, instance) = linked(&tools(engine), Census::default(), LONG);
+            let (mut store, instance) = fueled(&tools(engine), Census::default(), LONG);
             let table = instance.get_table(&mut store, "t").unwrap();
             let ticker = engine.clone();
             store
@@ -250,7 +259,8 @@ pub fn active_segments_are_work_too(setup: Setup) {
         format!("(module (table {count} funcref) (func $f) (elem (i32.const 0) func {functions}))");
     let bytes = 3 * PIECE_BYTES;
     let data = format!("(module (memory 64) (data (i32.const 5) \"{}\"))", "a".repeat(bytes));
-    let costs = [(elements, count as u64 / 8), (data, bytes as u64 / 64)];
+    // The table and the memory cost as much again as writing all of them.
+    let costs = [(elements, 2 * count as u64 / 8), (data, bytes as u64 / 64 + 64 * 1024)];
     setup.each_config(both, |engine| {
         for (text, cost) in &costs {
             let module = module(engine, text);

@@ -318,3 +318,34 @@ pub fn offsets_near_the_end_of_64_bits(setup: Setup) {
         }
     });
 }
+
+pub fn a_byte_then_a_wider_access_near_the_end_of_64_bits(setup: Setup) {
+    // A check of one byte has nothing to add, and so no carry to test: it must not
+    // be made to cover what a later access reaches.
+    const BODIES: [&str; 4] = [
+        "(drop (i32.load8_u (local.get 0))) (drop (i64.load offset=8 (local.get 0)))",
+        "(drop (i32.load8_u (local.get 0))) (drop (i32.load8_u offset=65000 (local.get 0)))",
+        "(i32.store8 (local.get 0) (i32.const 1)) (i64.store offset=100 (local.get 0) (i64.const 2))",
+        "(i32.store8 (local.get 0) (i32.const 1)) (drop (i32.load16_u (local.get 0)))",
+    ];
+    setup.each_engine(|engine| {
+        let functions: String = (BODIES.iter().enumerate())
+            .map(|(at, body)| format!("(func (export \"f{at}\") (param i64) {body})"))
+            .collect();
+        let (mut store, instance) =
+            instance(engine, &format!("(module (memory (export \"m\") i64 1) {functions})"));
+        for (at, body) in BODIES.iter().enumerate() {
+            let func = instance.get_typed_func::<u64, ()>(&mut store, &format!("f{at}")).unwrap();
+            for index in [u64::MAX, u64::MAX - 1, u64::MAX - 7, u64::MAX - 107, u64::MAX - 64_999] {
+                let outcome = func.call(&mut store, index);
+                let found = outcome.map_err(|error| error.as_trap());
+                assert_eq!(found, Err(Some(Trap::MemoryOutOfBounds)), "{body} at {index:#x}");
+            }
+            func.call(&mut store, 0).unwrap();
+        }
+        // Only what began at 0 was written.
+        let memory = instance.get_memory(&mut store, "m").unwrap();
+        let written = memory.data(&store).unwrap().iter().filter(|byte| **byte != 0).count();
+        assert_eq!(written, 2);
+    });
+}

@@ -1,11 +1,16 @@
 //! The cases, by topic.
 
+mod accounts;
 mod arena;
+#[expect(unsafe_code, reason = "loads artifacts")]
+mod artifacts;
 mod bounds;
 mod bulk;
 mod calls;
 mod checks;
 mod collecting;
+#[expect(unsafe_code, reason = "reads and writes a register")]
+mod control_word;
 mod counting;
 mod destructors;
 mod equivalence;
@@ -52,6 +57,13 @@ macro_rules! cases {
 }
 
 cases! {
+    accounts {
+        what_is_refused_leaves_nothing,
+        what_grows_is_counted,
+        a_refused_global_leaves_no_cell_and_no_reference,
+        instances_cost_fuel_in_proportion,
+        an_operator_sees_what_a_guest_has,
+    }
     arena {
         five_in_and_four_out,
         the_same_untyped,
@@ -65,6 +77,11 @@ cases! {
         room_comes_back,
         a_quota_is_a_limit_and_not_a_trap,
         regions_that_are_too_small_or_misaligned,
+    }
+    artifacts {
+        a_loaded_module_works_as_the_compiled_one,
+        one_that_lies_in_the_image_works_too,
+        what_is_damaged_is_named,
     }
     bounds {
         every_access_with_32_bit_addresses,
@@ -100,6 +117,7 @@ cases! {
         copies_and_fills_of_every_length,
         copies_and_fills_with_64_bit_addresses,
         offsets_near_the_end_of_64_bits,
+        a_byte_then_a_wider_access_near_the_end_of_64_bits,
     }
     collecting {
         statistics_tell_what_happened,
@@ -109,6 +127,11 @@ cases! {
         reading_places,
         destructors_wait_while_draining_is_off,
         a_borrowed_argument_is_good_for_its_call_only,
+    }
+    control_word {
+        wasm_computes_with_the_default_one,
+        a_trap_restores_the_callers,
+        nested_calls_have_their_own,
     }
     counting {
         moving_between_locals_and_functions_counts_nothing,
@@ -221,6 +244,7 @@ cases! {
         imports_found_once_serve_many_stores,
         what_can_be_refused_before_there_is_a_store,
         unknown_imports_as_traps,
+        unknown_imports_as_default_values,
         imports_by_order,
         start_functions_run,
         a_failed_segment_leaves_what_came_before,
@@ -317,6 +341,7 @@ cases! {
         bulk_operations_count,
         growing_counts,
         segments_of_references,
+        active_segments_are_dropped,
         tables_of_functions,
         tables_that_the_host_makes,
         tables_with_64_bit_indices,

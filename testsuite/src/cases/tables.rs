@@ -132,6 +132,45 @@ pub fn segments_of_references(setup: Setup) {
     });
 }
 
+pub fn active_segments_are_dropped(setup: Setup) {
+    // When they have been written, and declared ones at once: they are empty then.
+    setup.each_engine(|engine| {
+        let (mut store, instance) = instance(
+            engine,
+            r#"(module
+                (table $t 4 funcref) (table $x 4 externref) (memory 1)
+                (elem $active (table $t) (i32.const 0) func $f $f)
+                (elem $exprs (table $x) (i32.const 0) externref (ref.null extern))
+                (elem $declared declare func $f)
+                (elem $passive func $f)
+                (data $d (i32.const 0) "abc")
+                (func $f)
+                (func (export "active") (param i32)
+                    (table.init $t $active (i32.const 0) (i32.const 0) (local.get 0)))
+                (func (export "exprs") (param i32)
+                    (table.init $x $exprs (i32.const 0) (i32.const 0) (local.get 0)))
+                (func (export "declared") (param i32)
+                    (table.init $t $declared (i32.const 0) (i32.const 0) (local.get 0)))
+                (func (export "passive") (param i32)
+                    (table.init $t $passive (i32.const 0) (i32.const 0) (local.get 0)))
+                (func (export "data") (param i32)
+                    (memory.init $d (i32.const 0) (i32.const 0) (local.get 0))))"#,
+        );
+        let mut init = |name: &str, len: u32| {
+            let func = instance.get_typed_func::<u32, ()>(&mut store, name).unwrap();
+            func.call(&mut store, len).map_err(|error| error.as_trap().unwrap())
+        };
+        for name in ["active", "exprs", "declared"] {
+            assert_eq!(init(name, 0), Ok(()), "{name}");
+            assert_eq!(init(name, 1), Err(Trap::TableOutOfBounds), "{name}");
+        }
+        assert_eq!(init("data", 0), Ok(()));
+        assert_eq!(init("data", 1), Err(Trap::MemoryOutOfBounds));
+        assert_eq!(init("passive", 1), Ok(()));
+        assert_eq!(init("passive", 1), Ok(()));
+    });
+}
+
 pub fn tables_of_functions(setup: Setup) {
     setup.each_engine(|engine| {
         let (mut store, instance) = instance(

@@ -1,8 +1,7 @@
-//! Runtime and collector, loading code compiled elsewhere.
+//! Runtime and collector, loading code compiled elsewhere: from bytes in the image.
 #![no_std]
 #![no_main]
 
-use kernref::Artifact;
 use kernref::{Error, Module};
 use kernref_footprint::{embedding, kernel};
 
@@ -16,8 +15,9 @@ fn main() {
 
 fn load() -> Result<(), Error> {
     let engine = embedding::engine()?;
-    let artifact = kernel::given::<Option<Artifact>>().take();
-    let module = Module::from_artifact(&engine, artifact.ok_or(Error::Bug("never run"))?)?;
+    let bytes: &'static [u8] = kernel::given::<&'static [u8]>();
+    // SAFETY: never run.
+    let module = unsafe { Module::deserialize_in_place(&engine, bytes)? };
     embedding::run(&engine, &module);
     Ok(())
 }

@@ -62,6 +62,7 @@ exception_stack_top:
     .global boot_stack_guard
 boot_stack_guard: .skip 4096
     .skip 0x200000
+    .global boot_stack_top
 boot_stack_top: .skip 4096
     "#
 );

@@ -25,6 +25,16 @@ pub fn address(value: u64) -> usize {
     (value & ADDRESS_BITS) as usize
 }
 
+/// Whether an entry above the last level maps a block.
+pub fn is_block(value: u64) -> bool {
+    value & TABLE_OR_PAGE == 0
+}
+
+/// Whether the kernel can write, and execute, what a leaf maps: tables allow both.
+pub fn allows(value: u64) -> (bool, bool) {
+    (value & READ_ONLY == 0, value & PRIVILEGED_NEVER == 0)
+}
+
 /// An entry for a next-level table; protection is decided at the leaf.
 pub fn table(address: usize) -> u64 {
     address as u64 | VALID | TABLE_OR_PAGE

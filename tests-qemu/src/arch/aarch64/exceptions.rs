@@ -1,17 +1,72 @@
 //! The vector table and the path from an exception or interrupt to Rust.
 //!
-//! Rust code here uses vector registers, so the stub saves them along with their
+//! Where Rust code uses vector registers, the stub saves them along with their
 //! status and control: interrupted Wasm finds everything unchanged. The processor
 //! switches to `SP_EL1` and masks interrupts, and `eret` undoes both. A fault in
 //! the handler itself comes through another vector and is not resumed.
 
 use super::timer;
-use crate::exceptions;
+use crate::exceptions::{self, FaultEntry};
 use aarch64_cpu::asm::barrier;
 use aarch64_cpu::registers::{ESR_EL1, FAR_EL1, Readable, VBAR_EL1, Writeable};
 use kernref::fault::FaultRegisters;
 
 core::arch::global_asm!(
+    #[cfg(target_feature = "neon")]
+    r#"
+    .macro save_vectors
+    mrs x2, fpsr
+    mrs x3, fpcr
+    stp x2, x3, [sp, #272]
+    add x2, sp, #288
+    stp q0, q1, [x2]
+    stp q2, q3, [x2, #32]
+    stp q4, q5, [x2, #64]
+    stp q6, q7, [x2, #96]
+    stp q8, q9, [x2, #128]
+    stp q10, q11, [x2, #160]
+    stp q12, q13, [x2, #192]
+    stp q14, q15, [x2, #224]
+    stp q16, q17, [x2, #256]
+    stp q18, q19, [x2, #288]
+    stp q20, q21, [x2, #320]
+    stp q22, q23, [x2, #352]
+    stp q24, q25, [x2, #384]
+    stp q26, q27, [x2, #416]
+    stp q28, q29, [x2, #448]
+    stp q30, q31, [x2, #480]
+    .endm
+    .macro restore_vectors
+    add x2, sp, #288
+    ldp q0, q1, [x2]
+    ldp q2, q3, [x2, #32]
+    ldp q4, q5, [x2, #64]
+    ldp q6, q7, [x2, #96]
+    ldp q8, q9, [x2, #128]
+    ldp q10, q11, [x2, #160]
+    ldp q12, q13, [x2, #192]
+    ldp q14, q15, [x2, #224]
+    ldp q16, q17, [x2, #256]
+    ldp q18, q19, [x2, #288]
+    ldp q20, q21, [x2, #320]
+    ldp q22, q23, [x2, #352]
+    ldp q24, q25, [x2, #384]
+    ldp q26, q27, [x2, #416]
+    ldp q28, q29, [x2, #448]
+    ldp q30, q31, [x2, #480]
+    ldp x2, x3, [sp, #272]
+    msr fpsr, x2
+    msr fpcr, x3
+    .endm
+    "#,
+    // Handlers without vector registers leave those of Wasm alone.
+    #[cfg(not(target_feature = "neon"))]
+    r#"
+    .macro save_vectors
+    .endm
+    .macro restore_vectors
+    .endm
+    "#,
     r#"
     .section .text.vectors, "ax", @progbits
     .macro vector kind
@@ -29,6 +84,9 @@ exception_vectors:
     vector 1
     vector 2
     vector 3
+    .balign 128
+    .global exception_vector_4
+exception_vector_4:
     vector 4
     vector 5
     vector 6
@@ -62,48 +120,10 @@ exception_common:
     mrs x2, spsr_el1
     mrs x3, sp_el0
     stp x2, x3, [sp, #256]
-    mrs x2, fpsr
-    mrs x3, fpcr
-    stp x2, x3, [sp, #272]
-    add x2, sp, #288
-    stp q0, q1, [x2]
-    stp q2, q3, [x2, #32]
-    stp q4, q5, [x2, #64]
-    stp q6, q7, [x2, #96]
-    stp q8, q9, [x2, #128]
-    stp q10, q11, [x2, #160]
-    stp q12, q13, [x2, #192]
-    stp q14, q15, [x2, #224]
-    stp q16, q17, [x2, #256]
-    stp q18, q19, [x2, #288]
-    stp q20, q21, [x2, #320]
-    stp q22, q23, [x2, #352]
-    stp q24, q25, [x2, #384]
-    stp q26, q27, [x2, #416]
-    stp q28, q29, [x2, #448]
-    stp q30, q31, [x2, #480]
+    save_vectors
     mov x0, sp
     bl {handle}
-    add x2, sp, #288
-    ldp q0, q1, [x2]
-    ldp q2, q3, [x2, #32]
-    ldp q4, q5, [x2, #64]
-    ldp q6, q7, [x2, #96]
-    ldp q8, q9, [x2, #128]
-    ldp q10, q11, [x2, #160]
-    ldp q12, q13, [x2, #192]
-    ldp q14, q15, [x2, #224]
-    ldp q16, q17, [x2, #256]
-    ldp q18, q19, [x2, #288]
-    ldp q20, q21, [x2, #320]
-    ldp q22, q23, [x2, #352]
-    ldp q24, q25, [x2, #384]
-    ldp q26, q27, [x2, #416]
-    ldp q28, q29, [x2, #448]
-    ldp q30, q31, [x2, #480]
-    ldp x2, x3, [sp, #272]
-    msr fpsr, x2
-    msr fpcr, x3
+    restore_vectors
     ldp x2, x3, [sp, #256]
     msr spsr_el1, x2
     msr sp_el0, x3
@@ -132,6 +152,9 @@ exception_common:
 
 unsafe extern "C" {
     static exception_vectors: u8;
+    static stub_vectors: u8;
+    static recording_vectors: u8;
+    static stub_recording_vectors: u8;
 }
 
 /// What the stub leaves on the exception stack, from the lowest address up.
@@ -217,7 +240,18 @@ fn resume(frame: &mut Frame, accessed: Option<usize>) -> bool {
 
 /// Loads the vector table, sets up interrupts and the clock.
 pub fn init_exceptions() {
-    VBAR_EL1.set((&raw const exception_vectors).addr() as u64);
-    barrier::isb(barrier::SY);
+    set_fault_entry(FaultEntry::Own);
     timer::init();
+}
+
+/// Makes synchronous exceptions enter so.
+pub fn set_fault_entry(entry: FaultEntry) {
+    let table = match entry {
+        FaultEntry::Own => &raw const exception_vectors,
+        FaultEntry::Stub => &raw const stub_vectors,
+        FaultEntry::Recording => &raw const recording_vectors,
+        FaultEntry::StubAndRecording => &raw const stub_recording_vectors,
+    };
+    VBAR_EL1.set(table.addr() as u64);
+    barrier::isb(barrier::SY);
 }

@@ -5,17 +5,23 @@ mod counter;
 pub mod entry;
 mod exceptions;
 mod exit;
+mod fault_stub;
 mod probe;
 mod serial;
 mod timer;
+#[cfg(not(target_feature = "neon"))]
+mod vectors;
 
 pub use counter::{counted_loop, init_instructions, instructions};
 pub use entry::{flush_tlb, set_root_table};
-pub use exceptions::init_exceptions;
+pub use exceptions::{init_exceptions, set_fault_entry};
 pub use exit::exit;
+pub use fault_stub::{on_the_exceptions_pointer, record_fault};
 pub use probe::{probe_call, probe_read, probe_write};
 pub use serial::{init_serial, serial_write};
 pub use timer::{halt, mask_interrupts, now_ns, restore_interrupts, start_timer, stop_timer};
+#[cfg(not(target_feature = "neon"))]
+pub use vectors::while_vectors_are_off;
 
 /// The architecture's name as `./x` spells it.
 pub const NAME: &str = "aarch64";

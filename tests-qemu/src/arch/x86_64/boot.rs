@@ -79,6 +79,7 @@ boot_pd: .skip 4096
     .global boot_stack_guard
 boot_stack_guard: .skip 4096
     .skip 0x200000
+    .global boot_stack_top
 boot_stack_top:
     "#,
     options(att_syntax)

@@ -17,6 +17,17 @@ pub fn address(value: u64) -> usize {
     (value & ADDRESS_BITS) as usize
 }
 
+/// Whether an entry above the last level maps a block.
+pub fn is_block(value: u64) -> bool {
+    Flags::from_bits_truncate(value).contains(Flags::HUGE_PAGE)
+}
+
+/// Whether the kernel can write, and execute, what a leaf maps: tables allow both.
+pub fn allows(value: u64) -> (bool, bool) {
+    let flags = Flags::from_bits_truncate(value);
+    (flags.contains(Flags::WRITABLE), !flags.contains(Flags::NO_EXECUTE))
+}
+
 fn encode(address: usize, flags: Flags) -> u64 {
     let mut entry = PageTableEntry::new();
     entry.set_addr(PhysAddr::new(address as u64), flags);

@@ -7,8 +7,8 @@
 //! its guard page raises them. All gates disable interrupts; `iretq` enables
 //! them again if the interrupted code had them enabled.
 
-use super::timer;
-use crate::exceptions;
+use super::{fault_stub, timer};
+use crate::exceptions::{self, FaultEntry};
 use core::sync::atomic::{AtomicBool, Ordering};
 use kernref::fault::FaultRegisters;
 use spin::Once;
@@ -29,6 +29,10 @@ core::arch::global_asm!(
     .altmacro
     .macro stub vector
     .balign 16
+    .if \vector == 14
+    .global exception_stub_14
+exception_stub_14:
+    .endif
     .if (\vector == 8) || ((\vector >= 10) && (\vector <= 14)) || (\vector == 17) || (\vector == 21) || (\vector == 29) || (\vector == 30)
     .else
     push 0
@@ -200,7 +204,8 @@ static mut FAULT_STACKS: [Stack; 2] = [const { Stack([0; STACK_BYTES]) }; 2];
 
 static TSS: Once<TaskStateSegment> = Once::new();
 static GDT: Once<GlobalDescriptorTable> = Once::new();
-static IDT: Once<InterruptDescriptorTable> = Once::new();
+/// One for each [`FaultEntry`].
+static IDTS: [Once<InterruptDescriptorTable>; 4] = [const { Once::new() }; 4];
 
 /// Loads the descriptor tables and the clock.
 pub fn init_exceptions() {
@@ -225,14 +230,25 @@ pub fn init_exceptions() {
         ES::set_reg(data);
         load_tss(task);
     }
-    IDT.call_once(interrupt_table).load();
+    set_fault_entry(FaultEntry::Own);
     timer::init();
 }
 
-fn interrupt_table() -> InterruptDescriptorTable {
+/// Makes page faults enter so.
+pub fn set_fault_entry(entry: FaultEntry) {
+    IDTS[entry as usize].call_once(|| interrupt_table(entry)).load();
+}
+
+fn interrupt_table(entry: FaultEntry) -> InterruptDescriptorTable {
     let mut idt = InterruptDescriptorTable::new();
     let base = (&raw const exception_stubs).addr();
     let stub = |vector: usize| VirtAddr::new((base + vector * STUB_BYTES) as u64);
+    let page_fault = match entry {
+        FaultEntry::Own => stub(14),
+        FaultEntry::Stub => function(fault_stub::page_fault_stub),
+        FaultEntry::Recording => function(fault_stub::recording_entry),
+        FaultEntry::StubAndRecording => function(fault_stub::stub_before_recording),
+    };
     // SAFETY: each stub saves what it changes and returns by `iretq`; each
     // stack is used by one exception only.
     unsafe {
@@ -249,7 +265,7 @@ fn interrupt_table() -> InterruptDescriptorTable {
         idt.segment_not_present.set_handler_addr(stub(11));
         idt.stack_segment_fault.set_handler_addr(stub(12));
         idt.general_protection_fault.set_handler_addr(stub(13));
-        idt.page_fault.set_handler_addr(stub(14)).set_stack_index(1);
+        idt.page_fault.set_handler_addr(page_fault).set_stack_index(1);
         idt.x87_floating_point.set_handler_addr(stub(16));
         idt.alignment_check.set_handler_addr(stub(17));
         idt.machine_check.set_handler_addr(stub(18));
@@ -260,4 +276,8 @@ fn interrupt_table() -> InterruptDescriptorTable {
         }
     }
     idt
+}
+
+fn function(entry: unsafe extern "C" fn()) -> VirtAddr {
+    VirtAddr::new(entry as usize as u64)
 }

@@ -16,6 +16,7 @@ mod request;
 mod values;
 mod wasi;
 
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::num::NonZeroU32;
 use core::sync::atomic::{AtomicU32, Ordering};
@@ -72,6 +73,8 @@ fn engine(request: &Request) -> kernref::Result<Engine> {
     config.hardware_traps(request.hardware_traps);
     // Only one module is compiled, before there is anything else.
     config.compile_memory(heap::compile_memory().region_bytes(heap::SIZE_BYTES / 8 * 5));
+    // Some guests are interpreters, which recurse with what they run.
+    config.max_wasm_stack(768 << 10).stack_bounds(Arc::new(embedder::BootStack));
     // Small enough for a modest guest to trigger collections.
     config.reference_slots(4096).gc_threshold(Some(64));
     // Interpreters recurse; the boot stack has twice that.

@@ -8,7 +8,7 @@ use alloc::vec::Vec;
 use core::mem::MaybeUninit;
 use core::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use kernref::{Config, Engine, Error, Module};
-use kernref_qemu::{embedder, frames, heap, timer};
+use kernref_qemu::{console, embedder, frames, heap, timer};
 use kernref_testsuite::Setup;
 use spin::Mutex;
 
@@ -77,7 +77,7 @@ pub fn refused_requests_leave_nothing(setup: Setup) {
     assert!(found.parts().code == expected.parts().code);
 }
 
-/// What handlers of timer interrupts have kept.
+/// What handlers of timer interrupts, or a logger, have kept.
 static KEPT: Mutex<Vec<String>> = Mutex::new(Vec::new());
 
 /// Allocates, frees and grows on whatever stack it has interrupted.
@@ -108,6 +108,28 @@ pub fn interrupt_handlers_allocate(setup: Setup) {
     let kept = core::mem::take(&mut *KEPT.lock());
     assert_eq!(kept.len(), 16);
     assert!(kept.iter().all(|text| text.starts_with("tick ")), "{kept:?}");
+}
+
+fn keep(record: &log::Record<'_>) {
+    let text = alloc::format!("{}: {}", record.target(), record.args());
+    KEPT.lock().push(text);
+}
+
+pub fn loggers_allocate(setup: Setup) {
+    let engine = with_region(setup, 4 << 20);
+    let module = small();
+    let expected = engine.precompile_module(&module).expect("it is valid");
+    let mut region = alloc::vec![MaybeUninit::new(0_u8); 4 << 20];
+    for _ in 0..3 {
+        let compilation = engine.compilation(&module).expect("a handle").region(&mut region);
+        let found = console::while_listening(keep, || compilation.precompile());
+        region.fill(MaybeUninit::new(0xa5));
+        assert!(found.expect("it is valid").parts().code == expected.parts().code);
+    }
+    let kept = core::mem::take(&mut *KEPT.lock());
+    assert!(kept.len() > 10, "{} messages", kept.len());
+    let sound = |text: &String| text.starts_with("cranelift") && text.is_ascii();
+    assert!(kept.iter().all(sound), "{kept:?}");
 }
 
 static ADVANCED: AtomicU64 = AtomicU64::new(0);

@@ -84,6 +84,14 @@ fn is_stray<T>(outcome: &Result<T>) -> bool {
     matches!(outcome, Err(Error::Trap(Trap::MemoryOutOfBounds)))
 }
 
+/// A stray access, and one that is none, of a guest of `engine`.
+pub(crate) fn a_stray_ends_on(engine: &Engine) {
+    let (mut store, instance) = instantiate(engine, STRAY, |_| Ok(()));
+    let load: TypedFunc<u32, u32> = instance.get_typed_func(&mut store, "load").expect("load");
+    assert!(is_stray(&load.call(&mut store, 1 << 20)));
+    assert_eq!(load.call(&mut store, 0).expect("in bounds"), 0);
+}
+
 pub fn a_stray_access_ends_the_guest_alone(setup: Setup) {
     let (mut store, instance) = guest(setup, STRAY, |_| Ok(()));
     let load: TypedFunc<u32, u32> = instance.get_typed_func(&mut store, "load").expect("load");

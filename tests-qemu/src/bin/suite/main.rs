@@ -16,6 +16,7 @@ mod compiling;
 #[path = "../../../../tests/encoding/mod.rs"]
 mod encoding;
 mod exhaustion;
+mod fault_stub;
 mod faults;
 mod interrupts;
 mod protection;
@@ -23,6 +24,8 @@ mod running;
 #[path = "../../../../tests/compile_growth/shapes.rs"]
 mod shapes;
 mod texts;
+#[cfg(not(target_feature = "neon"))]
+mod vectors;
 #[path = "../../../../tests/compile_growth/wasm.rs"]
 mod wasm;
 
@@ -42,22 +45,34 @@ macro_rules! kernel_cases {
 
 const KERNEL_CASES: &[KernelCase] = kernel_cases![
     protection::code_is_never_writable_and_executable,
+    protection::a_published_frame_is_writable_nowhere,
+    protection::code_runs_at_another_address,
     protection::linear_memory_is_not_executable,
     protection::the_kernel_is_protected_from_itself,
     running::the_walk_finds_every_frame,
     running::compiling_gives_its_memory_back,
     running::a_small_stack_is_enough_for_a_trap,
+    running::nobody_knows_a_kernels_stack_but_the_kernel,
+    running::recursion_ends_before_the_stack_does,
     interrupts::results_survive_interrupts,
     interrupts::collections_survive_interrupts,
     interrupts::a_timer_ends_an_endless_loop,
     compiling::bombs_in_sixteen_mebibytes,
     compiling::refused_requests_leave_nothing,
     compiling::interrupt_handlers_allocate,
+    compiling::loggers_allocate,
     compiling::a_timer_ends_compiling,
     exhaustion::a_full_machine_refuses_to_grow,
     exhaustion::small_allocations_only,
     exhaustion::small_arenas,
+    fault_stub::what_is_not_a_guests_arrives_intact,
 ];
+
+/// Cases in which vector instructions are off: where the kernel's own code has none.
+#[cfg(not(target_feature = "neon"))]
+const VECTOR_CASES: &[KernelCase] = kernel_cases![vectors::off_they_are_reported,];
+#[cfg(target_feature = "neon")]
+const VECTOR_CASES: &[KernelCase] = &[];
 
 /// Cases about guards, for the setups that use them.
 const GUARD_CASES: &[KernelCase] = kernel_cases![
@@ -70,7 +85,16 @@ const GUARD_CASES: &[KernelCase] = kernel_cases![
     faults::more_engines_than_are_watched_are_refused,
     faults::strays_survive_interrupts,
     faults::thousands_of_strays_leak_nothing,
+    protection::code_runs_at_another_address,
+    fault_stub::it_ends_guests_and_leaves_the_rest,
 ];
+
+/// Those of one architecture.
+#[cfg(target_arch = "aarch64")]
+const MORE_GUARD_CASES: &[KernelCase] =
+    kernel_cases![fault_stub::it_shares_the_stack_of_the_fault,];
+#[cfg(target_arch = "x86_64")]
+const MORE_GUARD_CASES: &[KernelCase] = &[];
 
 /// Cases that need few slots, with one setup per arena size.
 fn small_arenas() -> impl Iterator<Item = (KernelCase, Setup)> {
@@ -102,7 +126,7 @@ fn main() -> Verdict {
         return Verdict::Failure;
     }
     let shared = CASES.iter().map(|case| (case.name, case.run));
-    let all = shared.chain(KERNEL_CASES.iter().copied());
+    let all = shared.chain(KERNEL_CASES.iter().copied()).chain(VECTOR_CASES.iter().copied());
     let all = all.flat_map(|case| {
         Setup::ALL
             .into_iter()
@@ -110,7 +134,8 @@ fn main() -> Verdict {
             .chain(Setup::LARGE)
             .map(move |setup| (case, setup))
     });
-    let guards = GUARD_CASES.iter().flat_map(|case| Setup::HARDWARE.map(|setup| (*case, setup)));
+    let guards = GUARD_CASES.iter().chain(MORE_GUARD_CASES);
+    let guards = guards.flat_map(|case| Setup::HARDWARE.map(|setup| (*case, setup)));
     let all = all.chain(guards);
     let mut passed = 0_u32;
     let chosen = all.chain(small_arenas()).enumerate().skip(from);

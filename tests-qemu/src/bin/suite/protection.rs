@@ -1,8 +1,14 @@
 //! Page protection as the processor enforces it.
 
+use crate::running::engine;
+use alloc::collections::BTreeMap;
+use alloc::sync::Arc;
+use alloc::vec::Vec;
 use kernref::alloc::CodeMemory;
 use kernref::{Engine, Memory, MemoryType, Store};
-use kernref_qemu::embedder::{self, KernelCode};
+use kernref_qemu::embedder::{self, AliasedCode, KernelCode};
+use kernref_qemu::frames::{self, FRAME_BYTES};
+use kernref_qemu::paging::{each_mapping, frame_of};
 use kernref_qemu::probe::{call_faults, read_faults, write_faults};
 use kernref_testsuite::Setup;
 
@@ -13,12 +19,12 @@ const RETURN: &[u8] = &[0xc0, 0x03, 0x5f, 0xd6];
 
 pub fn code_is_never_writable_and_executable(_: Setup) {
     let region = KernelCode.allocate(RETURN.len()).expect("a page of code");
-    let address = region.base.addr().get();
+    let address = region.execute.addr().get();
     // SAFETY: fresh memory of ours, large enough.
-    unsafe { region.base.as_ptr().copy_from_nonoverlapping(RETURN.as_ptr(), RETURN.len()) };
+    unsafe { region.write.as_ptr().copy_from_nonoverlapping(RETURN.as_ptr(), RETURN.len()) };
     // SAFETY: the page is ours; the code there returns at once.
     unsafe {
-        kernref::__internals::synchronize_code(region.base.as_ptr(), RETURN.len());
+        kernref::__internals::synchronize_code(region.execute.as_ptr(), RETURN.len());
         assert!(!read_faults(address) && !write_faults(address));
         assert!(call_faults(address), "executable before it is published");
         KernelCode.publish(&region).expect("published");
@@ -27,6 +33,82 @@ pub fn code_is_never_writable_and_executable(_: Setup) {
         KernelCode.release(region);
         assert!(read_faults(address) && call_faults(address), "usable after its release");
     }
+}
+
+/// Each frame that is executable somewhere: how often it is mapped.
+fn executable_frames() -> BTreeMap<usize, usize> {
+    let mut frames = BTreeMap::new();
+    each_mapping(&mut |mapping| {
+        if mapping.executable {
+            for at in (0..mapping.bytes).step_by(FRAME_BYTES) {
+                frames.insert(mapping.frame + at, 0);
+            }
+        }
+    });
+    each_mapping(&mut |mapping| {
+        for (frame, times) in frames.range_mut(mapping.frame..mapping.frame + mapping.bytes) {
+            assert!(!mapping.writable, "frame {frame:#x} runs and is writable: {mapping:x?}");
+            *times += 1;
+        }
+    });
+    frames
+}
+
+/// Whatever address maps a frame with code: it cannot be written there.
+pub fn a_published_frame_is_writable_nowhere(_: Setup) {
+    fn check(source: &dyn CodeMemory, mappings: usize) {
+        let before = executable_frames();
+        assert!(before.values().all(|times| *times == 1), "the kernel's own code");
+        let free = frames::available();
+        let region = source.allocate(3 * FRAME_BYTES).expect("pages of code");
+        let (write, execute) = (region.write.addr().get(), region.execute.addr().get());
+        assert_eq!(executable_frames(), before, "executable before it is published");
+        let pages = || (0..3 * FRAME_BYTES).step_by(FRAME_BYTES);
+        let frames = pages().map(|at| frame_of(write + at).expect("mapped"));
+        let frames: Vec<usize> = frames.collect();
+        // SAFETY: pages of ours, where nothing runs; the code there returns at once.
+        unsafe {
+            for at in pages() {
+                let code = region.write.as_ptr().add(at);
+                code.copy_from_nonoverlapping(RETURN.as_ptr(), RETURN.len());
+            }
+            assert!(frames.iter().all(|frame| !write_faults(*frame)), "where all RAM is");
+            source.publish(&region).expect("published");
+            for at in pages() {
+                kernref::__internals::synchronize_code(region.execute.as_ptr().add(at), 16);
+                assert!(!call_faults(execute + at));
+                assert!(write_faults(execute + at) && write_faults(write + at));
+            }
+            assert!(frames.iter().all(|frame| write_faults(*frame)), "where all RAM is");
+        }
+        let now = executable_frames();
+        assert_eq!(now.len(), before.len() + 3);
+        for frame in &frames {
+            assert_eq!(now.get(frame), Some(&mappings), "mappings of {frame:#x}");
+        }
+        // SAFETY: of this source, and unused.
+        unsafe { source.release(region) };
+        assert_eq!(executable_frames(), before);
+        // SAFETY: frames that nobody uses.
+        unsafe { assert!(frames.iter().all(|frame| !write_faults(*frame)), "given back") };
+        assert_eq!(frames::available(), free);
+    }
+    // Where it runs, and where all RAM is.
+    check(&KernelCode, 2);
+    check(&AliasedCode, 2);
+}
+
+/// Modules in code memory with two addresses.
+pub fn code_runs_at_another_address(setup: Setup) {
+    let free = frames::available();
+    let engine = engine(setup, |config| _ = config.code_memory(Arc::new(AliasedCode)));
+    assert!(executable_frames().values().all(|times| *times > 0));
+    crate::running::nested_references_on(&engine);
+    crate::faults::a_stray_ends_on(&engine);
+    assert!(executable_frames().values().all(|times| *times > 0));
+    drop(engine);
+    embedder::forget_engines();
+    assert_eq!(frames::available(), free);
 }
 
 pub fn linear_memory_is_not_executable(_: Setup) {

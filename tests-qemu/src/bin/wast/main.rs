@@ -2,7 +2,7 @@
 //! each in its own store, and prints what `report` in `wast-script` describes.
 //!
 //! Arguments: `first=N` (the number of the first file), `policy=NAME`, `zeal=1`,
-//! `hardware-traps=1`, `as-if-large=1`.
+//! `hardware-traps=1`, `as-if-large=1`, `artifacts=1`.
 #![no_std]
 #![no_main]
 
@@ -10,7 +10,7 @@ extern crate alloc;
 
 use core::fmt;
 use core::num::NonZeroU32;
-use kernref::{Config, DeferralPolicy};
+use kernref::{Config, DeferralPolicy, Engine, Module};
 use kernref_qemu::{Verdict, embedder, payload, print, println};
 use kernref_wast_script::{Options, report};
 
@@ -25,9 +25,18 @@ impl fmt::Write for Console {
     }
 }
 
-/// The configuration and the first number; `None` for an unknown argument.
-fn request(args: &[&str]) -> Option<(Config, usize)> {
-    let (mut config, mut first) = (embedder::config(), 0);
+/// A module that was written as an artifact and read again.
+fn through_an_artifact(engine: &Engine, wasm: &[u8]) -> kernref::Result<Module> {
+    let bytes = engine.precompile_module(wasm)?.serialize()?;
+    // SAFETY: these bytes are what the compiler made.
+    unsafe { Module::deserialize(engine, bytes) }
+}
+
+/// How to run, and the first number; `None` for an unknown argument.
+fn request(args: &[&str]) -> Option<(Options, usize)> {
+    let mut options = Options::new(embedder::config());
+    options.engine = embedder::engine;
+    let (config, mut first) = (&mut options.config, 0);
     for arg in args {
         match arg.split_once('=')? {
             ("first", number) => first = number.parse().ok()?,
@@ -35,20 +44,20 @@ fn request(args: &[&str]) -> Option<(Config, usize)> {
             ("policy", "clone-on-read") => _ = config.deferral_policy(DeferralPolicy::CloneOnRead),
             ("hardware-traps", "1") => _ = config.hardware_traps(true),
             ("as-if-large", "1") => _ = config.compile_as_if_large(true),
+            ("artifacts", "1") => options.module = through_an_artifact,
             ("zeal", "1") => _ = config.gc_zeal(Some(NonZeroU32::MIN)),
             _ => return None,
         }
     }
-    Some((config, first))
+    Some((options, first))
 }
 
 fn main() -> Verdict {
     let payload = payload::read();
-    let Some((config, first)) = request(&payload.args) else {
+    let Some((options, first)) = request(&payload.args) else {
         println!("unknown request {:?}", payload.args);
         return Verdict::Refused;
     };
-    let options = Options { config, engine: embedder::engine };
     for (at, (name, bytes)) in payload.files.iter().enumerate() {
         if report(&mut Console, first + at, name, bytes, &options).is_err() {
             return Verdict::Failure;

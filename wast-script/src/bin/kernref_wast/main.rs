@@ -2,21 +2,21 @@
 //!
 //! `kernref-wast encode PACK [PATH…]` encodes scripts: the official ones if no
 //! path is given. `kernref-wast run PACK FROM POLICY [zeal] [hardware-traps]
-//! [as-if-large]`
+//! [as-if-large] [artifacts]`
 //! runs the scripts of a pack, starting with number FROM.
-#![forbid(unsafe_code)]
+#![deny(unsafe_code)]
 
 mod pack;
 mod sources;
 
-use kernref::{Config, DeferralPolicy};
+use kernref::{Config, DeferralPolicy, Engine, Module};
 use kernref_wast_script::{Options, Script, encode, report};
 use std::fmt::Write;
 use std::num::NonZeroU32;
 use std::process::ExitCode;
 
 const USAGE: &str = "usage: encode PACK [PATH…] | run PACK FROM POLICY [zeal] [hardware-traps] \
-                     [as-if-large]";
+                     [as-if-large] [artifacts]";
 
 type Result<T> = std::result::Result<T, String>;
 
@@ -59,6 +59,14 @@ impl Write for Console {
     }
 }
 
+/// A module that was written as an artifact and read again.
+#[expect(unsafe_code, reason = "loads what was just compiled")]
+fn through_an_artifact(engine: &Engine, wasm: &[u8]) -> kernref::Result<Module> {
+    let bytes = engine.precompile_module(wasm)?.serialize()?;
+    // SAFETY: these bytes are what the compiler made.
+    unsafe { Module::deserialize(engine, bytes) }
+}
+
 fn run_all(pack: &str, from: &str, policy: &str, switches: &[&str]) -> Result<()> {
     let from: usize = from.parse().map_err(|_| "FROM is not a number".to_string())?;
     let mut config = Config::new();
@@ -67,15 +75,23 @@ fn run_all(pack: &str, from: &str, policy: &str, switches: &[&str]) -> Result<()
         "clone-on-read" => DeferralPolicy::CloneOnRead,
         _ => return Err(format!("no policy is called `{policy}`")),
     });
+    let mut through_artifacts = false;
     for switch in switches {
         match *switch {
+            "artifacts" => {
+                through_artifacts = true;
+                continue;
+            }
             "zeal" => config.gc_zeal(Some(NonZeroU32::MIN)),
             "hardware-traps" => config.hardware_traps(true),
             "as-if-large" => config.compile_as_if_large(true),
             _ => return Err(USAGE.into()),
         };
     }
-    let options = Options::new(config);
+    let mut options = Options::new(config);
+    if through_artifacts {
+        options.module = through_an_artifact;
+    }
     for (number, (name, bytes)) in pack::read(pack)?.iter().enumerate().skip(from) {
         report(&mut Console, number, name, bytes, &options).map_err(|error| error.to_string())?;
     }

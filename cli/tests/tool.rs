@@ -1,0 +1,190 @@
+//! The tool as its users see it: output, files, exit status.
+
+use std::path::Path;
+use std::process::{Command, Output};
+use tempfile::TempDir;
+
+const MODULE: &str = r#"(module $app
+    (import "h" "log" (func $log (param i32)))
+    (func (export "div") (param i32 i32) (result i32) (i32.div_s (local.get 0) (local.get 1)))
+    (func $same (export "same") (param externref) (result externref) (local.get 0))
+    (func (export "log") (call $log (i32.const 1)))
+    (func (export "twice") (param externref) (result externref externref)
+        (call $same (local.get 0)) (call $same (local.get 0)))
+    (func (export "run") (loop $forever (br $forever))))"#;
+
+struct Tool {
+    folder: TempDir,
+}
+
+impl Tool {
+    fn new() -> Self {
+        let tool = Self { folder: tempfile::tempdir().unwrap() };
+        tool.write("app.wat", MODULE.as_bytes());
+        tool
+    }
+
+    fn write(&self, name: &str, bytes: &[u8]) {
+        std::fs::write(self.path().join(name), bytes).unwrap();
+    }
+
+    fn read(&self, name: &str) -> Vec<u8> {
+        std::fs::read(self.path().join(name)).unwrap()
+    }
+
+    fn path(&self) -> &Path {
+        self.folder.path()
+    }
+
+    fn run(&self, args: &[&str]) -> Output {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_kernref"));
+        command.args(args).current_dir(self.path()).output().unwrap()
+    }
+
+    /// Standard output of what succeeds.
+    #[track_caller]
+    fn good(&self, args: &[&str]) -> String {
+        let output = self.run(args);
+        assert!(output.status.success(), "{args:?}: {output:?}");
+        String::from_utf8(output.stdout).unwrap()
+    }
+
+    /// Exit status and standard error of what does not.
+    #[track_caller]
+    fn bad(&self, args: &[&str]) -> (i32, String) {
+        let output = self.run(args);
+        assert!(!output.status.success(), "{args:?}: {output:?}");
+        (output.status.code().unwrap(), String::from_utf8(output.stderr).unwrap())
+    }
+}
+
+#[test]
+fn what_is_compiled_and_signed_runs() {
+    let tool = Tool::new();
+    let keys = tool.good(&["keygen", "key.pem"]);
+    assert!(keys.contains("public key: key.pub.pem"), "{keys}");
+    let said = tool.good(&["compile", "app.wat", "--sign", "key.pem"]);
+    assert!(said.contains("app.kna: ") && said.contains("signed with"), "{said}");
+    let key = &["run", "app.kna", "--key", "key.pub.pem", "--invoke"][..];
+    let call = |args: &[&str]| tool.run(&[key, args].concat());
+    let said = |args: &[&str]| String::from_utf8(call(args).stdout).unwrap();
+    assert_eq!(said(&["div", "--", "-7", "2"]), "-3\n");
+    assert_eq!(said(&["same", "text:hello"]), "text:hello\n");
+    assert_eq!(said(&["twice", "null"]), "null\nnull\n");
+    let trapped = call(&["div", "1", "0"]);
+    assert_eq!(trapped.status.code(), Some(1));
+    assert!(String::from_utf8(trapped.stderr).unwrap().contains("integer divide by zero"));
+    assert_eq!(call(&["log"]).status.code(), Some(1), "an import traps");
+    assert_eq!(call(&["div", "1"]).status.code(), Some(2));
+    assert_eq!(call(&["div", "1", "4294967296"]).status.code(), Some(2));
+    assert_eq!(call(&["nothing"]).status.code(), Some(2));
+}
+
+#[test]
+fn what_is_not_trusted_does_not_run() {
+    let tool = Tool::new();
+    tool.good(&["keygen", "key.pem"]);
+    tool.good(&["keygen", "other.pem"]);
+    assert_eq!(tool.bad(&["keygen", "key.pem"]).0, 2, "a key is not overwritten");
+    tool.good(&["compile", "app.wat", "-o", "signed.kna", "--sign", "key.pem", "--quiet"]);
+    tool.good(&["compile", "app.wat", "-o", "unsigned.kna", "--quiet"]);
+    let refused = |args: &[&str], reason: &str| {
+        let (status, said) = tool.bad(&[&["run", "--invoke", "div"], args, &["6", "3"]].concat());
+        assert_eq!(status, 2);
+        assert!(said.contains(reason), "{said}");
+    };
+    refused(&["signed.kna"], "needs --key KEY");
+    refused(&["--key", "other.pub.pem", "signed.kna"], "a key that is not trusted");
+    refused(&["--key", "key.pub.pem", "unsigned.kna"], "no signature");
+    let mut changed = tool.read("signed.kna");
+    let last = changed.len() - 1;
+    changed[last] ^= 1;
+    tool.write("signed.kna", &changed);
+    refused(&["--key", "key.pub.pem", "signed.kna"], "the signature does not match");
+    let blind = &["run", "--invoke", "div", "--unsigned", "unsigned.kna", "6", "3"];
+    assert_eq!(tool.good(blind), "2\n");
+}
+
+#[test]
+fn switches_are_part_of_the_artifact() {
+    let tool = Tool::new();
+    let switches = ["--epochs", "--fuel", "--policy", "clone-on-read", "--baseline"];
+    tool.good(&[&["compile", "app.wat", "-o", "app.kna"], &switches[..]].concat());
+    let shown = tool.good(&["inspect", "app.kna"]);
+    assert!(shown.contains("settings: policy clone-on-read, epochs, fuel\n"), "{shown}");
+    let (status, said) = tool.bad(&["run", "--unsigned", "--timeout", "1", "app.kna"]);
+    assert_eq!(status, 1);
+    assert!(said.contains("interrupt"), "{said}");
+    tool.good(&["compile", "app.wat", "-o", "plain.kna"]);
+    let (status, said) = tool.bad(&["run", "--unsigned", "--timeout", "1", "plain.kna"]);
+    assert_eq!(status, 2);
+    assert!(said.contains("without epochs"), "{said}");
+}
+
+#[test]
+fn it_shows_what_is_inside() {
+    let tool = Tool::new();
+    tool.good(&["compile", "app.wat"]);
+    let text = tool.good(&["inspect", "app.kna", "--maps"]);
+    for part in ["module app\n", "h::log (func (param i32))", "same = 2 (func", "stack maps"] {
+        assert!(text.contains(part), "{part}: {text}");
+    }
+    let json = tool.good(&["inspect", "app.kna", "--maps", "--json"]);
+    let report: serde_json::Value = serde_json::from_str(&json).unwrap();
+    assert_eq!(report["bytes"], tool.read("app.kna").len());
+    assert_eq!(report["module"], "app");
+    assert_eq!(report["functions"].as_array().unwrap().len(), 5);
+    assert_eq!(report["functions"][3]["name"], "twice");
+    assert_eq!(report["functions"][3]["calls"], 2);
+    let maps = report["stack_maps"].as_array().unwrap();
+    let holds = |map: &&serde_json::Value| map["function"] == 4 && map["references"][0].is_u64();
+    assert!(maps.iter().any(|map| holds(&map)), "{maps:?}");
+    let listing = tool.good(&["disassemble", "app.kna", "--function", "twice"]);
+    assert!(listing.contains("function 4 twice") && listing.contains("references ["), "{listing}");
+    let all = tool.good(&["disassemble", "app.kna", "--bytes"]);
+    for part in ["entry shim of type", "exit stub of type", "raise thunk", "integer divide by zero"]
+    {
+        assert!(all.contains(part), "{part}: {all}");
+    }
+}
+
+#[test]
+fn what_is_wrong_is_said() {
+    let tool = Tool::new();
+    let other = if cfg!(target_arch = "x86_64") { "aarch64" } else { "x86_64" };
+    let (status, said) = tool.bad(&["compile", "app.wat", "--target", other]);
+    assert_eq!(status, 2);
+    assert!(said.contains("not supported yet"), "{said}");
+    tool.write("bad.wasm", b"\0asm\x01\0\0\0\x01");
+    assert!(tool.bad(&["compile", "bad.wasm"]).1.contains("malformed module"));
+    assert!(tool.bad(&["inspect", "app.wat"]).1.contains("not an artifact"));
+    assert!(tool.bad(&["inspect", "missing.kna"]).1.contains("missing.kna"));
+    tool.good(&["compile", "app.wat"]);
+    let bytes = tool.read("app.kna");
+    tool.write("short.kna", &bytes[..bytes.len() / 2]);
+    assert!(tool.bad(&["inspect", "short.kna"]).1.contains("artifact refused: header: "));
+    assert!(tool.bad(&["disassemble", "app.kna", "--function", "nope"]).1.contains("`nope`"));
+    assert!(tool.bad(&["run", "app.wat", "--timeout", "1"]).1.contains("--epochs"));
+}
+
+#[test]
+fn scripts_are_counted() {
+    let tool = Tool::new();
+    let script = r#"(module (func (export "one") (result i32) (i32.const 1)))
+        (assert_return (invoke "one") (i32.const 1))
+        (assert_return (invoke "one") (i32.const 2))"#;
+    tool.write("s.wast", script.as_bytes());
+    let output = tool.run(&["wast", "s.wast"]);
+    assert_eq!(output.status.code(), Some(1));
+    let said = String::from_utf8(output.stdout).unwrap();
+    assert!(said.contains("s.wast:3") && said.ends_with("2 passed, 1 failed\n"), "{said}");
+}
+
+#[test]
+fn help_has_examples() {
+    let tool = Tool::new();
+    for command in ["compile", "inspect", "disassemble", "run", "keygen", "wast"] {
+        let help = tool.good(&[command, "--help"]);
+        assert!(help.contains(&format!("kernref {command} ")), "{help}");
+    }
+}
