@@ -9,7 +9,7 @@
 //! use kernref_wasi::{MemoryFs, OutputPipe, Quota, WasiCtx, add_to_linker, run_command};
 //!
 //! let engine = Engine::new(&Config::new())?;
-//! let module = Module::new(&engine, &wat::parse_str(r#"(module
+//! let module = Module::new(&engine, wat::parse_str(r#"(module
 //!     (import "wasi_snapshot_preview1" "fd_write"
 //!         (func $write (param i32 i32 i32 i32) (result i32)))
 //!     (memory (export "memory") 1)
@@ -94,3 +94,8 @@ pub use std_host::HostDir;
 pub use std_host::{
     HostStderr, HostStdin, HostStdout, MonotonicClock, SystemClock, SystemRandom, ThreadSleep,
 };
+
+/// The README's example is compiled.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -101,7 +101,7 @@ pub fn module() -> &'static (Engine, Module) {
         let mut config = Config::new();
         config.consume_fuel(true).epoch_interruption(true);
         let engine = Engine::new(&config).unwrap();
-        let module = Module::new(&engine, &wat::parse_str(text()).unwrap()).unwrap();
+        let module = Module::new(&engine, wat::parse_str(text()).unwrap()).unwrap();
         (engine, module)
     })
 }

@@ -127,9 +127,9 @@ fn programs_end_with_their_status() {
     let (mut guest, _, _) = Guest::usual();
     for status in [0, 1, 42, 255, -1] {
         let error = guest.try_call("proc_exit", &[status as u64]).unwrap_err();
-        assert_eq!(exit_status(&error), Some(status as i32));
+        assert_eq!(exit_status(&error), Some(status));
         let Error::Host(error) = error else { panic!("{error}") };
-        assert_eq!(error.downcast_ref(), Some(&I32Exit(status as i32)));
+        assert_eq!(error.downcast_ref(), Some(&I32Exit(status)));
     }
 }
 
@@ -155,7 +155,7 @@ fn signals_end_programs_unless_they_are_ignored() {
 /// Runs a command module.
 fn run(text: &str) -> kernref::Result<i32> {
     let (engine, _) = module();
-    let module = kernref::Module::new(engine, &wat::parse_str(text).unwrap())?;
+    let module = kernref::Module::new(engine, wat::parse_str(text).unwrap())?;
     let mut linker = Linker::new(engine);
     add_to_linker(&mut linker, |ctx: &mut WasiCtx| ctx)?;
     let mut store = Store::new(engine, builder().0.build()?)?;
