@@ -24,7 +24,7 @@ pub trait File: Send {
     /// the end and the offset becomes zeros.
     ///
     /// # Errors
-    /// [`crate::Errno::Nospc`], [`crate::Errno::Fbig`], [`crate::Errno::Rofs`].
+    /// [`crate::types::Errno::Nospc`], [`crate::types::Errno::Fbig`], [`crate::types::Errno::Rofs`].
     fn write_at(&mut self, offset: u64, buffer: &[u8]) -> Result<usize>;
 
     /// Writes some bytes at the end, in one step with finding it. Returns how many,
@@ -43,7 +43,7 @@ pub trait File: Send {
     /// Makes sure that there is space for these bytes; the file grows as needed.
     ///
     /// # Errors
-    /// As for [`Self::write_at`]; [`crate::Errno::Notsup`].
+    /// As for [`Self::write_at`]; [`crate::types::Errno::Notsup`].
     fn allocate(&mut self, offset: u64, len: u64) -> Result<()>;
 
     /// Sets its times.
@@ -76,7 +76,7 @@ pub trait File: Send {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct OpenOptions {
     /// Whether a symbolic link at the path's end is followed; if not, it is
-    /// [`crate::Errno::Loop`].
+    /// [`crate::types::Errno::Loop`].
     pub follow: bool,
     /// What opening may do.
     pub oflags: OFlags,
@@ -118,18 +118,18 @@ pub struct DirEntry<'n> {
 /// [`crate::Limits::path_bytes`]. They may contain `.`, `..`, symbolic links and
 /// slashes at the end. **Whoever implements this sees to it that no path leads out
 /// of the directory**, not by `..`, not by a link, not by a change meanwhile; such
-/// a path is [`crate::Errno::Perm`]. [`crate::resolve`] does this for file systems that
+/// a path is [`crate::types::Errno::Perm`]. [`crate::resolve`] does this for file systems that
 /// know parents and children.
 ///
-/// Components of more than 255 bytes are [`crate::Errno::Nametoolong`], more than
-/// [`crate::MAX_SYMLINKS`] links on a path [`crate::Errno::Loop`]. A path that ends with a
-/// slash names a directory, or else is [`crate::Errno::Notdir`].
+/// Components of more than 255 bytes are [`crate::types::Errno::Nametoolong`], more than
+/// [`crate::MAX_SYMLINKS`] links on a path [`crate::types::Errno::Loop`]. A path that ends with a
+/// slash names a directory, or else is [`crate::types::Errno::Notdir`].
 pub trait Directory: Any + Send + Sync {
     /// Opens what a path names.
     ///
     /// # Errors
-    /// [`crate::Errno::Noent`], [`crate::Errno::Exist`], [`crate::Errno::Notdir`], [`crate::Errno::Isdir`],
-    /// [`crate::Errno::Loop`] and others; so for all methods.
+    /// [`crate::types::Errno::Noent`], [`crate::types::Errno::Exist`], [`crate::types::Errno::Notdir`], [`crate::types::Errno::Isdir`],
+    /// [`crate::types::Errno::Loop`] and others; so for all methods.
     fn open(&self, path: &str, options: OpenOptions) -> Result<Opened>;
 
     /// The directory's own attributes.
@@ -180,7 +180,7 @@ pub trait Directory: Any + Send + Sync {
     /// returns how much that is.
     ///
     /// # Errors
-    /// [`crate::Errno::Inval`] unless it is a link.
+    /// [`crate::types::Errno::Inval`] unless it is a link.
     fn read_link(&self, path: &str, buffer: &mut [u8]) -> Result<usize>;
 
     /// Makes a directory.
@@ -192,32 +192,32 @@ pub trait Directory: Any + Send + Sync {
     /// Removes an empty directory.
     ///
     /// # Errors
-    /// [`crate::Errno::Notempty`].
+    /// [`crate::types::Errno::Notempty`].
     fn remove_dir(&self, path: &str) -> Result<()>;
 
     /// Removes a file or a link.
     ///
     /// # Errors
-    /// [`crate::Errno::Isdir`].
+    /// [`crate::types::Errno::Isdir`].
     fn remove_file(&self, path: &str) -> Result<()>;
 
     /// Makes a symbolic link to `target`, which is a path, but need not lead anywhere.
     ///
     /// # Errors
-    /// [`crate::Errno::Exist`].
+    /// [`crate::types::Errno::Exist`].
     fn symlink(&self, target: &str, path: &str) -> Result<()>;
 
     /// Moves what a path names to a path below `to`, where it replaces a file, or an
     /// empty directory.
     ///
     /// # Errors
-    /// [`crate::Errno::Xdev`] if `to` is on another file system; [`crate::Errno::Inval`] for a move
+    /// [`crate::types::Errno::Xdev`] if `to` is on another file system; [`crate::types::Errno::Inval`] for a move
     /// into itself.
     fn rename(&self, path: &str, to: &dyn Directory, to_path: &str) -> Result<()>;
 
     /// Gives a file another name, below `to`.
     ///
     /// # Errors
-    /// [`crate::Errno::Xdev`] as above; [`crate::Errno::Perm`] for a directory.
+    /// [`crate::types::Errno::Xdev`] as above; [`crate::types::Errno::Perm`] for a directory.
     fn link(&self, path: &str, follow: bool, to: &dyn Directory, to_path: &str) -> Result<()>;
 }
