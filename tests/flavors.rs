@@ -3,13 +3,15 @@
 #![cfg(all(feature = "compile", feature = "std"))]
 
 use kernref::__internals::{CompileSettings, compile};
-use kernref::{Config, DeferralPolicy, Engine, Error, Instance, Misuse, Module, Store};
+use kernref::{
+    Config, DeferralPolicy, Engine, Error, Instance, Misuse, Module, Store, WasmFeatures,
+};
 use std::num::NonZeroU32;
 
 type Change = (&'static str, fn(&mut CompileSettings), fn(&mut Config));
 
 /// One change per property that code relies on and an embedder can choose.
-const CHANGES: [Change; 6] = [
+const CHANGES: [Change; 8] = [
     ("", |_| (), |_| ()),
     (
         "deferral policy",
@@ -28,6 +30,16 @@ const CHANGES: [Change; 6] = [
         |settings| settings.hardware_traps = true,
         |config| _ = config.hardware_traps(true),
     ),
+    (
+        "speculation guards",
+        |settings| settings.speculation_guards = false,
+        |config| _ = config.speculation_guards(false),
+    ),
+    (
+        "floating point",
+        |settings| settings.features.remove(WasmFeatures::FLOATING_POINT),
+        |config| _ = config.floating_point(false),
+    ),
 ];
 
 #[test]
@@ -44,7 +56,10 @@ fn code_runs_only_in_engines_of_its_flavor() {
             match Module::from_artifact(&engine, artifact) {
                 Ok(module) => {
                     assert_eq!(compiled_for, engine_has);
-                    Instance::new(&mut Store::new(&engine, ()).unwrap(), &module, &[]).unwrap();
+                    let mut store = Store::new(&engine, ()).unwrap();
+                    // Refused where fuel is not counted.
+                    drop(store.set_fuel(1 << 20));
+                    Instance::new(&mut store, &module, &[]).unwrap();
                 }
                 Err(error) => {
                     let Error::Misuse(Misuse::WrongFlavor(mismatch)) = error else {

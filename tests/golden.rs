@@ -29,8 +29,8 @@ use std::path::{Path, PathBuf};
 const BLESS: &str = "KERNREF_BLESS";
 
 /// The setup that others are compared with, then one for each setting.
-const SETUPS: [&str; 6] =
-    ["zero-count", "clone-on-read", "zeal", "epoch", "fuel", "hardware-traps"];
+const SETUPS: [&str; 7] =
+    ["zero-count", "clone-on-read", "zeal", "epoch", "fuel", "hardware-traps", "guards-off"];
 
 fn setup(name: &str) -> CompileSettings {
     let base = CompileSettings { verify: true, ..CompileSettings::default() };
@@ -41,6 +41,7 @@ fn setup(name: &str) -> CompileSettings {
         "epoch" => CompileSettings { epoch_interruption: true, ..base },
         "fuel" => CompileSettings { consume_fuel: true, ..base },
         "hardware-traps" => CompileSettings { hardware_traps: true, ..base },
+        "guards-off" => CompileSettings { speculation_guards: false, ..base },
         _ => panic!("no setup is called {name}"),
     }
 }

@@ -13,6 +13,8 @@ pub enum Who {
     Clone,
     /// Kernref with hardware traps: guard pages replace bounds checks.
     Guards,
+    /// Kernref without speculation guards.
+    Unguarded,
     /// Wasmtime with its defaults.
     W1,
     /// Wasmtime with explicit checks and without reservations.
@@ -31,10 +33,11 @@ pub enum Who {
 
 impl Who {
     /// In the order of the table's columns.
-    pub const ALL: [Who; 10] = [
+    pub const ALL: [Who; 11] = [
         Who::Kernref,
         Who::Clone,
         Who::Guards,
+        Who::Unguarded,
         Who::W1,
         Who::W2,
         Who::Pooling,
@@ -56,6 +59,7 @@ impl Who {
             Who::Kernref => "Kernref",
             Who::Clone => "CloneOnRead",
             Who::Guards => "guard pages",
+            Who::Unguarded => "guards off",
             Who::W1 => "W1",
             Who::W2 => "W2",
             Who::Pooling => "W1 pooling",
@@ -184,7 +188,7 @@ impl Outcome {
     /// The contender the row is about: Kernref, in its default mode if that was
     /// measured.
     fn kernref(&self) -> Option<f64> {
-        self.median(Who::Kernref).or_else(|| self.median(Who::Guards))
+        [Who::Kernref, Who::Guards, Who::Unguarded].into_iter().find_map(|who| self.median(who))
     }
 
     /// Kernref as a multiple of another. `None` if either value is a net time

@@ -22,13 +22,18 @@ pub fn function_name(info: &ModuleInfo, index: u32) -> Option<&str> {
     })
 }
 
+/// A function's name for people: demangled, and without what acts on a terminal.
+pub fn shown(name: &str) -> String {
+    Printable(&format!("{:#}", rustc_demangle::demangle(name))).to_string()
+}
+
 /// All pieces, in the order of the code. Stubs that no table names are one piece.
 pub fn pieces(parts: &ArtifactParts<&[u8]>) -> Vec<Piece> {
     let info = &parts.info;
     let mut pieces = Vec::new();
     for (code, index) in parts.functions.iter().zip(info.counts.imported_funcs..) {
         let name = match function_name(info, index) {
-            Some(name) => format!("function {index} {}", Printable(name)),
+            Some(name) => format!("function {index} {}", shown(name)),
             None => format!("function {index}"),
         };
         pieces.push(Piece { name, function: Some(index), range: code.start..code.end });

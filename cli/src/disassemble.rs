@@ -6,7 +6,6 @@ use crate::files::{self, Opened, hex};
 use kernref::__internals::ArtifactParts;
 use kernref::Architecture;
 use std::fmt::Write as _;
-use std::io::Write as _;
 use std::path::PathBuf;
 use yaxpeax_arch::{Decoder, LengthedInstruction, U8Reader};
 
@@ -46,13 +45,8 @@ pub fn run(args: &Args) -> Result<()> {
         }
     }
     let notes = notes(&parts);
-    let mut out = std::io::stdout().lock();
     for piece in &pieces {
-        let text = listing(&parts, piece, &notes, args.bytes);
-        // Whoever reads may have seen enough.
-        if writeln!(out, "{text}").is_err() {
-            break;
-        }
+        files::print(&(listing(&parts, piece, &notes, args.bytes) + "\n"));
     }
     Ok(())
 }

@@ -3,6 +3,7 @@
 use crate::Result;
 use kernref::__internals::{ArtifactFile, ArtifactParts};
 use kernref::signing;
+use std::io::Write;
 use std::path::Path;
 
 /// How artifacts begin.
@@ -64,6 +65,11 @@ impl<'b> Opened<'b> {
         let parts = file.read().map_err(at(path))?;
         Ok(Self { bytes, file, parts, signer })
     }
+}
+
+/// Prints; whoever reads may have seen enough.
+pub fn print(text: &str) {
+    drop(std::io::stdout().lock().write_all(text.as_bytes()));
 }
 
 /// Bytes in hexadecimal digits.

@@ -1,6 +1,6 @@
 //! `kernref inspect`: what an artifact says about itself.
 
-use crate::code::{function_name, pieces};
+use crate::code::{function_name, pieces, shown};
 use crate::files::{self, Opened};
 use crate::{Result, flavor, keys};
 use kernref::__internals::{ExportKind, FEATURE_NAMES, ImportKind, ModuleInfo};
@@ -101,9 +101,9 @@ pub fn run(args: &Args) -> Result<()> {
     match args.json {
         true => {
             let json = serde_json::to_string_pretty(&report).map_err(|error| error.to_string())?;
-            println!("{json}");
+            files::print(&(json + "\n"));
         }
-        false => print!("{}", text(&report)),
+        false => files::print(&text(&report)),
     }
     Ok(())
 }
@@ -239,8 +239,7 @@ fn text(report: &Report) -> String {
     line(format_args!("\nfunctions: {} with {} calls", report.functions.len(), report.calls));
     line(format_args!("  {:>8}  {:>8}  {:>6}  {:>6}", "offset", "bytes", "calls", "index"));
     for Function { index, name, ty, offset, bytes, calls, escapes: _ } in &report.functions {
-        let name = name.as_deref().unwrap_or_default();
-        let name = Printable(name);
+        let name = shown(name.as_deref().unwrap_or_default());
         line(format_args!("  {offset:8x}  {bytes:8}  {calls:6}  {index:6}  {name} {ty}"));
     }
     if let Some(maps) = &report.stack_maps {

@@ -1,8 +1,7 @@
 //! The tool as its users see it: output, files, exit status.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
-use tempfile::TempDir;
 
 const MODULE: &str = r#"(module $app
     (import "h" "log" (func $log (param i32)))
@@ -13,13 +12,17 @@ const MODULE: &str = r#"(module $app
         (call $same (local.get 0)) (call $same (local.get 0)))
     (func (export "run") (loop $forever (br $forever))))"#;
 
+/// The tool in an empty folder of the test's own.
 struct Tool {
-    folder: TempDir,
+    folder: PathBuf,
 }
 
 impl Tool {
-    fn new() -> Self {
-        let tool = Self { folder: tempfile::tempdir().unwrap() };
+    fn new(test: &str) -> Self {
+        let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(test);
+        drop(std::fs::remove_dir_all(&folder));
+        std::fs::create_dir_all(&folder).unwrap();
+        let tool = Self { folder };
         tool.write("app.wat", MODULE.as_bytes());
         tool
     }
@@ -33,7 +36,7 @@ impl Tool {
     }
 
     fn path(&self) -> &Path {
-        self.folder.path()
+        &self.folder
     }
 
     fn run(&self, args: &[&str]) -> Output {
@@ -60,7 +63,7 @@ impl Tool {
 
 #[test]
 fn what_is_compiled_and_signed_runs() {
-    let tool = Tool::new();
+    let tool = Tool::new("what_is_compiled_and_signed_runs");
     let keys = tool.good(&["keygen", "key.pem"]);
     assert!(keys.contains("public key: key.pub.pem"), "{keys}");
     let said = tool.good(&["compile", "app.wat", "--sign", "key.pem"]);
@@ -82,7 +85,7 @@ fn what_is_compiled_and_signed_runs() {
 
 #[test]
 fn what_is_not_trusted_does_not_run() {
-    let tool = Tool::new();
+    let tool = Tool::new("what_is_not_trusted_does_not_run");
     tool.good(&["keygen", "key.pem"]);
     tool.good(&["keygen", "other.pem"]);
     assert_eq!(tool.bad(&["keygen", "key.pem"]).0, 2, "a key is not overwritten");
@@ -107,7 +110,7 @@ fn what_is_not_trusted_does_not_run() {
 
 #[test]
 fn switches_are_part_of_the_artifact() {
-    let tool = Tool::new();
+    let tool = Tool::new("switches_are_part_of_the_artifact");
     let switches = ["--epochs", "--fuel", "--policy", "clone-on-read", "--baseline"];
     tool.good(&[&["compile", "app.wat", "-o", "app.kna"], &switches[..]].concat());
     let shown = tool.good(&["inspect", "app.kna"]);
@@ -123,7 +126,7 @@ fn switches_are_part_of_the_artifact() {
 
 #[test]
 fn it_shows_what_is_inside() {
-    let tool = Tool::new();
+    let tool = Tool::new("it_shows_what_is_inside");
     tool.good(&["compile", "app.wat"]);
     let text = tool.good(&["inspect", "app.kna", "--maps"]);
     for part in ["module app\n", "h::log (func (param i32))", "same = 2 (func", "stack maps"] {
@@ -150,7 +153,7 @@ fn it_shows_what_is_inside() {
 
 #[test]
 fn what_is_wrong_is_said() {
-    let tool = Tool::new();
+    let tool = Tool::new("what_is_wrong_is_said");
     let other = if cfg!(target_arch = "x86_64") { "aarch64" } else { "x86_64" };
     let (status, said) = tool.bad(&["compile", "app.wat", "--target", other]);
     assert_eq!(status, 2);
@@ -169,7 +172,7 @@ fn what_is_wrong_is_said() {
 
 #[test]
 fn scripts_are_counted() {
-    let tool = Tool::new();
+    let tool = Tool::new("scripts_are_counted");
     let script = r#"(module (func (export "one") (result i32) (i32.const 1)))
         (assert_return (invoke "one") (i32.const 1))
         (assert_return (invoke "one") (i32.const 2))"#;
@@ -182,7 +185,7 @@ fn scripts_are_counted() {
 
 #[test]
 fn help_has_examples() {
-    let tool = Tool::new();
+    let tool = Tool::new("help_has_examples");
     for command in ["compile", "inspect", "disassemble", "run", "keygen", "wast"] {
         let help = tool.good(&[command, "--help"]);
         assert!(help.contains(&format!("kernref {command} ")), "{help}");

@@ -23,9 +23,8 @@ pub struct ActivationRecord {
     pub saved_exit_pc: usize,
     /// The trampoline's frame pointer.
     pub entry_fp: usize,
-    /// x86_64: where the control word of vector instructions was read through.
     /// Keeps the record a multiple of 16 bytes.
-    pub control_word: usize,
+    pub reserved: usize,
 }
 
 const _: () = assert!(core::mem::size_of::<ActivationRecord>().is_multiple_of(16));

@@ -85,7 +85,7 @@ const fn fingerprint(builtins: &[Builtin], traps: &[Trap], status_ok: u64) -> u6
         VmFunctionImport { code, context }
         VmMemory { base, len }
         VmTable { base, len }
-        ActivationRecord { store, previous, saved_exit_fp, saved_exit_pc, entry_fp, control_word }
+        ActivationRecord { store, previous, saved_exit_fp, saved_exit_pc, entry_fp, reserved }
         Slot { count, flags, payload }
     };
     hash = hash.number(size_of::<VmBuiltins>() as u64);

@@ -31,6 +31,8 @@ macro_rules! proposals {
 }
 
 proposals! {
+    /// `f32` and `f64`: part of every version of WebAssembly, but not of every kernel.
+    FloatingPoint => "floating point", "Config::floating_point";
     /// Functions and blocks with several results.
     MultiValue => "multi-value", "Config::wasm_multi_value";
     /// `memory.copy` and its kin, passive segments.

@@ -81,7 +81,8 @@ pub unsafe trait MemorySource: Send + Sync {
     /// `memory` came from this source, which alone has changed it since.
     unsafe fn commit(&self, memory: &mut LinearMemory, new_committed_bytes: usize) -> Result<()>;
 
-    /// Takes the space back.
+    /// Takes the space back. Should not panic; if it does, on a host, everything
+    /// else that the store owns is given back all the same.
     ///
     /// # Safety
     /// `memory` came from this source and nobody uses it any more.

@@ -1,10 +1,10 @@
-//! [`EntryFacts`]: how to recognise the frame of [`super::enter`] from within.
+//! [`EntryFacts`]: how to recognise the frame of [`super::enter_integer`] from within.
 
 use super::imp;
 use crate::abi::{ValRaw, VmStoreContext};
 use core::ptr;
 
-/// The return address within [`super::enter`], and where it keeps its record.
+/// The return address within [`super::enter_integer`], and where it keeps its record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct EntryFacts {
     /// The address to which the entry shim returns.
@@ -20,7 +20,9 @@ pub fn entry_facts() -> EntryFacts {
     let shim = imp::tell_entry as *const u8;
     // SAFETY: the shim uses only the three cells, and the entry uses only the
     // store's chain of activations.
-    unsafe { super::enter(shim, ptr::null(), ptr::null_mut(), seen.as_mut_ptr(), &raw mut store) };
+    unsafe {
+        super::enter_integer(shim, ptr::null(), ptr::null_mut(), seen.as_mut_ptr(), &raw mut store)
+    };
     let [return_address, entry_fp, record] = seen.map(|cell| cell.u64() as usize);
     EntryFacts {
         return_address: super::strip_return_address(return_address),

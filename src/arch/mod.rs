@@ -6,13 +6,14 @@
 //!
 //! | file | owns |
 //! |---|---|
-//! | `check.rs` | [`raise`], [`RAISE_WORDS_AT`]; [`RAISE_THUNK`], [`RAISE_CALL`], [`CHECKS_PER_CALL`], [`CHECK_TRAP`], [`redirect_check`], [`first_branch_to`] (feature `compile`) |
-//! | `entry.rs` | [`enter`], [`unwind`]: into Wasm, and out of it on a trap |
+//! | `check.rs` | [`raise`], [`RAISE_WORDS_AT`]; [`RAISE_THUNK`], [`RAISE_CALL`], [`CHECKS_PER_CALL`], [`CHECK_TRAP`], [`redirect_check`], [`first_branch_to`], [`TAIL_JUMP`] (feature `compile`) |
+//! | `entry.rs` | [`enter_integer`], [`unwind`]: into Wasm, and out of it on a trap |
+//! | `vectors.rs` | [`enter`], where callee-saved vector registers exist; otherwise it is [`enter_integer`] |
 //! | `fault.rs` | [`resume_fault`], and what [`entry_facts`] asks, [`WHOLE_STORE_BYTES`] |
 //! | `fault_stub.rs` | the macro [`fault_stub`](crate::fault_stub), which is used in kernels |
 //! | `frame.rs` | [`RETURN_ADDRESS_OFFSET`], [`FRAME_ALIGN`], [`strip_return_address`], [`stack_pointer`] |
 //! | `floating_point.rs` | the control word that [`enter`] establishes; [`DefaultControlWord`] (feature `compile`); [`vectors_off`] |
-//! | `features.rs` | [`FEATURE_NAMES`], [`cpu_features`], [`missing_required_features`], [`TARGET_TRIPLE`] |
+//! | `features.rs` | [`FEATURE_NAMES`], [`cpu_features`], [`missing_for_floats`], [`TARGET_TRIPLE`], [`PROTECTS_BRANCHES`], [`enforced_landings`], [`COUNTS_BITS_IN_VECTORS`] (feature `compile`) |
 //! | `signal.rs` | `signal_registers`, `set_signal_registers` (feature `std`, Linux) |
 //! | `stack_switch.rs` | [`call_on_stack`], [`leave_stack`] (feature `compile`) |
 //! | `sync.rs` | [`synchronize_code`] |
@@ -39,6 +40,12 @@ compile_error!("Kernref supports x86_64 and aarch64");
 /// `code` and to `store`; `args` has room for parameters and results; the
 /// stack below has room down to the store's limit and the margin under it.
 pub use imp::enter;
+
+/// The same for code that uses no vector registers: neither does this.
+///
+/// # Safety
+/// As for [`enter`]; the code was compiled without floating point.
+pub use imp::enter_integer;
 
 /// `unwind(store, status) -> !`: ends the newest activation: [`enter`] returns
 /// `status` to its caller.
@@ -235,8 +242,29 @@ pub use imp::cpu_features;
 #[cfg(feature = "compile")]
 pub use imp::BASELINE_FEATURES;
 
-/// What Kernref needs and this processor lacks, if anything.
-pub use imp::missing_required_features;
+/// What code with floats or vectors needs and this processor lacks, if anything,
+/// and what can be done about it. Other code needs nothing.
+pub use imp::missing_for_floats;
+
+/// Whether code can have landing instructions and signed return addresses.
+pub use imp::PROTECTS_BRANCHES;
+
+/// Why generated code cannot run here, if the processor is set up to require
+/// landing instructions that it does not have.
+pub use imp::enforced_landings;
+
+/// A jump to a function through a pointer, as the code generator makes it, and what
+/// goes to where it leads by a jump that lands on a function's first instruction.
+/// `None` where it does so itself.
+#[cfg(feature = "compile")]
+pub use imp::TAIL_JUMP;
+
+#[cfg(feature = "compile")]
+pub use tail_jump::TailJump;
+
+/// Whether the code generator counts bits of integers in a vector register.
+#[cfg(feature = "compile")]
+pub use imp::COUNTS_BITS_IN_VECTORS;
 
 /// The code generator's name for this architecture without an OS.
 pub use imp::TARGET_TRIPLE;
@@ -253,5 +281,7 @@ pub use imp::ARCHITECTURE;
 pub use imp::synchronize_code;
 
 mod facts;
+#[cfg(feature = "compile")]
+mod tail_jump;
 #[cfg(test)]
 mod tests;

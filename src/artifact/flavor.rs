@@ -23,6 +23,14 @@ pub struct CodeFlavor {
     pub consume_fuel: bool,
     /// Whether bounds of memories are left to their guards.
     pub hardware_traps: bool,
+    /// Whether what checks decide about depends on them by data flow, too.
+    pub speculation_guards: bool,
+    /// Whether it may use vector registers.
+    pub floating_point: bool,
+    /// Whether landing instructions are where indirect branches lead.
+    pub use_bti: bool,
+    /// Whether return addresses are signed.
+    pub sign_return_address: bool,
     /// Processor features, as bits: the n-th of `arch::FEATURE_NAMES`.
     pub processor: u64,
     /// `LAYOUT`, as it was where the code was compiled.
@@ -68,6 +76,10 @@ impl CodeFlavor {
             epoch_interruption: false,
             consume_fuel: false,
             hardware_traps: false,
+            speculation_guards: false,
+            floating_point: false,
+            use_bti: false,
+            sign_return_address: false,
             processor: arch::cpu_features(),
             layout: LAYOUT,
         }
@@ -93,6 +105,10 @@ impl CodeFlavor {
             epoch_interruption,
             consume_fuel,
             hardware_traps,
+            speculation_guards,
+            floating_point,
+            use_bti,
+            sign_return_address,
             processor,
             layout,
         } = *self;
@@ -115,6 +131,10 @@ impl CodeFlavor {
             ("epoch interruption", epoch_interruption, engine.epoch_interruption),
             ("fuel", consume_fuel, engine.consume_fuel),
             ("hardware traps", hardware_traps, engine.hardware_traps),
+            ("speculation guards", speculation_guards, engine.speculation_guards),
+            ("floating point", floating_point, engine.floating_point),
+            ("use_bti", use_bti, engine.use_bti),
+            ("sign_return_address", sign_return_address, engine.sign_return_address),
         ];
         if let Some((setting, in_code, _)) = switches.into_iter().find(|(_, code, has)| code != has)
         {
@@ -193,6 +213,23 @@ mod tests {
     #[test]
     fn code_with_and_without_hardware_traps_is_told() {
         refused_switch(CodeFlavor { hardware_traps: true, ..here() }, "hardware traps");
+    }
+
+    #[test]
+    fn code_with_and_without_speculation_guards_is_told() {
+        refused_switch(CodeFlavor { speculation_guards: true, ..here() }, "speculation guards");
+    }
+
+    #[test]
+    fn code_with_and_without_floating_point_is_told() {
+        refused_switch(CodeFlavor { floating_point: true, ..here() }, "floating point");
+    }
+
+    #[test]
+    fn code_with_and_without_protected_branches_is_told() {
+        refused_switch(CodeFlavor { use_bti: true, ..here() }, "use_bti");
+        let signed = CodeFlavor { sign_return_address: true, ..here() };
+        refused_switch(signed, "sign_return_address");
     }
 
     #[test]

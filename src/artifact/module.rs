@@ -60,16 +60,6 @@ impl Artifact {
         Self { parts }
     }
 
-    /// The artifact as bytes, for [`crate::Module::deserialize`]
-    /// (`docs/artifact-format.md`). The same artifact always gives the same bytes.
-    ///
-    /// # Errors
-    /// [`crate::Error::OutOfMemory`]; [`crate::Error::Limit`] if it would be 4 GiB
-    /// or more.
-    pub fn serialize(&self) -> Result<Vec<u8>> {
-        super::write_artifact(&self.parts, &self.parts.code)
-    }
-
     /// What it is made of.
     #[doc(hidden)]
     pub const fn parts(&self) -> &ArtifactParts {

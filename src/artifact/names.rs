@@ -78,7 +78,7 @@ impl FuncNames {
             return Some("a name of a function that there is not");
         }
         let ends = || self.entries.iter().map(|[_, end]| *end as usize);
-        if !ends().is_sorted() || ends().last().unwrap_or(0) != self.text.len() {
+        if !ends().is_sorted() || ends().next_back().unwrap_or(0) != self.text.len() {
             return Some("function names do not fill their text");
         }
         match ends().all(|end| self.text.is_char_boundary(end)) {

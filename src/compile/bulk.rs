@@ -66,9 +66,9 @@ pub(super) fn translate(t: &mut Translator<'_, '_>, bulk: Bulk) {
 
 /// The widest type for `len` bytes, and the last offset at which it fits: the
 /// last access may overlap the one before.
-fn piece(len: u32) -> (Type, i32) {
+fn piece(t: &Translator<'_, '_>, len: u32) -> (Type, i32) {
     let ty = match len {
-        16.. => types::I8X16,
+        16.. if t.env.settings.floating_point() => types::I8X16,
         8.. => types::I64,
         4.. => types::I32,
         2.. => types::I16,
@@ -78,7 +78,7 @@ fn piece(len: u32) -> (Type, i32) {
 }
 
 fn in_place(t: &mut Translator<'_, '_>, bulk: Bulk, to: Value, what: Value, len: u32) {
-    let (ty, last) = piece(len);
+    let (ty, last) = piece(t, len);
     let offsets = (0..last).step_by(ty.bytes() as usize).chain([last]);
     let at_once = if last == 0 { WHOLE_STORE_BYTES } else { 0 };
     let Address { base, offset, flags } = match bulk {
@@ -122,15 +122,16 @@ pub(super) fn body(t: &mut Translator<'_, '_>, bulk: Bulk) {
     let len = t.widen_index(len);
     let (at_once, in_pieces, args) = match bulk {
         Bulk::Copy(memory, from) => {
-            let to = t.checked_range(memory, to, len);
-            let args = [to, t.checked_range(from, what, len), len];
-            (Builtin::CopyBytes, Builtin::CopyPieces, args)
+            let (to, len) = t.checked_range(memory, to, len);
+            let (what, len) = t.checked_range(from, what, len);
+            (Builtin::CopyBytes, Builtin::CopyPieces, [to, what, len])
         }
         Bulk::Fill(memory) => {
-            let args = [t.checked_range(memory, to, len), what, len];
-            (Builtin::FillBytes, Builtin::FillPieces, args)
+            let (to, len) = t.checked_range(memory, to, len);
+            (Builtin::FillBytes, Builtin::FillPieces, [to, what, len])
         }
     };
+    let len = args[2];
     t.pay_for_bytes(len);
     if !t.env.settings.epoch_interruption {
         call_directly(t, at_once, args);

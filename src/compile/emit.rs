@@ -10,9 +10,10 @@ use super::code_key::CodeKey;
 use super::failed_checks::{self, FailedCheck, TrapKind};
 use super::map_check::MapCheck;
 use super::raise_calls::RaiseCalls;
+use super::settings::CompileSettings;
 use super::sites::{SiteKind, Sites};
 use crate::abi::{FAULT_RETURN_OFFSET, Trap};
-use crate::arch;
+use crate::arch::{self, TailJump};
 use crate::artifact::limits::CODE_BYTES;
 use crate::artifact::{CodeSite, CodeSites, CodeSitesBuilder, StackMapBuilder, StackMaps};
 use crate::error::{Error, Result};
@@ -54,13 +55,21 @@ pub(super) struct CodeBuffer {
     piece_sites: Vec<CodeSite>,
     check: Option<MapCheck>,
     may_fault: bool,
+    /// How tail calls through a pointer are rewritten, and where those end.
+    tail_jump: Option<TailJump>,
+    tail_jumps: Vec<u32>,
 }
 
 impl CodeBuffer {
     /// An empty buffer. With `verify`, the maps are checked at the end. Unless
-    /// accesses to memories `may_fault`, such code is refused.
-    pub(super) fn new(verify: bool, may_fault: bool) -> Self {
-        Self { check: verify.then(MapCheck::default), may_fault, ..Self::default() }
+    /// accesses to memories may fault, such code is refused.
+    pub(super) fn new(settings: &CompileSettings) -> Self {
+        Self {
+            check: settings.verifies().then(MapCheck::default),
+            may_fault: settings.hardware_traps,
+            tail_jump: arch::TAIL_JUMP.filter(|_| settings.use_bti),
+            ..Self::default()
+        }
     }
 
     /// Appends a compiled piece and returns the range it occupies.
@@ -82,6 +91,7 @@ impl CodeBuffer {
             self.fixups.push(fixup(start, function, reloc)?);
         }
         self.push_maps(start as u32, compiled)?;
+        self.rewrite_tail_jumps(start, compiled);
         self.push_sites(start, compiled, sites)?;
         CODE_BYTES.check(self.bytes.len() as u64)?;
         Ok((start as u32, self.bytes.len() as u32))
@@ -144,6 +154,21 @@ impl CodeBuffer {
             }
         }
         Ok(())
+    }
+
+    /// Makes jumps to a thunk of tail calls through a pointer, which could not land.
+    fn rewrite_tail_jumps(&mut self, start: usize, compiled: &CompiledCode) {
+        let Some(jump) = &self.tail_jump else { return };
+        for site in compiled.buffer.call_sites() {
+            let end = start + site.ret_addr as usize;
+            let Some(last) = self.bytes.get_mut(..end).and_then(<[u8]>::last_chunk_mut) else {
+                continue;
+            };
+            if *last == jump.made {
+                *last = jump.direct;
+                self.tail_jumps.push(end as u32);
+            }
+        }
     }
 
     /// One map per call: the one Cranelift gives where references are live,
@@ -213,12 +238,27 @@ impl CodeBuffer {
                 link(&mut self.bytes, end as usize, thunk + entry)?;
             }
         }
+        self.append_tail_thunk()?;
         CODE_BYTES.check(self.bytes.len() as u64)?;
         let stack_maps = self.maps.finish()?;
         if let Some(check) = self.check {
             check.finish(&stack_maps, self.bytes.len() as u32)?;
         }
         Ok(FinishedCode { bytes: self.bytes, stack_maps, sites: self.sites.finish()?, raise_thunk })
+    }
+
+    /// What [`Self::rewrite_tail_jumps`] leads to.
+    fn append_tail_thunk(&mut self) -> Result<()> {
+        let Some(jump) = self.tail_jump.take().filter(|_| !self.tail_jumps.is_empty()) else {
+            return Ok(());
+        };
+        let thunk = self.bytes.len().next_multiple_of(16);
+        self.bytes.resize(thunk, 0);
+        self.bytes.extend_from_slice(&jump.thunk);
+        for end in &self.tail_jumps {
+            link(&mut self.bytes, *end as usize, thunk as u32)?;
+        }
+        Ok(())
     }
 
     fn append_raise_thunk(&mut self) -> u32 {

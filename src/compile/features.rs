@@ -5,8 +5,8 @@ use crate::abi::{Proposal, Proposals};
 use bitflags::bitflags;
 
 bitflags! {
-    /// WebAssembly proposals that can be switched on and off. Wasm 1.0, mutable
-    /// globals, sign extension and saturating conversion are always on.
+    /// WebAssembly proposals that can be switched on and off, and floats. The rest
+    /// of Wasm 1.0, mutable globals, sign extension and saturating conversion are always on.
     #[derive(Clone, Copy, Debug, PartialEq, Eq)]
     pub struct WasmFeatures: u32 {
         /// Several results, block parameters.
@@ -25,6 +25,8 @@ bitflags! {
         const MULTI_MEMORY = 1 << 6;
         /// 64-bit memories and tables.
         const MEMORY64 = 1 << 7;
+        /// Floats; vectors need it as well.
+        const FLOATING_POINT = 1 << 8;
     }
 }
 
@@ -40,6 +42,7 @@ type Parser = ParserFeatures;
 
 /// Every proposal, the parser's word for it, and its switch.
 const VOCABULARY: &[(Proposal, Parser, WasmFeatures)] = &[
+    (Proposal::FloatingPoint, Parser::FLOATS, WasmFeatures::FLOATING_POINT),
     (Proposal::MultiValue, Parser::MULTI_VALUE, WasmFeatures::MULTI_VALUE),
     (Proposal::BulkMemory, Parser::BULK_MEMORY, WasmFeatures::BULK_MEMORY),
     (Proposal::ReferenceTypes, Parser::REFERENCE_TYPES, WasmFeatures::REFERENCE_TYPES),
@@ -67,8 +70,7 @@ const VOCABULARY: &[(Proposal, Parser, WasmFeatures)] = &[
 ];
 
 /// What is always on.
-const ALWAYS: Parser = Parser::FLOATS
-    .union(Parser::GC_TYPES)
+const ALWAYS: Parser = Parser::GC_TYPES
     .union(Parser::MUTABLE_GLOBAL)
     .union(Parser::SATURATING_FLOAT_TO_INT)
     .union(Parser::SIGN_EXTENSION);
@@ -79,7 +81,12 @@ impl WasmFeatures {
         let on = |(_, parser, switch): &(_, Parser, Self)| {
             if !switch.is_empty() && self.contains(*switch) { *parser } else { Parser::empty() }
         };
-        VOCABULARY.iter().map(on).fold(ALWAYS, Parser::union)
+        let all = VOCABULARY.iter().map(on).fold(ALWAYS, Parser::union);
+        match all.contains(Parser::FLOATS) {
+            true => all,
+            // Vectors of integers use vector registers, too.
+            false => all.difference(Parser::SIMD),
+        }
     }
 }
 

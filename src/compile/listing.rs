@@ -15,8 +15,8 @@ pub(super) trait Watch {
     const WANTS_TEXT: bool = false;
     /// The IR, before the optimizer has seen it.
     fn made(&mut self, key: CodeKey, ir: &Function);
-    /// The machine code of the function shown last.
-    fn compiled(&mut self, code: &CompiledCode);
+    /// The machine code of the function shown last, and what compiling left of its IR.
+    fn compiled(&mut self, ir: &Function, code: &CompiledCode);
 }
 
 /// Ignores everything.
@@ -24,7 +24,7 @@ pub(super) struct Unwatched;
 
 impl Watch for Unwatched {
     fn made(&mut self, _: CodeKey, _: &Function) {}
-    fn compiled(&mut self, _: &CompiledCode) {}
+    fn compiled(&mut self, _: &Function, _: &CompiledCode) {}
 }
 
 /// One function, shim or stub of a module.
@@ -60,7 +60,7 @@ impl Watch for Listing {
         self.pieces.push(Piece { name: title(key), ir: text, machine_code: String::new() });
     }
 
-    fn compiled(&mut self, code: &CompiledCode) {
+    fn compiled(&mut self, _: &Function, code: &CompiledCode) {
         if let (Some(piece), Some(text)) = (self.pieces.last_mut(), &code.vcode) {
             piece.machine_code.clone_from(text);
         }

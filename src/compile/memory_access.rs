@@ -13,6 +13,12 @@
 //! as much as a check. Two cases need more, and load their last byte first: an
 //! operation that consists of several stores, and a store that the processor
 //! may carry out in part before it faults.
+//!
+//! With speculation guards, what a check is for depends on it by data flow, too
+//! (`speculation.rs`): the index becomes zero where the check fails. That is in
+//! bounds if the memory's minimum covers the check's reach, so all accesses that
+//! share the check may use it. Where the minimum does not, the address of a single
+//! access, its offset included, becomes null, and the check is not shared.
 
 use super::path_facts::{Check, Comparison};
 use super::repeats::Key;
@@ -34,6 +40,23 @@ pub(super) struct Address {
     pub(super) base: Value,
     pub(super) offset: i32,
     pub(super) flags: MemFlagsData,
+}
+
+/// A check that an access is in bounds.
+struct MadeCheck {
+    /// Whether index and reach together exceed 64 bits, if they can.
+    carried: Option<Value>,
+    /// Whether they exceed the memory's length.
+    outside: Value,
+    /// How it is made.
+    comparison: Comparison,
+}
+
+impl MadeCheck {
+    /// What is not zero where the check fails.
+    fn failed(&self) -> [Option<Value>; 2] {
+        [self.carried, Some(self.outside)]
+    }
 }
 
 impl Translator<'_, '_> {
@@ -147,22 +170,42 @@ impl Translator<'_, '_> {
         let is_enough = known.is_some_and(|check| {
             check.reach >= reach || self.widen_check((memory, index), check, reach)
         });
-        let made = match is_enough || self.is_always_in_bounds(memory, index, reach) {
-            true => None,
-            false => Some(self.check_end(memory, index_64, reach, is_64)),
-        };
-        let address = known.map_or_else(
-            || {
-                let base = self.memory_base(memory);
-                self.builder.ins().iadd(base, index_64)
-            },
-            |check| check.address,
-        );
-        if let Some(comparison) = made {
-            let effects = self.facts.effects;
-            let check = Check { reach, index: index_64, address, comparison, effects };
-            self.facts.set_check(key, check);
+        if is_enough || self.is_always_in_bounds(memory, index, reach) {
+            let address = match known {
+                Some(check) => check.address,
+                None => self.memory_address(memory, index_64),
+            };
+            return self.at_offset(address, offset);
         }
+        let made = self.check_end(memory, index_64, reach, is_64);
+        let is_guarded = self.env.settings.speculation_guards;
+        if is_guarded && !self.always_has(memory, reach) {
+            let address = self.memory_address(memory, index_64);
+            let address = self.builder.ins().iadd_imm_u(address, offset as i64);
+            let address = self.zero_if_any(made.failed(), address);
+            return self.address(address, 0, false);
+        }
+        let address = match known {
+            Some(check) if !is_guarded => check.address,
+            _ => {
+                let guarded = self.zero_if_any(made.failed(), index_64);
+                self.memory_address(memory, guarded)
+            }
+        };
+        let (effects, comparison) = (self.facts.effects, made.comparison);
+        let check = Check { reach, index: index_64, address, comparison, effects };
+        self.facts.set_check(key, check);
+        self.at_offset(address, offset)
+    }
+
+    /// The memory's base plus an index of 64 bits.
+    fn memory_address(&mut self, memory: MemoryIndex, index: Value) -> Value {
+        let base = self.memory_base(memory);
+        self.builder.ins().iadd(base, index)
+    }
+
+    /// The checked access at an offset from an address.
+    fn at_offset(&mut self, address: Value, offset: u64) -> Address {
         // Room for the offsets of a copy in place.
         match i32::try_from(offset.saturating_add(64)) {
             Ok(_) => self.address(address, offset as i32, false),
@@ -174,20 +217,27 @@ impl Translator<'_, '_> {
         }
     }
 
-    /// Checks an access of `len` bytes, where `len` is 64 bits wide, and
-    /// returns its address.
-    pub(super) fn checked_range(&mut self, memory: MemoryIndex, index: Value, len: Value) -> Value {
+    /// Checks an access of `len` bytes, where `len` is 64 bits wide. Returns its
+    /// address and `len`, both guarded.
+    pub(super) fn checked_range(
+        &mut self,
+        memory: MemoryIndex,
+        index: Value,
+        len: Value,
+    ) -> (Value, Value) {
         let index = self.widen_index(index);
         let memory_len = self.memory_len(memory);
         let end = self.builder.ins().iadd(index, len);
-        if self.env.info.memories[memory.index()].memory64 {
+        let carried = self.env.info.memories[memory.index()].memory64.then(|| {
             let carried = self.builder.ins().icmp(IntCC::UnsignedLessThan, end, index);
             self.trap_if(carried, Trap::MemoryOutOfBounds);
-        }
+            carried
+        });
         let outside = self.builder.ins().icmp(IntCC::UnsignedGreaterThan, end, memory_len);
         self.trap_if(outside, Trap::MemoryOutOfBounds);
-        let base = self.memory_base(memory);
-        self.builder.ins().iadd(base, index)
+        let failed = [carried, Some(outside)];
+        let (index, len) = (self.zero_if_any(failed, index), self.zero_if_any(failed, len));
+        (self.memory_address(memory, index), len)
     }
 
     /// An access that cannot be in bounds: traps, and returns an address for
@@ -195,16 +245,22 @@ impl Translator<'_, '_> {
     fn never_in_bounds(&mut self) -> Address {
         let always = self.builder.ins().iconst(types::I8, 1);
         self.trap_if(always, Trap::MemoryOutOfBounds);
-        self.address(self.context, 0, false)
+        let null = self.integer(types::I64, 0);
+        self.address(null, 0, false)
+    }
+
+    /// Whether a memory has so many bytes from the start: memories never shrink.
+    fn always_has(&self, memory: MemoryIndex, bytes: u64) -> bool {
+        bytes <= self.minimum_len(memory)
     }
 
     /// Whether `index` is a constant whose access lies within the memory's
     /// initial size.
     fn is_always_in_bounds(&self, memory: MemoryIndex, index: Value, reach: u64) -> bool {
-        let ty = &self.env.info.memories[memory.index()];
+        let is_64 = self.env.info.memories[memory.index()].memory64;
         let Some(constant) = self.constant(index) else { return false };
-        let start = if ty.memory64 { constant as u64 } else { u64::from(constant as u32) };
-        start.checked_add(reach).is_some_and(|end| end <= self.minimum_len(memory))
+        let start = if is_64 { constant as u64 } else { u64::from(constant as u32) };
+        start.checked_add(reach).is_some_and(|end| self.always_has(memory, end))
     }
 
     /// Traps unless `index + reach <= length`.
@@ -214,7 +270,7 @@ impl Translator<'_, '_> {
         index: Value,
         reach: u64,
         is_64: bool,
-    ) -> Comparison {
+    ) -> MadeCheck {
         let len = self.memory_len(memory);
         if reach == 1 {
             // `index + 1 > length`, with nothing to add or to carry.
@@ -222,7 +278,8 @@ impl Translator<'_, '_> {
             self.trap_if(outside, Trap::MemoryOutOfBounds);
             // If widened, it would need the test for the carry.
             let comparison = self.definition(outside).filter(|_| !is_64);
-            return comparison.map_or(Comparison::Fixed, Comparison::Index);
+            let comparison = comparison.map_or(Comparison::Fixed, Comparison::Index);
+            return MadeCheck { carried: None, outside, comparison };
         }
         if self.is_large && reach - 1 <= self.minimum_len(memory) {
             // Fewer instructions, if there are many checks.
@@ -232,18 +289,21 @@ impl Translator<'_, '_> {
             });
             let outside = self.builder.ins().icmp(IntCC::UnsignedGreaterThanOrEqual, index, limit);
             self.trap_if(outside, Trap::MemoryOutOfBounds);
-            return self.definition(outside).map_or(Comparison::Fixed, Comparison::Limit);
+            let comparison = self.definition(outside).map_or(Comparison::Fixed, Comparison::Limit);
+            return MadeCheck { carried: None, outside, comparison };
         }
         let reach = self
             .repeated(Key::Reach(reach), |builder| builder.ins().iconst(types::I64, reach as i64));
         let end = self.builder.ins().iadd(index, reach);
-        if is_64 {
+        let carried = is_64.then(|| {
             let carried = self.builder.ins().icmp(IntCC::UnsignedLessThan, end, index);
             self.trap_if(carried, Trap::MemoryOutOfBounds);
-        }
+            carried
+        });
         let outside = self.builder.ins().icmp(IntCC::UnsignedGreaterThan, end, len);
         self.trap_if(outside, Trap::MemoryOutOfBounds);
-        self.definition(end).map_or(Comparison::Fixed, Comparison::End)
+        let comparison = self.definition(end).map_or(Comparison::Fixed, Comparison::End);
+        MadeCheck { carried, outside, comparison }
     }
 
     /// Widens an earlier check to cover a later access that reaches further.
@@ -253,7 +313,10 @@ impl Translator<'_, '_> {
         check: Check,
         reach: u64,
     ) -> bool {
-        if check.effects != self.facts.effects {
+        // What the guard makes of the index must be in bounds.
+        let is_guarded = self.env.settings.speculation_guards;
+        let is_coverable = !is_guarded || self.always_has(memory, reach);
+        if check.effects != self.facts.effects || !is_coverable {
             return false;
         }
         let imm = Imm64::new(reach as i64);

@@ -44,6 +44,7 @@ mod settings;
 mod shim;
 mod signature;
 mod sites;
+mod speculation;
 mod stack_limit;
 #[cfg(test)]
 mod tests;

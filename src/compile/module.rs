@@ -121,7 +121,7 @@ impl<'a, 'p, W: Watch> Compiler<'a, 'p, W> {
             flavor,
             settings,
             bench: Workbench::new(settings, flavor.processor)?,
-            code: CodeBuffer::new(settings.verifies(), settings.hardware_traps),
+            code: CodeBuffer::new(settings),
             watch,
             poll,
         })
@@ -232,7 +232,7 @@ impl<'a, 'p, W: Watch> Compiler<'a, 'p, W> {
             stack_limit::check_before_frame(self.bench.ir_mut(), context_param)?;
             self.poll.longer_work()?;
             self.bench.compile()?;
-            self.watch.compiled(self.bench.compiled()?);
+            self.watch.compiled(self.bench.ir(), self.bench.compiled()?);
         }
         self.append(key)
     }
@@ -244,7 +244,7 @@ impl<'a, 'p, W: Watch> Compiler<'a, 'p, W> {
             self.bench.want_text();
         }
         self.bench.compile()?;
-        self.watch.compiled(self.bench.compiled()?);
+        self.watch.compiled(self.bench.ir(), self.bench.compiled()?);
         Ok(())
     }
 

@@ -17,7 +17,7 @@ pub(super) struct Check {
     pub(super) reach: u64,
     /// The index, extended to 64 bits.
     pub(super) index: Value,
-    /// The memory's base plus the index.
+    /// The memory's base plus the index, which is guarded if speculation is.
     pub(super) address: Value,
     /// The comparison that decides.
     pub(super) comparison: Comparison,

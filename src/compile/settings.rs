@@ -25,7 +25,7 @@ pub enum OptLevel {
 }
 
 /// Settings of a compilation.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug)]
 pub struct CompileSettings {
     /// Proposals that modules may use.
     pub features: WasmFeatures,
@@ -41,6 +41,12 @@ pub struct CompileSettings {
     pub hardware_traps: bool,
     /// Uses no more of the processor than each has that Kernref runs on.
     pub baseline_processor: bool,
+    /// Makes what checks decide about depend on them by data flow, too.
+    pub speculation_guards: bool,
+    /// Puts landing instructions where indirect branches lead (aarch64).
+    pub use_bti: bool,
+    /// Signs return addresses on the stack (aarch64).
+    pub sign_return_address: bool,
     /// Optimisation level.
     pub optimize: OptLevel,
     /// The most values of a function, if fewer than
@@ -58,6 +64,28 @@ pub struct CompileSettings {
     pub verify: bool,
 }
 
+impl Default for CompileSettings {
+    fn default() -> Self {
+        Self {
+            features: WasmFeatures::default(),
+            policy: DeferralPolicy::default(),
+            zeal: false,
+            epoch_interruption: false,
+            consume_fuel: false,
+            hardware_traps: false,
+            baseline_processor: false,
+            speculation_guards: true,
+            use_bti: false,
+            sign_return_address: false,
+            optimize: OptLevel::default(),
+            max_function_values: None,
+            max_function_operands: None,
+            as_if_large: false,
+            verify: false,
+        }
+    }
+}
+
 impl CompileSettings {
     /// The flavor of the code, on a processor like this one.
     pub(super) fn flavor(&self) -> CodeFlavor {
@@ -68,8 +96,17 @@ impl CompileSettings {
             consume_fuel: self.consume_fuel,
             hardware_traps: self.hardware_traps,
             processor: if self.baseline_processor { BASELINE_FEATURES } else { here.processor },
+            speculation_guards: self.speculation_guards,
+            floating_point: self.floating_point(),
+            use_bti: self.use_bti,
+            sign_return_address: self.sign_return_address,
             ..here
         }
+    }
+
+    /// Whether code may use vector registers.
+    pub(super) fn floating_point(&self) -> bool {
+        self.features.contains(WasmFeatures::FLOATING_POINT)
     }
 
     /// Whether the compiler checks what it makes.
@@ -101,6 +138,8 @@ pub(super) fn isa(settings: &CompileSettings, processor: u64, way: Way) -> Resul
         Way::AsSet => "backtracking",
         Way::Linear => "single_pass",
     };
+    // Jumps through tables. Other guards are our own (`speculation.rs`).
+    let guards = if settings.speculation_guards { "true" } else { "false" };
     for (name, value) in [
         ("opt_level", opt_level),
         ("regalloc_algorithm", registers),
@@ -112,6 +151,8 @@ pub(super) fn isa(settings: &CompileSettings, processor: u64, way: Way) -> Resul
         ("probestack_size_log2", "12"),
         ("enable_multi_ret_implicit_sret", "true"),
         ("enable_alias_analysis", "true"),
+        ("enable_heap_access_spectre_mitigation", guards),
+        ("enable_table_access_spectre_mitigation", guards),
         ("is_pic", "false"),
     ] {
         flags.set(name, value).map_err(rejected)?;
@@ -122,6 +163,11 @@ pub(super) fn isa(settings: &CompileSettings, processor: u64, way: Way) -> Resul
         if processor & 1 << bit != 0 {
             isa.enable(feature).map_err(rejected)?;
         }
+    }
+    let switches =
+        [("use_bti", settings.use_bti), ("sign_return_address", settings.sign_return_address)];
+    for (name, _) in switches.iter().filter(|(_, on)| *on) {
+        isa.enable(name).map_err(rejected)?;
     }
     isa.finish(settings::Flags::new(flags))
         .map_err(|_| Misuse::InvalidConfig("the code generator rejects this processor").into())

@@ -36,6 +36,9 @@ impl Config {
     /// Switches several proposals at once.
     pub fn wasm_features(&mut self, features: WasmFeatures, enable: bool) -> &mut Self {
         self.features.set(features, enable);
+        if features.contains(WasmFeatures::FLOATING_POINT) {
+            self.floating_point(enable);
+        }
         self
     }
 
@@ -85,14 +88,19 @@ impl Config {
     }
 
     pub(crate) fn compile_settings(&self) -> CompileSettings {
+        let mut features = self.features;
+        features.set(WasmFeatures::FLOATING_POINT, self.floating_point);
         CompileSettings {
-            features: self.features,
+            features,
             policy: self.policy,
             zeal: self.zeal.is_some(),
             epoch_interruption: self.epoch_interruption,
             consume_fuel: self.consume_fuel,
             hardware_traps: self.hardware_traps,
             baseline_processor: self.baseline_processor,
+            speculation_guards: self.speculation_guards,
+            use_bti: self.use_bti,
+            sign_return_address: self.sign_return_address,
             optimize: self.optimize,
             max_function_values: self.max_function_values,
             max_function_operands: self.max_function_operands,

@@ -37,8 +37,13 @@ pub struct Config {
     pub(crate) epoch_interruption: bool,
     pub(crate) consume_fuel: bool,
     pub(crate) hardware_traps: bool,
+    pub(crate) speculation_guards: bool,
+    pub(crate) floating_point: bool,
+    pub(crate) use_bti: bool,
+    pub(crate) sign_return_address: bool,
     pub(crate) max_wasm_stack_bytes: Option<usize>,
     pub(crate) stack_bounds: Option<Arc<dyn StackBounds>>,
+    pub(crate) hash_seed: u64,
     pub(crate) reference_slots: u32,
     pub(crate) gc_threshold: Option<u32>,
     pub(crate) reference_quota: Option<u32>,
@@ -70,8 +75,13 @@ impl Default for Config {
             epoch_interruption: false,
             consume_fuel: false,
             hardware_traps: false,
+            speculation_guards: true,
+            floating_point: true,
+            use_bti: false,
+            sign_return_address: false,
             max_wasm_stack_bytes: None,
             stack_bounds: None,
+            hash_seed: 0,
             reference_slots: 1 << 14,
             gc_threshold: None,
             reference_quota: None,
@@ -89,6 +99,10 @@ impl Config {
             epoch_interruption: self.epoch_interruption,
             consume_fuel: self.consume_fuel,
             hardware_traps: self.hardware_traps,
+            speculation_guards: self.speculation_guards,
+            floating_point: self.floating_point,
+            use_bti: self.use_bti,
+            sign_return_address: self.sign_return_address,
             ..CodeFlavor::of_this_processor(self.policy)
         }
     }
@@ -184,6 +198,59 @@ impl Config {
     #[doc(alias = "signals_based_traps")]
     pub fn hardware_traps(&mut self, enable: bool) -> &mut Self {
         self.hardware_traps = enable;
+        self
+    }
+
+    /// A number that guests cannot know, from the embedder's source of randomness: the
+    /// hash table of function types, which modules fill, is seeded with it. On hosts
+    /// the addresses of the process are as good; a kernel that is always loaded at
+    /// the same address should give one. 0 by default.
+    pub fn hash_seed(&mut self, seed: u64) -> &mut Self {
+        self.hash_seed = seed;
+        self
+    }
+
+    /// Compiles guards against speculative execution: a processor that guesses
+    /// that a check passes goes on with an index of zero, or a code pointer of
+    /// null, not with what failed it (Spectre, variant 1). Guarded are accesses to
+    /// linear memories that no guard page covers, to tables, and indirect calls,
+    /// in compiled code. On by default. `SECURITY.md` says what is left to the
+    /// embedder, `docs/performance.md` what it costs.
+    ///
+    /// Wasmtime has two switches for this, which it passes on to Cranelift.
+    #[doc(alias = "enable_heap_access_spectre_mitigation")]
+    #[doc(alias = "enable_table_access_spectre_mitigation")]
+    pub fn speculation_guards(&mut self, enable: bool) -> &mut Self {
+        self.speculation_guards = enable;
+        self
+    }
+
+    /// Floats and vectors: `f32`, `f64`, `v128` and their operators. On by default.
+    ///
+    /// Switched off, modules that use them are refused, and no code touches a vector
+    /// register: compiled functions, shims and stubs, and the way into them. That is for
+    /// kernels that neither save these registers nor may use them, and for
+    /// processors without the extensions that floats need (on x86_64, SSE4.1).
+    pub fn floating_point(&mut self, enable: bool) -> &mut Self {
+        self.floating_point = enable;
+        self
+    }
+
+    /// On aarch64, puts a landing instruction wherever an indirect branch leads
+    /// (FEAT_BTI): code may then lie in guarded pages, with `SCTLR_EL1.BT1` set. Off
+    /// by default; processors without the feature ignore the instructions. Engines on
+    /// x86_64 refuse it: compiled code has no `endbr64` there.
+    pub fn use_bti(&mut self, enable: bool) -> &mut Self {
+        self.use_bti = enable;
+        self
+    }
+
+    /// On aarch64, signs return addresses on the stack with key A (FEAT_PAuth), and
+    /// checks them before they are used; processors without the feature ignore
+    /// the instructions. `SCTLR_EL1.EnIA` and the key have to be the same whenever a
+    /// guest runs. Off by default; engines on x86_64 refuse it.
+    pub fn sign_return_address(&mut self, enable: bool) -> &mut Self {
+        self.sign_return_address = enable;
         self
     }
 

@@ -16,7 +16,6 @@ use crate::artifact::Artifact;
 use crate::artifact::{CodeFlavor, FuncType};
 use crate::error::{Error, Misuse, Result};
 use core::sync::atomic::{AtomicU64, Ordering};
-use spin::mutex::SpinMutex;
 use std_alloc::sync::Arc;
 
 /// Configuration and state that modules and stores share.
@@ -30,7 +29,7 @@ struct EngineInner {
     flavor: CodeFlavor,
     memory_source: Arc<dyn MemorySource>,
     code_memory: Arc<dyn CodeMemory>,
-    types: SpinMutex<TypeRegistry>,
+    types: TypeRegistry,
     epoch: AtomicU64,
     /// Used in kernels; a host has one for the process.
     #[cfg(not(feature = "std"))]
@@ -42,15 +41,30 @@ impl Engine {
     ///
     /// # Errors
     /// [`Misuse::InvalidConfig`] when a provider of memory is missing, a number
-    /// is out of range, or the processor lacks what generated code needs or has
-    /// vector instructions off (the message names the register and the bit); with
+    /// is out of range, the processor lacks what code with floats needs or has vector
+    /// instructions off (the message names the register and the bit), or a switch is
+    /// not for it; in an x86_64 kernel that tracks indirect branches; with
     /// [`Config::hardware_traps`] on a host, when it has no signal handler for them.
     pub fn new(config: &Config) -> Result<Self> {
-        if let Some(missing) = crate::arch::missing_required_features() {
+        if config.floating_point
+            && let Some(missing) = crate::arch::missing_for_floats()
+        {
             return Err(Misuse::InvalidConfig(missing).into());
         }
-        if let Some(why) = crate::arch::vectors_off() {
+        #[cfg(target_os = "none")]
+        if config.floating_point
+            && let Some(why) = crate::arch::vectors_off()
+        {
             return Err(Misuse::InvalidConfig(why).into());
+        }
+        if (config.use_bti || config.sign_return_address) && !crate::arch::PROTECTS_BRANCHES {
+            return Err(Misuse::InvalidConfig(
+                "use_bti and sign_return_address are for aarch64: this processor has neither",
+            )
+            .into());
+        }
+        if let Some(enforced) = crate::arch::enforced_landings() {
+            return Err(Misuse::InvalidConfig(enforced).into());
         }
         if config.reference_slots < 1 {
             return Err(Misuse::InvalidConfig("reference_slots must be at least 1").into());
@@ -68,7 +82,7 @@ impl Engine {
             flavor: config.flavor(),
             memory_source,
             code_memory,
-            types: SpinMutex::new(TypeRegistry::default()),
+            types: TypeRegistry::new(config.hash_seed),
             epoch: AtomicU64::new(0),
             #[cfg(not(feature = "std"))]
             code_ranges: CodeRanges::new(),
@@ -169,17 +183,17 @@ impl Engine {
 
     /// Counts a user of `ty` and returns the type's number.
     pub(crate) fn register_type(&self, ty: &FuncType) -> Result<u32> {
-        self.inner.types.lock().register(ty)
+        self.inner.types.register(ty)
     }
 
     /// Gives back what [`Self::register_type`] counted.
     pub(crate) fn unregister_type(&self, id: u32) {
-        self.inner.types.lock().unregister(id);
+        self.inner.types.unregister(id);
     }
 
     /// The type with a number that someone counts.
     pub(crate) fn func_type(&self, id: u32) -> Result<Shared<FuncType>> {
-        self.inner.types.lock().get(id).ok_or(Error::Bug("type number without a type"))
+        self.inner.types.get(id).ok_or(Error::Bug("type number without a type"))
     }
 }
 

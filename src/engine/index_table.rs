@@ -5,12 +5,34 @@
 //! holds what was looked for, are its owner's concern.
 
 use crate::error::{Error, Result};
-use hashbrown::HashTable;
+use core::hash::{BuildHasher, Hash};
+use hashbrown::{DefaultHashBuilder, HashTable};
 
 #[derive(Clone, Copy)]
 struct Entry {
     hash: u64,
     index: u32,
+}
+
+/// One function, so that growing is compiled once.
+fn hash_of(entry: &Entry) -> u64 {
+    entry.hash
+}
+
+/// Hashes with a seed that guests cannot know.
+pub(crate) struct SeededHash {
+    seed: u64,
+    hasher: DefaultHashBuilder,
+}
+
+impl SeededHash {
+    pub(crate) fn new(seed: u64) -> Self {
+        Self { seed, hasher: DefaultHashBuilder::default() }
+    }
+
+    pub(crate) fn of(&self, value: &impl Hash) -> u64 {
+        self.hasher.hash_one((self.seed, value))
+    }
 }
 
 /// Places by hash.
@@ -32,13 +54,25 @@ impl IndexTable {
     /// [`Error::OutOfMemory`]; the table is then as before.
     pub(crate) fn try_reserve(&mut self, more: usize) -> Result<()> {
         let bytes = more.saturating_mul(size_of::<Entry>());
-        self.table.try_reserve(more, |entry| entry.hash).map_err(|_| Error::OutOfMemory { bytes })
+        self.table.try_reserve(more, hash_of).map_err(|_| Error::OutOfMemory { bytes })
+    }
+
+    /// Whether [`Self::insert`] allocates nothing.
+    pub(crate) fn has_room(&self) -> bool {
+        self.table.len() < self.table.capacity()
+    }
+
+    /// Takes over what is in `other`, for which there is room.
+    pub(crate) fn take_all(&mut self, other: &mut Self) {
+        for entry in other.table.drain() {
+            self.insert(entry.hash, entry.index);
+        }
     }
 
     /// Adds a place that is not in it yet. Allocates unless room was made for
     /// it.
     pub(crate) fn insert(&mut self, hash: u64, index: u32) {
-        self.table.insert_unique(hash, Entry { hash, index }, |entry| entry.hash);
+        self.table.insert_unique(hash, Entry { hash, index }, hash_of);
     }
 
     /// Takes a place out.

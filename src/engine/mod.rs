@@ -3,7 +3,7 @@
 //!
 //! Knows no store and nothing of what is in one: no context, no instance, no
 //! data type. Usable from any thread; what can change is atomic or behind a
-//! spin lock that is held only for a look at a table.
+//! spin lock under which nothing is allocated.
 //!
 //! Invariants: a type number means one type for as long as anyone counts it
 //! (`registry`). Code is known to the fault handler before it runs, and
@@ -18,8 +18,10 @@
 //! | `handle` | [`Engine`]: the state that is shared |
 //! | `registry` | one number for each function type |
 //! | `module/mod`, `module/declared` | published code and its description; what it imports and exports |
+//! | `module/serialized` | modules from bytes, and back |
 //! | `fault`, `host_faults` | telling guests' faults from others; a host's signal handler |
 //! | `code_ranges`, `known_code` | where code lies that may fault; keeping published code listed there |
+//! | `sync` | what of `code_ranges` a model checker replaces |
 //! | `limits`, `limiter` | the fixed limits; the embedder's say before a guest grows |
 //! | `shared` | a reference-counted box whose creation can fail |
 //! | `index_table`, `bits` | finding things by hash; small sets of numbers |
@@ -27,6 +29,8 @@
 pub(crate) mod bits;
 #[expect(unsafe_code, reason = "a list that is read while it changes")]
 mod code_ranges;
+#[cfg(test)]
+mod code_ranges_tests;
 #[cfg(feature = "compile")]
 #[expect(unsafe_code, reason = "abandons what the compiler was doing")]
 mod compilation;
@@ -53,6 +57,7 @@ mod module;
 mod registry;
 #[expect(unsafe_code, reason = "counts by hand")]
 pub(crate) mod shared;
+mod sync;
 
 #[cfg(feature = "compile")]
 pub use compilation::Compilation;

@@ -34,8 +34,10 @@ fn is_plain(character: char) -> bool {
 impl Display for Printable<'_> {
     fn fmt(&self, f: &mut Formatter<'_>) -> Result {
         let mut rest = self.0;
-        while let Some(at) = rest.find(|character| !is_plain(character)) {
-            let (plain, special) = rest.split_at(at);
+        // Not `split_at`, which can panic, and brings tables for its message.
+        while let Some((plain, special)) =
+            rest.find(|character| !is_plain(character)).and_then(|at| rest.split_at_checked(at))
+        {
             f.write_str(plain)?;
             let mut characters = special.chars();
             if let Some(character) = characters.next() {

@@ -79,7 +79,7 @@ fn machine(frames: &[(usize, usize)]) -> Machine {
         saved_exit_fp: 0,
         saved_exit_pc: 0,
         entry_fp: address(60),
-        control_word: 0,
+        reserved: 0,
     };
     let place: *mut ActivationRecord = ptr::with_exposed_provenance_mut(address(50));
     // SAFETY: words 50 to 55 of the array, aligned to 16.

@@ -73,7 +73,7 @@ pub(crate) unsafe fn invoke(
     // SAFETY: as above.
     let is_outermost = unsafe { (*vm).activation.is_null() };
     // SAFETY: as above; the reference ends with the block (V3).
-    unsafe {
+    let floating_point = unsafe {
         let stack_pointer = arch::stack_pointer();
         let store = store.get();
         if is_outermost {
@@ -92,11 +92,18 @@ pub(crate) unsafe fn invoke(
         if stack_pointer.saturating_sub((*vm).stack_limit) <= STACK_MARGIN_BYTES as usize {
             return Err(no_room(store, (*vm).activation.addr()));
         }
-    }
+        store.floating_point
+    };
     // SAFETY: code, context and shim belong to one function (V5), the cells fit
     // its type by this function's contract, and it belongs to the store (V6),
-    // to which no reference is in use (V3).
-    let status = unsafe { arch::enter(shim, code, context, cells, vm) };
+    // to which no reference is in use (V3). The store's engine takes no code that
+    // was compiled with floating point if it is without.
+    let status = unsafe {
+        match floating_point {
+            true => arch::enter(shim, code, context, cells, vm),
+            false => arch::enter_integer(shim, code, context, cells, vm),
+        }
+    };
     if status == STATUS_OK {
         return Ok(());
     }

@@ -51,6 +51,24 @@ impl Part {
     }
 }
 
+/// Source and target of `memory.init`, found to be in bounds. A dropped segment is
+/// empty, unless it is dropped while it `is_begun`.
+fn ends_of_memory_init(
+    store: &StoreOpaque,
+    index: u32,
+    (memory, segment): (MemoryIndex, DataIndex),
+    part: Part,
+    is_begun: bool,
+) -> Result<(&[u8], *mut u8)> {
+    let instance = instance(store, index)?;
+    let info = instance.module.info();
+    let data = info.data.get(segment.index()).ok_or(Error::Bug("unknown data segment"))?;
+    let is_dropped = !is_begun && instance.dropped.contains(info.elems.len() + segment.index());
+    let bytes: &[u8] = if is_dropped { &[] } else { info.segment_bytes(data) };
+    let source = segment_range(bytes, part.src, part.len, Trap::MemoryOutOfBounds)?;
+    Ok((source, memory_range(instance.view().memory(memory)?, part.dst, part.len)?))
+}
+
 /// Whether the operands of `memory.init` are in bounds.
 pub(crate) fn check_memory_init(
     store: &StoreOpaque,
@@ -59,13 +77,7 @@ pub(crate) fn check_memory_init(
     segment: DataIndex,
     part: Part,
 ) -> Result<()> {
-    let instance = instance(store, index)?;
-    let info = instance.module.info();
-    let data = info.data.get(segment.index()).ok_or(Error::Bug("unknown data segment"))?;
-    let is_dropped = instance.dropped.contains(info.elems.len() + segment.index());
-    let bytes: &[u8] = if is_dropped { &[] } else { info.segment_bytes(data) };
-    segment_range(bytes, part.src, part.len, Trap::MemoryOutOfBounds)?;
-    memory_range(instance.view().memory(memory)?, part.dst, part.len).map(|_| ())
+    ends_of_memory_init(store, index, (memory, segment), part, false).map(|_| ())
 }
 
 /// `memory.init`, or a piece of it. That the segment was not dropped has been
@@ -77,12 +89,7 @@ pub(crate) fn memory_init(
     segment: DataIndex,
     part: Part,
 ) -> Result<()> {
-    let instance = instance(store, index)?;
-    let info = instance.module.info();
-    let data = info.data.get(segment.index()).ok_or(Error::Bug("unknown data segment"))?;
-    let source =
-        segment_range(info.segment_bytes(data), part.src, part.len, Trap::MemoryOutOfBounds)?;
-    let target = memory_range(instance.view().memory(memory)?, part.dst, part.len)?;
+    let (source, target) = ends_of_memory_init(store, index, (memory, segment), part, true)?;
     // SAFETY: in bounds of the memory, which is no part of the segment.
     unsafe { target.copy_from_nonoverlapping(source.as_ptr(), source.len()) };
     Ok(())

@@ -135,6 +135,8 @@ pub struct StoreOpaque {
     pub(crate) stack_budget_bytes: usize,
     /// Given by the embedder; 0: none; [`ASK_STACK_BOUNDS`].
     pub(crate) fixed_stack_limit: usize,
+    /// Whether its code may use vector registers.
+    pub(crate) floating_point: bool,
     /// Serial number of the newest host frame or root.
     pub(crate) serial: u64,
     pub(crate) roots: Roots,
@@ -194,6 +196,7 @@ impl StoreOpaque {
             trap_passes: false,
             stack_budget_bytes: engine.config().stack_budget_bytes().unwrap_or(0),
             fixed_stack_limit: configured_stack_limit(engine),
+            floating_point: engine.config().floating_point,
             serial: 0,
             roots: Roots::new(),
             heap,

@@ -4,12 +4,13 @@
 
 use crate::faults::{self, Watch};
 use crate::frames::FRAME_BYTES;
-use crate::heap;
+use crate::paging::Access;
 use crate::vspace;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::ops::Range;
 use core::ptr::NonNull;
+use core::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use kernref::alloc::{
     CodeMemory, CodeRegion, LinearMemory, MemorySource, StackBounds, StackMemory, StackSource,
 };
@@ -83,6 +84,25 @@ unsafe impl MemorySource for KernelMemory {
     }
 }
 
+/// Whether guests' branches and return addresses are protected.
+static PROTECTED: AtomicBool = AtomicBool::new(false);
+
+/// From now on, guests' code lies in pages where indirect branches must land, and
+/// signs return addresses. False if the processor knows neither.
+pub fn protect_branches() -> bool {
+    let done = crate::arch::protect_branches();
+    PROTECTED.store(done, Relaxed);
+    done
+}
+
+/// What guests' code needs of its pages.
+fn access() -> Access {
+    match PROTECTED.load(Relaxed) {
+        true => Access::GuardedExecute,
+        false => Access::ReadExecute,
+    }
+}
+
 /// Code in its own pages.
 pub struct KernelCode;
 
@@ -102,7 +122,7 @@ unsafe impl CodeMemory for KernelCode {
 
     unsafe fn publish(&self, region: &CodeRegion) -> Result<()> {
         let start = region.execute.addr().get();
-        match vspace::make_executable(start, start + region.len_bytes) {
+        match vspace::make_executable(start, start + region.len_bytes, access()) {
             true => Ok(()),
             false => Err(Error::CodeMemory("a page of it is not mapped")),
         }
@@ -138,7 +158,7 @@ unsafe impl CodeMemory for AliasedCode {
 
     unsafe fn publish(&self, region: &CodeRegion) -> Result<()> {
         let (write, execute) = (region.write.addr().get(), region.execute.addr().get());
-        match vspace::map_executable(execute, write, write + region.len_bytes) {
+        match vspace::map_executable(execute, write, write + region.len_bytes, access()) {
             true => Ok(()),
             false => Err(Error::CodeMemory("there is no frame for a page table")),
         }
@@ -211,6 +231,9 @@ pub fn config() -> Config {
     let (memory, code) = providers();
     let mut config = Config::new();
     config.memory_source(memory).code_memory(code).max_wasm_stack(256 << 10);
-    config.compile_memory(heap::compile_memory());
+    #[cfg(feature = "compile")]
+    config.compile_memory(crate::heap::compile_memory());
+    let protected = PROTECTED.load(Relaxed);
+    config.use_bti(protected).sign_return_address(protected);
     config
 }

@@ -1,22 +1,41 @@
 //! The kernel's heap, over a fixed part of RAM.
 
 use crate::arch::{self, RAM_START};
+#[cfg(feature = "compile")]
 use crate::embedder::KernelStacks;
+#[cfg(feature = "compile")]
 use alloc::sync::Arc;
 use core::sync::atomic::{AtomicBool, Ordering};
+#[cfg(feature = "compile")]
 use kernref::CompileMemory;
-use kernref::alloc::{CompileAllocator, KernelHeap, LockHook};
+#[cfg(feature = "compile")]
+use kernref::alloc::CompileAllocator;
+use kernref::alloc::{KernelHeap, LockHook};
 
 const START: usize = RAM_START + (32 << 20);
 /// Bytes of heap.
 pub const SIZE_BYTES: usize = 320 << 20;
 /// Bytes of it that a compilation may use: as one block, which there must be among
 /// whatever else is in use.
+#[cfg(feature = "compile")]
 const COMPILE_REGION_BYTES: usize = 64 << 20;
 
+#[cfg(feature = "compile")]
 #[global_allocator]
 static HEAP: CompileAllocator<KernelHeap<MaskedInterrupts>> =
     CompileAllocator::new(KernelHeap::with_hook(MaskedInterrupts));
+
+#[cfg(not(feature = "compile"))]
+#[global_allocator]
+static HEAP: KernelHeap<MaskedInterrupts> = KernelHeap::with_hook(MaskedInterrupts);
+
+/// The heap itself.
+fn kernel_heap() -> &'static KernelHeap<MaskedInterrupts> {
+    #[cfg(feature = "compile")]
+    return HEAP.inner();
+    #[cfg(not(feature = "compile"))]
+    return &HEAP;
+}
 
 /// Handlers of interrupts that allocate must not find the heap locked. Here only
 /// tests have such handlers, and say so, so that instructions are counted without.
@@ -49,11 +68,15 @@ pub fn while_handlers_allocate<R>(body: impl FnOnce() -> R) -> R {
 /// Runs `body`, which allocates from the kernel's heap even where it has
 /// interrupted the compiler on its stack.
 pub fn outside<R>(body: impl FnOnce() -> R) -> R {
-    HEAP.outside(body)
+    #[cfg(feature = "compile")]
+    return HEAP.outside(body);
+    #[cfg(not(feature = "compile"))]
+    return body();
 }
 
 /// What an engine's compilations run in: a region of the heap, and a stack with a
 /// guard page.
+#[cfg(feature = "compile")]
 pub fn compile_memory() -> CompileMemory {
     // SAFETY: handlers of interrupts that allocate do so in `outside`, and so does the
     // logger; the panic handler ends the kernel.
@@ -67,20 +90,20 @@ pub fn compile_memory() -> CompileMemory {
 /// If called twice.
 pub fn init() {
     // SAFETY: RAM that nothing else uses (see the crate's memory map).
-    let added = unsafe { HEAP.inner().add_region(START as *mut u8, SIZE_BYTES) };
+    let added = unsafe { kernel_heap().add_region(START as *mut u8, SIZE_BYTES) };
     added.expect("the heap has no memory yet");
 }
 
 /// Bytes in use and bytes free.
 pub fn usage() -> (usize, usize) {
-    let usage = HEAP.inner().usage();
+    let usage = kernel_heap().usage();
     (usage.used_bytes, usage.free_bytes)
 }
 
 /// Runs `body` while allocations larger than `bytes` are refused.
 pub fn refusing_larger_than<R>(bytes: usize, body: impl FnOnce() -> R) -> R {
-    HEAP.inner().set_largest_request(bytes);
+    kernel_heap().set_largest_request(bytes);
     let result = body();
-    HEAP.inner().set_largest_request(usize::MAX);
+    kernel_heap().set_largest_request(usize::MAX);
     result
 }

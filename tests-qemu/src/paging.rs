@@ -19,6 +19,9 @@ pub enum Access {
     ReadWrite,
     /// Read and execute.
     ReadExecute,
+    /// The same, where indirect branches must lead to a landing instruction, if the
+    /// processor knows such pages.
+    GuardedExecute,
     /// Device registers: read and write, uncached.
     Device,
 }

@@ -82,8 +82,8 @@ pub unsafe fn decommit(start: usize, end: usize) {
 
 /// Makes the pages of `[start, end)` executable, and their frames writable nowhere.
 #[must_use]
-pub fn make_executable(start: usize, end: usize) -> bool {
-    map_executable(start, start, end)
+pub fn make_executable(start: usize, end: usize, access: Access) -> bool {
+    map_executable(start, start, end, access)
 }
 
 /// Makes what is mapped in `[start, end)` executable at `at`, and writable nowhere:
@@ -91,7 +91,7 @@ pub fn make_executable(start: usize, end: usize) -> bool {
 /// `at`. On failure some pages are as before, others are not; [`make_writable`] and
 /// [`decommit`] of both ranges set that right.
 #[must_use]
-pub fn map_executable(at: usize, start: usize, end: usize) -> bool {
+pub fn map_executable(at: usize, start: usize, end: usize, access: Access) -> bool {
     (start..end).step_by(FRAME_BYTES).all(|page| {
         let Some(frame) = paging::frame_of(page) else { return false };
         if !paging::seal(frame) {
@@ -101,7 +101,7 @@ pub fn map_executable(at: usize, start: usize, end: usize) -> bool {
             // SAFETY: nobody uses the page any more; its frame is given on.
             unsafe { paging::unmap(page, page + FRAME_BYTES, &mut |_| ()) };
         }
-        let mapped = paging::map(at + (page - start), frame, Access::ReadExecute);
+        let mapped = paging::map(at + (page - start), frame, access);
         if !mapped && at != start && !paging::map(page, frame, Access::Read) {
             // The table that `page` was mapped in can be missing now: give the frame up.
             release(frame);

@@ -30,10 +30,11 @@ const SECTIONS: [(&str, &[&str]); 10] = [
 ];
 
 /// The contenders of the benchmarks, in the order of the columns.
-const CONTENDERS: [&str; 10] = [
+const CONTENDERS: [&str; 11] = [
     "Kernref",
     "CloneOnRead",
     "guard pages",
+    "guards off",
     "W1",
     "W2",
     "W1 pooling",

@@ -62,6 +62,18 @@ pub fn kernel(arch: Arch, name: &str) -> Result<PathBuf> {
     kernel_for(arch.target(), name)
 }
 
+/// Builds the demonstration without the compiler and gives its path.
+pub fn kernel_without_compiler(arch: Arch) -> Result<PathBuf> {
+    let folder = paths::root().join("tests-qemu");
+    let args = ["build", "--locked", "--release", "--target", arch.target(), "--bin", "demo"];
+    run(&folder, &[&args[..], &["--no-default-features"]].concat())?;
+    let built = paths::target().join(arch.target()).join("release/demo");
+    // The next build of the demonstration takes that place.
+    let kept = built.with_file_name("demo-without-compiler");
+    std::fs::copy(&built, &kept).map_err(|error| format!("{}: {error}", kept.display()))?;
+    Ok(kept)
+}
+
 /// The same for another target of the machine.
 pub fn kernel_for(target: &str, name: &str) -> Result<PathBuf> {
     let folder = paths::root().join("tests-qemu");

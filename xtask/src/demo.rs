@@ -1,8 +1,9 @@
 //! `./x run`: one module in the demonstration kernel.
 
+use crate::precompiled::Precompiler;
 use crate::qemu::{self, Arch, Boot, End};
 use crate::setup::{Policy, Setup};
-use crate::{Result, cargo, paths, wasi};
+use crate::{Result, cargo, guest_args, paths, wasi};
 use clap::ValueEnum;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -27,6 +28,9 @@ pub struct Args {
     accel: String,
     #[command(flatten)]
     wasi: wasi::Handover,
+    /// Compile and sign the module here, and run it in a kernel without the compiler.
+    #[arg(long)]
+    precompiled: bool,
     /// A .wasm or .wat file; without it, the bundled demonstration.
     file: Option<PathBuf>,
     /// Arguments of the function: numbers; for externrefs null, console,
@@ -43,11 +47,26 @@ pub fn bundled() -> PathBuf {
 /// A module's bytes; text is assembled.
 pub fn load(path: &Path) -> Result<Vec<u8>> {
     let bytes = std::fs::read(path).map_err(|error| format!("{}: {error}", path.display()))?;
+    assembled(path, bytes)
+}
+
+fn assembled(path: &Path, bytes: Vec<u8>) -> Result<Vec<u8>> {
+    let has_mark = bytes.starts_with(b"\xef\xbb\xbf");
+    let text = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&bytes).trim_ascii_start();
+    let is_text = text.starts_with(b"(") || text.starts_with(b";;");
+    let name = path.display();
     match path.extension().is_some_and(|extension| extension == "wat") {
+        true if has_mark => Err(format!(
+            "{name}: begins with a byte order mark, which is no part of the text format; save \
+             the file as UTF-8 without one"
+        )),
         true => wat::Parser::new()
             .parse_bytes(Some(path), &bytes)
             .map(|b| b.into_owned())
             .map_err(|error| format!("{error}")),
+        false if is_text => Err(format!(
+            "{name}: is text and not a binary module; rename it to .wat to have it assembled"
+        )),
         false => Ok(bytes),
     }
 }
@@ -90,6 +109,7 @@ fn hoist(args: &Args) -> Result<(Args, Vec<String>)> {
                 hoisted.timeout =
                     operand()?.parse().map_err(|_| "--timeout wants seconds".to_string())?;
             }
+            "--precompiled" => hoisted.precompiled = true,
             "--zeal" => hoisted.setup.zeal = true,
             "--hardware-traps" => hoisted.setup.hardware_traps = true,
             "--" => rest.extend(words.by_ref().cloned()),
@@ -114,11 +134,20 @@ pub fn run(args: &Args) -> Result<ExitCode> {
     if !args.wasi.is_empty() {
         return Err(format!("{}: only programs for WASI are handed that", file.display()));
     }
-    let kernel = cargo::kernel(args.arch, "demo")?;
     let mut requests = args.setup.arguments();
+    let (kernel, bytes) = match args.precompiled {
+        false => (cargo::kernel(args.arch, "demo")?, bytes),
+        true => {
+            let artifact = Precompiler::new()?.compile(args.arch, args.setup, &file)?;
+            requests.push(format!("key={}", artifact.key));
+            (cargo::kernel_without_compiler(args.arch)?, artifact.bytes)
+        }
+    };
     requests.push(format!("timeout={}", args.timeout));
     requests.extend(args.invoke.iter().map(|name| format!("invoke={name}")));
-    requests.extend(values.iter().map(|value| format!("arg={value}")));
+    for value in &values {
+        requests.push(guest_args::request(value)?);
+    }
     let name = file.file_name().unwrap_or_default().to_string_lossy().into_owned();
     let boot = Boot {
         arch: args.arch,
@@ -151,11 +180,20 @@ fn status(end: End) -> u8 {
 
 /// Runs a program for WASI: all words after it are its arguments.
 fn run_program(args: &Args, file: &Path, bytes: Vec<u8>) -> Result<ExitCode> {
+    if args.precompiled {
+        return Err("--precompiled: programs for WASI are compiled in the kernel".into());
+    }
     let kernel = cargo::kernel(args.arch, "demo")?;
     let mut requests = args.setup.arguments();
     requests.push(format!("timeout={}", args.timeout));
     requests.extend(args.invoke.iter().map(|name| format!("invoke={name}")));
-    requests.extend(args.args.iter().map(|value| format!("arg={value}")));
+    for value in &args.args {
+        requests.push(match args.invoke {
+            // Arguments of a function, which are numbers.
+            Some(_) => guest_args::request(value)?,
+            None => format!("arg={value}"),
+        });
+    }
     let name = file.file_name().unwrap_or_default().to_string_lossy().into_owned();
     let mut files = vec![(name, bytes)];
     args.wasi.hand_over(&mut requests, &mut files)?;
@@ -177,4 +215,22 @@ fn run_program(args: &Args, file: &Path, bytes: Vec<u8>) -> Result<ExitCode> {
         (End::Verdict(0), Some(status)) => status as u8,
         (end, _) => status(end),
     }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn files_that_are_not_what_their_names_say_get_a_hint() {
+        let load = |name: &str, bytes: &[u8]| assembled(Path::new(name), bytes.to_vec());
+        assert_eq!(load("a.wasm", b"\0asm\x01\0\0\0").unwrap().len(), 8);
+        assert_eq!(load("a.wat", b" (module)").unwrap().len(), 8);
+        let mark = load("a.wat", b"\xef\xbb\xbf(module)").unwrap_err();
+        assert!(mark.contains("byte order mark"), "{mark}");
+        for text in [&b"(module)"[..], b"\n ;; text\n(module)", b"\xef\xbb\xbf(module)"] {
+            let hint = load("a.wasm", text).unwrap_err();
+            assert!(hint.contains("rename it to .wat"), "{hint}");
+        }
+    }
 }

@@ -1,7 +1,9 @@
 //! Checks of the demonstration kernel: what `./x run` promises, for guests
 //! that behave and for guests that do not.
 
+use crate::precompiled::{Artifact, Precompiler};
 use crate::qemu::{Arch, Boot, End};
+use crate::setup::{Policy, Setup};
 use crate::{Result, cargo, demo, paths, wasi_suite};
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -27,8 +29,14 @@ struct Check {
 pub fn run(arch: Arch) -> Result<(u64, u64)> {
     let kernel = cargo::kernel(arch, "demo")?;
     let (mut passed, mut failed) = (0, 0);
-    for check in checks()? {
-        match check.carry_out(arch, &kernel) {
+    let mut checks: Vec<_> = checks()?.into_iter().map(|check| (check, &kernel)).collect();
+    let loader;
+    if Precompiler::compiles_for(arch) {
+        loader = cargo::kernel_without_compiler(arch)?;
+        checks.extend(precompiled(arch)?.into_iter().map(|check| (check, &loader)));
+    }
+    for (check, kernel) in checks {
+        match check.carry_out(arch, kernel) {
             Ok(()) => passed += 1,
             Err(why) => {
                 failed += 1;
@@ -125,6 +133,16 @@ fn checks() -> Result<Vec<Check>> {
     checks.push(check("add", add.clone(), &sum, SUCCESS, &["add(1, 2) = 3"]));
     checks.push(check("no such export", add.clone(), &["invoke=sub"], REFUSED, &["`sub`"]));
     checks.push(check("too few arguments", add, &sum[..2], REFUSED, &["refused: add"]));
+    let echo = text(ECHO)?;
+    let float = |arg, shown| check("float", echo.clone(), &["invoke=f64", arg], SUCCESS, &[shown]);
+    checks.push(float("arg=inf", "= inf"));
+    checks.push(float("arg=bits:-:4c70000000000000", "= 1.606938044258990"));
+    let payload = ["invoke=bits", "arg=bits:-:7ff0000000000001"];
+    checks.push(check("payload", echo.clone(), &payload, SUCCESS, &["= 9218868437227405313"]));
+    let large = ["invoke=f64", "arg=1e400"];
+    checks.push(check("too large", echo.clone(), &large, REFUSED, &["in range"]));
+    let alike = ["exports pay", "exports p\u{430}y (p\\u{430}y)"];
+    checks.push(check("alike", echo, &["invoke=nosuch"], REFUSED, &alike));
     let bad = b"\0asn\x01\0\0\0".to_vec();
     checks.push(check("bad magic", bad, &[], REFUSED, &["magic"]));
     let missing = text(r#"(module (import "kernel" "teapot" (func)))"#)?;
@@ -149,6 +167,39 @@ fn checks() -> Result<Vec<Check>> {
     checks.push(check("slow", slow.clone(), &["timeout=1"], demo::LATE, &still));
     checks.push(check("patience", slow, &["timeout=600"], SUCCESS, &["run() = 7"]));
     Ok(checks)
+}
+
+/// The same kernel without the compiler: what was compiled and signed here, and
+/// what must be refused.
+fn precompiled(arch: Arch) -> Result<Vec<Check>> {
+    let tool = Precompiler::new()?;
+    let setup = Setup::plain(Policy::ZeroCount);
+    let Artifact { bytes, key } = tool.compile(arch, setup, &demo::bundled())?;
+    let key = &*format!("key={key}");
+    let check = |name: &str, bytes: &[u8], requests: &[&str], verdict, shows: &[&str]| {
+        check(name, bytes.to_vec(), requests, verdict, shows)
+    };
+    let changed = |at: usize, change: u8| {
+        let mut bytes = bytes.clone();
+        bytes[at] ^= change;
+        bytes
+    };
+    let unsigned = bytes.len() - 104;
+    let other = &*format!("key={}", "07".repeat(32));
+    let good = ["loaded artifact", "run() = 0", "0 of 4096 slots used"];
+    let policy = ["code and engine differ in deferral policy"];
+    Ok(vec![
+        check("artifact", &bytes, &[key], SUCCESS, &good),
+        check("artifact", &bytes, &[other, key], SUCCESS, &good),
+        check("another key", &bytes, &[other], REFUSED, &["a key that is not trusted"]),
+        check("no key", &bytes, &[], REFUSED, &["a key that is not trusted"]),
+        check("unsigned", &bytes[..unsigned], &[key], REFUSED, &["no signature"]),
+        check("a flipped bit", &changed(unsigned / 2, 4), &[key], REFUSED, &["does not match"]),
+        check("newer", &changed(8, 3), &[key], REFUSED, &["newer format version 2"]),
+        check("cut off", &bytes[..unsigned / 2], &[key], REFUSED, &["shorter"]),
+        check("policy", &bytes, &[key, "policy=clone-on-read"], REFUSED, &policy),
+        check("a module", &text(ADD)?, &[key], REFUSED, &["these bytes are no artifact"]),
+    ])
 }
 
 /// Takes a while: long chains of conversions, each of which the optimizer looks at.
@@ -180,6 +231,12 @@ fn programs(prebuilt: &Path, checks: &mut Vec<Check>) -> Result<()> {
 const ADD: &str = r#"(module
     (func (export "add") (param i32 i32) (result i32)
         (i32.add (local.get 0) (local.get 1))))"#;
+
+/// Returns what it is given. Two of its exports look alike.
+const ECHO: &str = r#"(module
+    (func (export "f64") (export "pay") (export "p\d0\b0y") (param f64) (result f64)
+        (local.get 0))
+    (func (export "bits") (param f64) (result i64) (i64.reinterpret_f64 (local.get 0))))"#;
 
 /// Names that act on a terminal.
 const NAMES: &str = r#"(module (@name "\u{202e}module")

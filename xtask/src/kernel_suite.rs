@@ -12,6 +12,20 @@ use std::time::Duration;
 const DEADLINE: Duration = Duration::from_secs(300);
 /// After this many failures, the rest is not run.
 const MOST_FAILURES: u64 = 20;
+/// Cases that run with protected branches as well: those that make and end frames.
+const PROTECTED: [&str; 9] = [
+    "calls::",
+    "traps::",
+    "frames::",
+    "stack::",
+    "nesting::",
+    "tables::",
+    "faults::",
+    "interrupt::",
+    "collecting::",
+];
+/// A processor of QEMU that has what they need; its signatures need no slow cipher.
+const PROTECTING: [&str; 2] = ["-cpu", "max,pauth-impdef=on"];
 /// The kernel's verdict on an exception that nobody expected.
 const EXCEPTION: u8 = 4;
 
@@ -25,6 +39,10 @@ pub struct Args {
     /// point with integers.
     #[arg(long)]
     soft_float: bool,
+    /// On a processor that asks for landing instructions and checks signed return
+    /// addresses, with guests that have both (aarch64). Needs a filter.
+    #[arg(long, requires = "filter")]
+    protected_branches: bool,
     /// Only the cases whose name contains this.
     filter: Option<String>,
 }
@@ -35,19 +53,28 @@ pub fn run(args: &Args) -> Result<(u64, u64)> {
         (filter, true, Arch::Aarch64) => soft_float(filter.as_deref().unwrap_or("")),
         (_, true, Arch::X86_64) => Err("--soft-float is for --arch aarch64".into()),
         (None, false, arch) => check(arch),
-        (Some(filter), false, arch) => cases(arch, &kernel(arch, arch.target())?, filter),
+        (Some(filter), false, arch) => {
+            cases(arch, &kernel(arch, arch.target())?, filter, args.protected_branches)
+        }
     }
 }
 
 /// The cases in the aarch64 kernel without vector registers in Rust code.
 pub fn soft_float(filter: &str) -> Result<(u64, u64)> {
-    cases(Arch::Aarch64, &kernel(Arch::Aarch64, SOFT_FLOAT)?, filter)
+    cases(Arch::Aarch64, &kernel(Arch::Aarch64, SOFT_FLOAT)?, filter, false)
 }
 
 /// All cases; passed and failed.
 pub fn check(arch: Arch) -> Result<(u64, u64)> {
     let kernel = kernel(arch, arch.target())?;
-    let (passed, failed) = cases(arch, &kernel, "")?;
+    let (mut passed, mut failed) = cases(arch, &kernel, "", false)?;
+    if matches!(arch, Arch::Aarch64) {
+        println!("with protected branches:");
+        for filter in PROTECTED {
+            let (more_passed, more_failed) = cases(arch, &kernel, filter, true)?;
+            (passed, failed) = (passed + more_passed, failed + more_failed);
+        }
+    }
     Ok(match fault_is_reported(arch, &kernel) {
         Ok(()) => (passed + 1, failed),
         Err(why) => {
@@ -69,10 +96,15 @@ struct Kernel {
 }
 
 impl Kernel {
-    fn boot(&self, arch: Arch, args: &[String], line: impl FnMut(&str)) -> Result<End> {
+    fn boot(
+        &self,
+        arch: Arch,
+        args: &[String],
+        extra: &[&str],
+        line: impl FnMut(&str),
+    ) -> Result<End> {
         let (kernel, files) = (&*self.path, &*self.files);
-        let boot = Boot { arch, kernel, args, files, deadline: DEADLINE, accel: "tcg", extra: &[] };
-        boot.run(line)
+        Boot { arch, kernel, args, files, deadline: DEADLINE, accel: "tcg", extra }.run(line)
     }
 }
 
@@ -80,7 +112,8 @@ impl Kernel {
 /// that ends the kernel as any fault does.
 fn fault_is_reported(arch: Arch, kernel: &Kernel) -> Result<()> {
     let mut lines = Vec::new();
-    let end = kernel.boot(arch, &["touch-a-guard".to_string()], |line| lines.push(line.into()))?;
+    let end =
+        kernel.boot(arch, &["touch-a-guard".to_string()], &[], |line| lines.push(line.into()))?;
     let shows = |text| lines.iter().any(|line: &String| line.starts_with(text));
     match end == End::Verdict(EXCEPTION)
         && shows("touching a guard")
@@ -91,12 +124,14 @@ fn fault_is_reported(arch: Arch, kernel: &Kernel) -> Result<()> {
     }
 }
 
-fn cases(arch: Arch, kernel: &Kernel, filter: &str) -> Result<(u64, u64)> {
+fn cases(arch: Arch, kernel: &Kernel, filter: &str, protected: bool) -> Result<(u64, u64)> {
+    let extra: &[&str] = if protected { &PROTECTING } else { &[] };
     let (mut passed, mut failed, mut from) = (0, 0, 0);
     loop {
-        let args = [format!("from={from}"), format!("filter={filter}")];
+        let mut args = vec![format!("from={from}"), format!("filter={filter}")];
+        args.extend(protected.then(|| "protected-branches".to_string()));
         let (mut last, mut completed) = (None, 0);
-        let end = kernel.boot(arch, &args, |line| {
+        let end = kernel.boot(arch, &args, extra, |line| {
             let number = line.strip_prefix("case ").and_then(|rest| rest.split(' ').next());
             let done = line.ends_with("... ok");
             if let Some(number) = number.and_then(|number| number.parse::<u64>().ok()) {

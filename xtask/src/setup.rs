@@ -40,12 +40,22 @@ pub struct Setup {
     /// Write each module of a script as an artifact, and load that.
     #[arg(long)]
     pub artifacts: bool,
+    /// Leave out the guards against speculative execution.
+    #[arg(long)]
+    pub guards_off: bool,
 }
 
 impl Setup {
     /// The policy alone, with every option off.
     pub const fn plain(policy: Policy) -> Self {
-        Self { policy, zeal: false, hardware_traps: false, as_if_large: false, artifacts: false }
+        Self {
+            policy,
+            zeal: false,
+            hardware_traps: false,
+            as_if_large: false,
+            artifacts: false,
+            guards_off: false,
+        }
     }
 
     /// The same with a collection at every safepoint.
@@ -66,6 +76,11 @@ impl Setup {
     /// The same with each module of a script loaded from an artifact.
     pub const fn with_artifacts(self) -> Self {
         Self { artifacts: true, ..self }
+    }
+
+    /// The same without speculation guards.
+    pub const fn with_guards_off(self) -> Self {
+        Self { guards_off: true, ..self }
     }
 
     /// Two that differ in every option, for functions compiled as large ones are.
@@ -97,6 +112,7 @@ impl Setup {
         arguments.extend(self.hardware_traps.then(|| "hardware-traps=1".to_string()));
         arguments.extend(self.as_if_large.then(|| "as-if-large=1".to_string()));
         arguments.extend(self.artifacts.then(|| "artifacts=1".to_string()));
+        arguments.extend(self.guards_off.then(|| "guards-off=1".to_string()));
         arguments
     }
 }
@@ -107,7 +123,8 @@ impl fmt::Display for Setup {
         f.write_str(if self.zeal { ", zeal" } else { "" })?;
         f.write_str(if self.hardware_traps { ", hardware traps" } else { "" })?;
         f.write_str(if self.as_if_large { ", as if large" } else { "" })?;
-        f.write_str(if self.artifacts { ", through artifacts" } else { "" })
+        f.write_str(if self.artifacts { ", through artifacts" } else { "" })?;
+        f.write_str(if self.guards_off { ", guards off" } else { "" })
     }
 }
 
@@ -125,12 +142,12 @@ mod tests {
     #[test]
     fn a_kernel_is_told_everything() {
         let setup = Setup::plain(Policy::CloneOnRead).with_zeal().with_hardware_traps();
-        let setup = setup.with_large().with_artifacts();
-        assert_eq!(
-            setup.arguments(),
-            ["policy=clone-on-read", "zeal=1", "hardware-traps=1", "as-if-large=1", "artifacts=1"]
-        );
-        let shown = "clone-on-read, zeal, hardware traps, as if large, through artifacts";
+        let setup = setup.with_large().with_artifacts().with_guards_off();
+        let arguments = setup.arguments();
+        assert_eq!(arguments[..3], ["policy=clone-on-read", "zeal=1", "hardware-traps=1"]);
+        assert_eq!(arguments[3..], ["as-if-large=1", "artifacts=1", "guards-off=1"]);
+        let shown =
+            "clone-on-read, zeal, hardware traps, as if large, through artifacts, guards off";
         assert_eq!(setup.to_string(), shown);
     }
 }

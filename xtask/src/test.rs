@@ -176,7 +176,9 @@ fn on_the_host(tally: &mut Tally, scripts: &Scripts, extent: Extent) {
         .into_iter()
         .filter(|setup| !setup.hardware_traps || *setup == usual || extent == Extent::Full);
     let through_artifacts = Setup::plain(Policy::CloneOnRead).with_artifacts();
-    for setup in setups.chain(Setup::LARGE).chain([through_artifacts]) {
+    let guards_off = Setup::plain(Policy::ZeroCount).with_guards_off();
+    let more = [through_artifacts, guards_off];
+    for setup in setups.chain(Setup::LARGE).chain(more) {
         let name = format!("scripts on the host [{setup}]");
         tally.check(&name, || scripts.check(On::Host, setup));
     }

@@ -186,13 +186,14 @@ impl Scripts {
 
     /// Runs the rest in a process.
     fn spawn(&self, how: &How, from: usize, line: impl FnMut(&str)) -> Result<(End, usize)> {
-        let Setup { policy, zeal, hardware_traps, as_if_large, artifacts } = how.setup;
+        let Setup { policy, zeal, hardware_traps, as_if_large, artifacts, guards_off } = how.setup;
         let mut command = Command::new(&self.tool);
         command.arg("run").arg(&self.pack).arg(from.to_string()).arg(policy.name());
         command.args(zeal.then_some("zeal"));
         command.args(hardware_traps.then_some("hardware-traps"));
         command.args(as_if_large.then_some("as-if-large"));
         command.args(artifacts.then_some("artifacts"));
+        command.args(guards_off.then_some("guards-off"));
         let end = match process::watch(command, how.deadline, line)? {
             None => End::Deadline,
             Some(status) => match status.code().and_then(|code| u8::try_from(code).ok()) {

@@ -25,14 +25,15 @@ impl Rig for Kernref {
     }
 }
 
-/// An engine; `Who::Clone` selects the other policy, `Who::Guards` hardware traps.
+/// An engine; `Who::Clone` selects the other policy, `Who::Guards` hardware traps,
+/// `Who::Unguarded` no speculation guards.
 pub fn engine(who: Who, slots: u32) -> Engine {
     let mut config = Config::new();
     config.max_wasm_stack(STACK_BYTES).reference_slots(slots).deferral_policy(match who {
         Who::Clone => DeferralPolicy::CloneOnRead,
         _ => DeferralPolicy::ZeroCount,
     });
-    config.hardware_traps(who == Who::Guards);
+    config.hardware_traps(who == Who::Guards).speculation_guards(who != Who::Unguarded);
     Engine::new(&config).unwrap()
 }
 

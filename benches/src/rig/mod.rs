@@ -74,7 +74,7 @@ pub fn load(who: Who, wasm: &[u8], exports: &[&str]) -> Box<dyn Rig> {
 pub fn load_with_slots(who: Who, wasm: &[u8], exports: &[&str], slots: u32) -> Box<dyn Rig> {
     let wasm = wat::parse_bytes(wasm).expect("the module's text is right");
     match who {
-        Who::Kernref | Who::Clone | Who::Guards | Who::Base => {
+        Who::Kernref | Who::Clone | Who::Guards | Who::Unguarded | Who::Base => {
             Box::new(kernref::load(who, &wasm, exports, slots))
         }
         Who::W1 | Who::W2 => Box::new(wasmtime::load(who, &wasm, exports)),

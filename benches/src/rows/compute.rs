@@ -9,6 +9,8 @@ use std::hint::black_box;
 const GOAL: Goal = Goal { at_most: 0.91, of: &[Who::W2] };
 /// The speed of W1, which has guard pages too.
 const GOAL_WITH_GUARDS: Goal = Goal { at_most: 1.0, of: &[Who::W1] };
+/// With explicit checks, and Kernref also without what W2 has not: a guard of them.
+const WITH_CHECKS: [Who; 5] = [Who::Kernref, Who::Unguarded, Who::W1, Who::W2, Who::Wasmi];
 const WITH_GUARDS: [Who; 2] = [Who::Guards, Who::W1];
 
 type Native = fn(i32) -> i64;
@@ -17,18 +19,18 @@ const KERNELS: &str = include_str!("../../guests/kernels.wat");
 const SIMD: &str = include_str!("../../guests/simd.wat");
 
 /// wasmi's SIMD is a feature that makes all its values wider: left out.
-const WITH_SIMD: [Who; 3] = [Who::Kernref, Who::W1, Who::W2];
+const WITH_SIMD: [Who; 4] = [Who::Kernref, Who::Unguarded, Who::W1, Who::W2];
 
 type Kernel = (&'static str, &'static str, &'static [Who], Native);
 
 const BY_HAND: [Kernel; 8] = [
-    ("recursion", KERNELS, &Who::PLAIN, native::recursion),
-    ("sieve", KERNELS, &Who::PLAIN, native::sieve),
-    ("matrix", KERNELS, &Who::PLAIN, native::matrix),
-    ("memory.copy", KERNELS, &Who::PLAIN, native::memory_copy),
-    ("memory.copy, small", KERNELS, &Who::PLAIN, native::small_memory_copy),
-    ("copy loop", KERNELS, &Who::PLAIN, native::copy_loop),
-    ("pointer walk", KERNELS, &Who::PLAIN, native::pointer_walk),
+    ("recursion", KERNELS, &WITH_CHECKS, native::recursion),
+    ("sieve", KERNELS, &WITH_CHECKS, native::sieve),
+    ("matrix", KERNELS, &WITH_CHECKS, native::matrix),
+    ("memory.copy", KERNELS, &WITH_CHECKS, native::memory_copy),
+    ("memory.copy, small", KERNELS, &WITH_CHECKS, native::small_memory_copy),
+    ("copy loop", KERNELS, &WITH_CHECKS, native::copy_loop),
+    ("pointer walk", KERNELS, &WITH_CHECKS, native::pointer_walk),
     ("simd", SIMD, &WITH_SIMD, native::simd),
 ];
 
@@ -70,7 +72,7 @@ fn by_hand((name, text, who, native): Kernel, guards: bool) -> Row {
 }
 
 fn program(name: &str, wasm: &'static [u8], native: Native, guards: bool) -> Row {
-    let who: &[Who] = if guards { &WITH_GUARDS } else { &Who::PLAIN };
+    let who: &[Who] = if guards { &WITH_GUARDS } else { &WITH_CHECKS };
     // The argument is a seed.
     row(name, guards, move || {
         contenders(who, wasm, "run", native, |ops, run| {

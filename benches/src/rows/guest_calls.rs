@@ -75,7 +75,12 @@ fn sample<V: Send + Sync + 'static>(who: Who, call: Call, value: fn() -> V) -> S
         Who::Kernref | Who::Clone => kernref_sample(who, call, value),
         Who::W1 | Who::W2 => wasmtime_sample(who, call, value),
         Who::Wasmi => wasmi_sample(call, value),
-        Who::Guards | Who::Pooling | Who::CraneliftWasm | Who::Base | Who::Floor => {
+        Who::Guards
+        | Who::Unguarded
+        | Who::Pooling
+        | Who::CraneliftWasm
+        | Who::Base
+        | Who::Floor => {
             unreachable!("{who:?} does not take part")
         }
     }

@@ -5,6 +5,8 @@
 //! over the `udf`. The call's return address names the check.
 
 use crate::abi::VmStoreContext;
+#[cfg(feature = "compile")]
+use crate::arch::tail_jump::TailJump;
 use core::arch::naked_asm;
 use core::mem::offset_of;
 
@@ -17,6 +19,8 @@ pub unsafe extern "C" fn raise() -> ! {
     // On entry: `x29` the frame of the code that failed, `x30` where the thunk
     // was called, `x9` what finds the store of a frame.
     naked_asm!(
+        // `bti c`: a landing for pages that ask for one, nothing elsewhere.
+        "hint #34",
         "stp x29, x30, [sp, #-32]!",
         "mov x29, sp",
         "mov x0, x29",
@@ -49,6 +53,16 @@ pub const RAISE_THUNK: [u8; 32] = [
     0, 0, 0, 0, 0, 0, 0, 0,
     0, 0, 0, 0, 0, 0, 0, 0,
 ];
+
+/// See [`crate::arch::TAIL_JUMP`]. `br x1` may not lead to `bti c` or `paciasp`;
+/// `br x16` may (Arm ARM, D8.4.4 "Branch target identification"). `b`; `mov x16, x1`
+/// and `br x16`.
+#[cfg(feature = "compile")]
+pub const TAIL_JUMP: Option<TailJump> = Some(TailJump {
+    made: [0x20, 0x00, 0x1f, 0xd6],
+    direct: [0, 0, 0, 0x14],
+    thunk: [0xf0, 0x03, 0x01, 0xaa, 0x00, 0x02, 0x1f, 0xd6],
+});
 
 /// See [`crate::arch::RAISE_WORDS_AT`].
 pub const RAISE_WORDS_AT: usize = 16;

@@ -1,23 +1,20 @@
 //! Into Wasm and out of it on a trap.
 //!
-//! Frame of [`enter`], from high to low addresses: callee-saved `d8`–`d15` and
+//! Frame of [`enter_integer`], from high to low addresses: callee-saved
 //! `x19`–`x28`, return address, saved `x29` (the entry frame pointer points
-//! here), [`ActivationRecord`]. AAPCS64, 6.1 and 6.4.6.
-//!
-//! Generated code uses vector registers whatever this crate is built for: where
-//! the assembler takes it that there are none, it is told here.
+//! here), [`ActivationRecord`]. AAPCS64, 6.1 and 6.4.6. No vector register is
+//! touched: `vectors.rs` keeps those around this.
 
-use super::floating_point::enter_from_another_word;
 use crate::abi::{ActivationRecord, ValRaw, VmContext, VmStoreContext};
 use core::arch::naked_asm;
 use core::mem::{offset_of, size_of};
 
-/// See [`crate::arch::enter`].
+/// See [`crate::arch::enter_integer`].
 ///
 /// # Safety
 /// As there.
 #[unsafe(naked)]
-pub unsafe extern "C" fn enter(
+pub unsafe extern "C" fn enter_integer(
     shim: *const u8,
     code: *const u8,
     context: *mut VmContext,
@@ -26,15 +23,6 @@ pub unsafe extern "C" fn enter(
 ) -> u64 {
     // Arguments: x0 shim, x1 code, x2 context, x3 args, x4 store.
     naked_asm!(
-        #[cfg(not(target_feature = "neon"))]
-        ".arch_extension fp",
-        // Wasm wants the default control word, which is zero.
-        "mrs x9, fpcr",
-        "cbnz x9, 2f",
-        "stp d8, d9, [sp, #-64]!",
-        "stp d10, d11, [sp, #16]",
-        "stp d12, d13, [sp, #32]",
-        "stp d14, d15, [sp, #48]",
         "stp x19, x20, [sp, #-80]!",
         "stp x21, x22, [sp, #16]",
         "stp x23, x24, [sp, #32]",
@@ -61,10 +49,6 @@ pub unsafe extern "C" fn enter(
         "blr x9",
         "mov x0, #0",
         "b {leave}",
-        "2:",
-        "b {another_word}",
-        #[cfg(not(target_feature = "neon"))]
-        ".arch_extension nofp",
         record = const size_of::<ActivationRecord>(),
         activation = const offset_of!(VmStoreContext, activation),
         exit_fp = const offset_of!(VmStoreContext, exit_fp),
@@ -74,18 +58,15 @@ pub unsafe extern "C" fn enter(
         rec_exit_fp = const offset_of!(ActivationRecord, saved_exit_fp),
         rec_exit_pc = const offset_of!(ActivationRecord, saved_exit_pc),
         rec_entry_fp = const offset_of!(ActivationRecord, entry_fp),
-        another_word = sym enter_from_another_word,
         leave = sym leave,
     )
 }
 
-/// Takes the frame of [`enter`] down: `sp` at the record, `x19` the store,
+/// Takes the frame of [`enter_integer`] down: `sp` at the record, `x19` the store,
 /// `x0` the status.
 #[unsafe(naked)]
 unsafe extern "C" fn leave() {
     naked_asm!(
-        #[cfg(not(target_feature = "neon"))]
-        ".arch_extension fp",
         "ldr x9, [sp, #{rec_previous}]",
         "ldr x10, [sp, #{rec_exit_fp}]",
         "ldr x11, [sp, #{rec_exit_pc}]",
@@ -99,13 +80,7 @@ unsafe extern "C" fn leave() {
         "ldp x25, x26, [sp, #48]",
         "ldp x27, x28, [sp, #64]",
         "ldp x19, x20, [sp], #80",
-        "ldp d10, d11, [sp, #16]",
-        "ldp d12, d13, [sp, #32]",
-        "ldp d14, d15, [sp, #48]",
-        "ldp d8, d9, [sp], #64",
         "ret",
-        #[cfg(not(target_feature = "neon"))]
-        ".arch_extension nofp",
         record = const size_of::<ActivationRecord>(),
         activation = const offset_of!(VmStoreContext, activation),
         exit_fp = const offset_of!(VmStoreContext, exit_fp),
@@ -123,6 +98,8 @@ unsafe extern "C" fn leave() {
 #[unsafe(naked)]
 pub unsafe extern "C" fn unwind(store: *mut VmStoreContext, status: u64) -> ! {
     naked_asm!(
+        // `bti c`: stubs jump here through a pointer.
+        "hint #34",
         "mov x19, x0",
         "ldr x9, [x0, #{activation}]",
         "mov sp, x9",

@@ -36,14 +36,16 @@ pub unsafe extern "C" fn resume_fault() -> ! {
 }
 
 /// A shim that fills three cells: the address it returns to, the frame pointer
-/// of [`super::enter`], and the stack pointer at that function's call.
+/// of [`super::enter_integer`], and the stack pointer at that function's call.
 ///
 /// # Safety
-/// Called by [`super::enter`] with room for three cells.
+/// Called by [`super::enter_integer`] with room for three cells.
 #[unsafe(naked)]
 pub unsafe extern "C" fn tell_entry(code: *const u8, context: *mut VmContext, cells: *mut ValRaw) {
     // Arguments: x0 code, x1 context, x2 cells.
     naked_asm!(
+        // `bti c`: called through a pointer.
+        "hint #34",
         "mov x9, sp",
         "str x30, [x2]",
         "str x29, [x2, #{cell}]",

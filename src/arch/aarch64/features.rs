@@ -21,7 +21,20 @@ pub const fn cpu_features() -> u64 {
     0
 }
 
-/// See [`crate::arch::missing_required_features`]: the baseline is enough.
-pub const fn missing_required_features() -> Option<&'static str> {
+/// See [`crate::arch::missing_for_floats`]: the baseline is enough.
+pub const fn missing_for_floats() -> Option<&'static str> {
     None
 }
+
+/// See [`crate::arch::PROTECTS_BRANCHES`].
+pub const PROTECTS_BRANCHES: bool = true;
+
+/// See [`crate::arch::enforced_landings`]. Landings are asked for page by page, by
+/// whoever maps the code.
+pub const fn enforced_landings() -> Option<&'static str> {
+    None
+}
+
+/// See [`crate::arch::COUNTS_BITS_IN_VECTORS`]: by `cnt`.
+#[cfg(feature = "compile")]
+pub const COUNTS_BITS_IN_VECTORS: bool = true;

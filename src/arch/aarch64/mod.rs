@@ -12,22 +12,24 @@ mod signal;
 #[cfg(feature = "compile")]
 mod stack_switch;
 mod sync;
+mod vectors;
 
 #[cfg(feature = "compile")]
 pub use check::{
     CHECK_TRAP, CHECKS_PER_CALL, RAISE_CALL, RAISE_CALL_IN_PLACE, RAISE_ENTRY, RAISE_STEP,
-    RAISE_THUNK, first_branch_to, link_call, redirect_check, shared_call_frame,
+    RAISE_THUNK, TAIL_JUMP, first_branch_to, link_call, redirect_check, shared_call_frame,
 };
 pub use check::{RAISE_WORDS_AT, raise};
-pub use entry::{enter, unwind};
+pub use entry::{enter_integer, unwind};
 #[cfg(feature = "compile")]
 pub use fault::WHOLE_STORE_BYTES;
 pub use fault::{resume_fault, tell_entry};
-#[cfg(feature = "compile")]
-pub use features::BASELINE_FEATURES;
 pub use features::{
-    ARCHITECTURE, FEATURE_NAMES, TARGET_TRIPLE, cpu_features, missing_required_features,
+    ARCHITECTURE, FEATURE_NAMES, PROTECTS_BRANCHES, TARGET_TRIPLE, cpu_features, enforced_landings,
+    missing_for_floats,
 };
+#[cfg(feature = "compile")]
+pub use features::{BASELINE_FEATURES, COUNTS_BITS_IN_VECTORS};
 #[cfg(feature = "compile")]
 pub use floating_point::DefaultControlWord;
 #[cfg(target_os = "none")]
@@ -38,3 +40,4 @@ pub use signal::{set_signal_registers, signal_registers};
 #[cfg(feature = "compile")]
 pub use stack_switch::{call_on_stack, leave_stack};
 pub use sync::synchronize_code;
+pub use vectors::enter;

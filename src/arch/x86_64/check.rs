@@ -69,6 +69,10 @@ pub const RAISE_THUNK: [u8; RAISE_WORDS_AT + 16] = [
     0, 0, 0, 0, 0, 0, 0, 0,
 ];
 
+/// See [`crate::arch::TAIL_JUMP`].
+#[cfg(feature = "compile")]
+pub const TAIL_JUMP: Option<crate::arch::tail_jump::TailJump> = None;
+
 /// See [`crate::arch::RAISE_WORDS_AT`].
 pub const RAISE_WORDS_AT: usize = 48;
 

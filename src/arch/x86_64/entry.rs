@@ -1,6 +1,6 @@
 //! Into Wasm and out of it on a trap.
 //!
-//! Frame of [`enter`], from high to low addresses: return address, saved
+//! Frame of [`enter_integer`], from high to low addresses: return address, saved
 //! `rbp` (the entry frame pointer points here), `rbx`, `r12`–`r15`, padding,
 //! [`ActivationRecord`]. System V ABI, "Function Calling Sequence".
 
@@ -9,12 +9,41 @@ use crate::abi::{ActivationRecord, ValRaw, VmContext, VmStoreContext};
 use core::arch::naked_asm;
 use core::mem::{offset_of, size_of};
 
-/// See [`crate::arch::enter`].
+/// See [`crate::arch::enter`]. Leaves the frame to [`enter_integer`], so that a walk
+/// finds one return address into all entries.
 ///
 /// # Safety
 /// As there.
 #[unsafe(naked)]
 pub unsafe extern "C" fn enter(
+    shim: *const u8,
+    code: *const u8,
+    context: *mut VmContext,
+    args: *mut ValRaw,
+    store: *mut VmStoreContext,
+) -> u64 {
+    naked_asm!(
+        // Wasm wants the default control word.
+        "push rax",
+        "stmxcsr [rsp]",
+        "pop rax",
+        "or eax, {status_bits}",
+        "cmp eax, {default_word}",
+        "jne {another_word}",
+        "jmp {enter_integer}",
+        status_bits = const STATUS_BITS,
+        default_word = const DEFAULT_WORD,
+        another_word = sym enter_from_another_word,
+        enter_integer = sym enter_integer,
+    )
+}
+
+/// See [`crate::arch::enter_integer`].
+///
+/// # Safety
+/// As there.
+#[unsafe(naked)]
+pub unsafe extern "C" fn enter_integer(
     shim: *const u8,
     code: *const u8,
     context: *mut VmContext,
@@ -32,12 +61,6 @@ pub unsafe extern "C" fn enter(
         "push r15",
         // Eight bytes of padding: the record, and calls, want 16-byte alignment.
         "sub rsp, {record} + 8",
-        // Wasm wants the default control word.
-        "stmxcsr [rsp + {rec_word}]",
-        "mov eax, [rsp + {rec_word}]",
-        "or eax, {status_bits}",
-        "cmp eax, {default_word}",
-        "jne {another_word}",
         "mov rbx, r8",
         "mov r9, [r8 + {activation}]",
         "mov r10, [r8 + {exit_fp}]",
@@ -64,15 +87,11 @@ pub unsafe extern "C" fn enter(
         rec_exit_fp = const offset_of!(ActivationRecord, saved_exit_fp),
         rec_exit_pc = const offset_of!(ActivationRecord, saved_exit_pc),
         rec_entry_fp = const offset_of!(ActivationRecord, entry_fp),
-        rec_word = const offset_of!(ActivationRecord, control_word),
-        status_bits = const STATUS_BITS,
-        default_word = const DEFAULT_WORD,
-        another_word = sym enter_from_another_word,
         leave = sym leave,
     )
 }
 
-/// Takes the frame of [`enter`] down: `rsp` at the record, `rbx` the store,
+/// Takes the frame of [`enter_integer`] down: `rsp` at the record, `rbx` the store,
 /// `rax` the status.
 #[unsafe(naked)]
 unsafe extern "C" fn leave() {

@@ -37,7 +37,7 @@ fn ymm_saved() -> bool {
     low & 0b110 == 0b110
 }
 
-/// See [`crate::arch::FEATURE_NAMES`]. In the order of [`cpu_features`].
+/// See [`crate::arch::FEATURE_NAMES`]. In the order of `cpu_features`.
 pub const FEATURE_NAMES: [&str; 12] = [
     "has_sse3",
     "has_ssse3",
@@ -78,15 +78,56 @@ pub fn cpu_features() -> u64 {
     present.iter().rev().fold(0, |bits, present| bits << 1 | u64::from(*present))
 }
 
-/// See [`crate::arch::missing_required_features`]. Without SSE4.1 rounding
-/// would need library calls, and vectors need SSSE3.
-pub fn missing_required_features() -> Option<&'static str> {
-    let r = read();
+/// See [`crate::arch::missing_for_floats`]. Without SSE4.1 rounding would need
+/// library calls, and vectors need SSSE3.
+pub fn missing_for_floats() -> Option<&'static str> {
+    missing_in(read().leaf1_ecx)
+}
+
+fn missing_in(leaf1_ecx: u32) -> Option<&'static str> {
     [
-        (r.leaf1_ecx & 1, "the processor lacks SSE3"),
-        (r.leaf1_ecx & 1 << 9, "the processor lacks SSSE3"),
-        (r.leaf1_ecx & 1 << 19, "the processor lacks SSE4.1"),
+        (
+            leaf1_ecx & 1,
+            "the processor lacks SSE3, which code with floats needs: with QEMU, choose another \
+             `-cpu`, such as `max`; or set Config::floating_point(false)",
+        ),
+        (
+            leaf1_ecx & 1 << 9,
+            "the processor lacks SSSE3, which code with floats needs: with QEMU, choose another \
+             `-cpu` than its default `qemu64`, such as `max`; or set Config::floating_point(false)",
+        ),
+        (
+            leaf1_ecx & 1 << 19,
+            "the processor lacks SSE4.1, which code with floats needs: with QEMU, choose another \
+             `-cpu`, such as `max`; or set Config::floating_point(false)",
+        ),
     ]
     .into_iter()
     .find_map(|(bit, missing)| (bit == 0).then_some(missing))
+}
+
+/// See [`crate::arch::PROTECTS_BRANCHES`]. The code generator has no `endbr64`.
+pub const PROTECTS_BRANCHES: bool = false;
+
+/// See [`crate::arch::COUNTS_BITS_IN_VECTORS`]: by `popcnt`, or by shifts and masks.
+#[cfg(feature = "compile")]
+pub const COUNTS_BITS_IN_VECTORS: bool = false;
+
+#[cfg(test)]
+mod tests {
+    use super::missing_in;
+    use std::format;
+
+    #[test]
+    fn what_is_missing_is_named_with_what_can_be_done() {
+        let all = 1 | 1 << 9 | 1 << 19;
+        assert_eq!(missing_in(all), None);
+        for (bit, name) in [(1, "SSE3"), (1 << 9, "SSSE3"), (1 << 19, "SSE4.1")] {
+            let said = missing_in(all & !bit).unwrap();
+            assert!(said.contains(&format!("lacks {name},")), "{said}");
+            assert!(said.contains("`-cpu`") && said.contains("floating_point(false)"), "{said}");
+        }
+        // QEMU's `qemu64` has SSE3 alone.
+        assert!(missing_in(1).unwrap().contains("qemu64"));
+    }
 }

@@ -10,14 +10,12 @@ pub(super) const DEFAULT_WORD: u32 = 0x1f80 | STATUS_BITS;
 /// Which exceptions occurred: of no consequence while they are masked.
 pub(super) const STATUS_BITS: u32 = 0x3f;
 
-/// Where [`enter`] goes on when it finds another control word, with its frame
-/// made and nothing but `rax` changed: takes the frame down, and makes the same
-/// call with the default word. The caller's word is back when that returns,
-/// however it ended.
+/// Where [`enter`] goes on when it finds another control word, with nothing but
+/// `rax` changed: makes the same call with the default word. The caller's word is
+/// back when that returns, however it ended.
 #[unsafe(naked)]
 pub(super) unsafe extern "C" fn enter_from_another_word() {
     naked_asm!(
-        "leave",
         "push rbp",
         "mov rbp, rsp",
         "sub rsp, 16",

@@ -1,6 +1,7 @@
 //! x86_64: System V calling convention, frame pointer in `rbp`.
 
 mod check;
+mod control_flow;
 mod entry;
 mod fault;
 mod fault_stub;
@@ -16,18 +17,19 @@ mod sync;
 #[cfg(feature = "compile")]
 pub use check::{
     CHECK_TRAP, CHECKS_PER_CALL, RAISE_CALL, RAISE_CALL_IN_PLACE, RAISE_ENTRY, RAISE_STEP,
-    RAISE_THUNK, first_branch_to, link_call, redirect_check, shared_call_frame,
+    RAISE_THUNK, TAIL_JUMP, first_branch_to, link_call, redirect_check, shared_call_frame,
 };
 pub use check::{RAISE_WORDS_AT, raise};
-pub use entry::{enter, unwind};
+pub use control_flow::enforced_landings;
+pub use entry::{enter, enter_integer, unwind};
 #[cfg(feature = "compile")]
 pub use fault::WHOLE_STORE_BYTES;
 pub use fault::{resume_fault, tell_entry};
-#[cfg(feature = "compile")]
-pub use features::BASELINE_FEATURES;
 pub use features::{
-    ARCHITECTURE, FEATURE_NAMES, TARGET_TRIPLE, cpu_features, missing_required_features,
+    ARCHITECTURE, FEATURE_NAMES, PROTECTS_BRANCHES, TARGET_TRIPLE, cpu_features, missing_for_floats,
 };
+#[cfg(feature = "compile")]
+pub use features::{BASELINE_FEATURES, COUNTS_BITS_IN_VECTORS};
 #[cfg(feature = "compile")]
 pub use floating_point::DefaultControlWord;
 #[cfg(target_os = "none")]

@@ -3,11 +3,13 @@
 //!
 //! Numbers are unsigned LEB128 in its shortest form (WebAssembly core, "Integers"),
 //! signed ones in zigzag order; tables are 32-bit little-endian words.
+//!
+//! What is called in many places is not inlined: the reader is a large part of a
+//! kernel that loads artifacts.
 
-use super::malformed;
 use crate::artifact::lasting::{Lasting, Text};
 use crate::artifact::limits::{Limit, NAME_BYTES};
-use crate::error::{ArtifactSection, Error, Result};
+use crate::error::{ArtifactError, ArtifactFault, ArtifactSection, Error, Result};
 use crate::fallible::OutOfMemory;
 use bytemuck::Pod;
 use core::ops::Range;
@@ -15,6 +17,11 @@ use std_alloc::vec::Vec;
 
 /// What every section's first byte is aligned to, from the start of the file.
 pub(super) const SECTION_ALIGN: usize = 16;
+
+/// The error for a section that breaks a rule.
+pub(super) const fn malformed(section: ArtifactSection, rule: &'static str) -> Error {
+    Error::Artifact(ArtifactError { section, fault: ArtifactFault::Malformed(rule) })
+}
 
 /// A file under construction.
 #[derive(Default)]
@@ -127,6 +134,7 @@ impl<'b> Cursor<'b> {
         self.check(self.rest.is_empty(), "longer than its contents")
     }
 
+    #[inline(never)]
     fn take(&mut self, len: usize) -> Result<(&'b [u8], Option<&'static [u8]>)> {
         let (taken, rest) =
             self.rest.split_at_checked(len).ok_or(self.fault("shorter than its contents"))?;
@@ -141,6 +149,7 @@ impl<'b> Cursor<'b> {
         bytes.try_into().map_err(|_| self.fault("shorter than its contents"))
     }
 
+    #[inline(never)]
     pub(super) fn byte(&mut self) -> Result<u8> {
         self.array().map(|[byte]| byte)
     }
@@ -161,17 +170,20 @@ impl<'b> Cursor<'b> {
         Err(self.fault("a number of more than 64 bits"))
     }
 
+    #[inline(never)]
     pub(super) fn number(&mut self) -> Result<u32> {
         let number = self.number64()?;
         u32::try_from(number).map_err(|_| self.fault("a number of more than 32 bits"))
     }
 
+    #[inline(never)]
     pub(super) fn signed(&mut self) -> Result<i64> {
         let zigzag = self.number64()?;
         Ok((zigzag >> 1) as i64 ^ -((zigzag & 1) as i64))
     }
 
     /// A number below `len`: the position of `what`.
+    #[inline(never)]
     pub(super) fn index(&mut self, len: usize, what: &'static str) -> Result<u32> {
         let index = self.number()?;
         self.check((index as usize) < len, what)?;
@@ -180,6 +192,7 @@ impl<'b> Cursor<'b> {
 
     /// The length of a list whose items take `item_bytes` each at least. With the
     /// `before` that came earlier it must be within `limit`.
+    #[inline(never)]
     pub(super) fn count(
         &mut self,
         limit: Limit,
@@ -193,6 +206,7 @@ impl<'b> Cursor<'b> {
         Ok(count as usize)
     }
 
+    #[inline(never)]
     pub(super) fn text(&mut self) -> Result<Text> {
         let len = self.number64()?;
         NAME_BYTES.check(len)?;
@@ -217,11 +231,13 @@ impl<'b> Cursor<'b> {
         Lasting::read(bytes, lasting)
     }
 
+    #[inline(never)]
     pub(super) fn word(&mut self) -> Result<u32> {
         self.array().map(u32::from_le_bytes)
     }
 
     /// One byte that is 0 or 1.
+    #[inline(never)]
     pub(super) fn flag(&mut self) -> Result<bool> {
         let byte = self.byte()?;
         self.check(byte < 2, "neither yes nor no")?;

@@ -12,8 +12,7 @@
 //! 48  section table       (number u32, offset u32, bytes u32) each, in order
 //! ```
 
-use super::bytes::{Out, behind};
-use super::malformed;
+use super::bytes::{Out, behind, malformed};
 use crate::abi::{Architecture, DeferralPolicy};
 use crate::artifact::flavor::CodeFlavor;
 use crate::artifact::limits::Limit;
@@ -49,7 +48,12 @@ const ZEAL: u32 = 1 << 1;
 const EPOCHS: u32 = 1 << 2;
 const FUEL: u32 = 1 << 3;
 const HARDWARE_TRAPS: u32 = 1 << 4;
-const ALL_SETTINGS: u32 = CLONE_ON_READ | ZEAL | EPOCHS | FUEL | HARDWARE_TRAPS;
+const SPECULATION_GUARDS: u32 = 1 << 5;
+const FLOATING_POINT: u32 = 1 << 6;
+const BTI: u32 = 1 << 7;
+const SIGNED_RETURNS: u32 = 1 << 8;
+/// The lowest nine bits.
+const ALL_SETTINGS: u32 = (1 << 9) - 1;
 
 /// What the header says.
 pub(super) struct Header {
@@ -126,6 +130,10 @@ fn read_flavor(bytes: &[u8]) -> Result<CodeFlavor> {
         epoch_interruption: has(EPOCHS),
         consume_fuel: has(FUEL),
         hardware_traps: has(HARDWARE_TRAPS),
+        speculation_guards: has(SPECULATION_GUARDS),
+        floating_point: has(FLOATING_POINT),
+        use_bti: has(BTI),
+        sign_return_address: has(SIGNED_RETURNS),
         processor: long(bytes, FLAVOR_AT + 8)?,
         layout: long(bytes, FLAVOR_AT + 16)?,
     })
@@ -140,6 +148,10 @@ fn write_flavor(flavor: &CodeFlavor) -> [u8; TABLE_AT - FLAVOR_AT] {
         epoch_interruption,
         consume_fuel,
         hardware_traps,
+        speculation_guards,
+        floating_point,
+        use_bti,
+        sign_return_address,
         processor,
         layout,
     } = *flavor;
@@ -152,6 +164,10 @@ fn write_flavor(flavor: &CodeFlavor) -> [u8; TABLE_AT - FLAVOR_AT] {
         (EPOCHS, epoch_interruption),
         (FUEL, consume_fuel),
         (HARDWARE_TRAPS, hardware_traps),
+        (SPECULATION_GUARDS, speculation_guards),
+        (FLOATING_POINT, floating_point),
+        (BTI, use_bti),
+        (SIGNED_RETURNS, sign_return_address),
     ] {
         settings |= if is_on { setting } else { 0 };
     }

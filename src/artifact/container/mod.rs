@@ -27,11 +27,11 @@ mod segments;
 mod tests;
 mod types;
 
-use self::bytes::{Cursor, Out};
+use self::bytes::{Cursor, Out, malformed};
 use self::header::{Header, SECTIONS};
 use super::flavor::CodeFlavor;
-use super::module::ArtifactParts;
-use crate::error::{ArtifactError, ArtifactFault, ArtifactSection, Error, Result};
+use super::module::{Artifact, ArtifactParts};
+use crate::error::{ArtifactSection, Result};
 use std_alloc::vec::Vec;
 
 /// An artifact's bytes, of which only the header has been read.
@@ -47,7 +47,7 @@ impl<'b> ArtifactFile<'b> {
     /// code was compiled for.
     ///
     /// # Errors
-    /// [`Error::Artifact`].
+    /// [`crate::Error::Artifact`].
     pub fn open(bytes: &'b [u8]) -> Result<Self> {
         Ok(Self { header: Header::read(bytes)?, bytes, lasting: None })
     }
@@ -65,8 +65,8 @@ impl<'b> ArtifactFile<'b> {
     /// Reads and checks everything. The code stays where it is.
     ///
     /// # Errors
-    /// [`Error::Artifact`] names the section that breaks a rule; [`Error::Limit`];
-    /// [`Error::OutOfMemory`].
+    /// [`crate::Error::Artifact`] names the section that breaks a rule; [`crate::Error::Limit`];
+    /// [`crate::Error::OutOfMemory`].
     pub fn read(&self) -> Result<ArtifactParts<&'b [u8]>> {
         use ArtifactSection as Section;
         let info = declarations::read(&|section| self.section(section))?;
@@ -99,7 +99,7 @@ impl ArtifactFile<'static> {
     /// them later refers to them.
     ///
     /// # Errors
-    /// [`Error::Artifact`].
+    /// [`crate::Error::Artifact`].
     pub fn open_in_place(bytes: &'static [u8]) -> Result<Self> {
         Ok(Self { header: Header::read(bytes)?, bytes, lasting: Some(bytes) })
     }
@@ -109,7 +109,7 @@ impl ArtifactFile<'static> {
 /// may be a signature. Nothing but the start of the header is checked.
 ///
 /// # Errors
-/// [`Error::Artifact`].
+/// [`crate::Error::Artifact`].
 #[cfg(feature = "signed-artifacts")]
 pub fn stated_length(bytes: &[u8]) -> Result<usize> {
     header::stated_length(bytes)
@@ -118,7 +118,7 @@ pub fn stated_length(bytes: &[u8]) -> Result<usize> {
 /// The file form of an artifact with this code.
 ///
 /// # Errors
-/// [`Error::OutOfMemory`]; [`Error::Limit`] if it would be 4 GiB or more.
+/// [`crate::Error::OutOfMemory`]; [`crate::Error::Limit`] if it would be 4 GiB or more.
 pub fn write<C>(parts: &ArtifactParts<C>, code: &[u8]) -> Result<Vec<u8>> {
     // A new part must be written too.
     let ArtifactParts {
@@ -143,7 +143,15 @@ pub fn write<C>(parts: &ArtifactParts<C>, code: &[u8]) -> Result<Vec<u8>> {
     header::finish(out, flavor)
 }
 
-/// The error for a section that breaks a rule.
-const fn malformed(section: ArtifactSection, rule: &'static str) -> Error {
-    Error::Artifact(ArtifactError { section, fault: ArtifactFault::Malformed(rule) })
+impl Artifact {
+    /// The artifact as bytes, for [`crate::Module::deserialize`]
+    /// (`docs/artifact-format.md`). The same artifact always gives the same bytes.
+    ///
+    /// # Errors
+    /// [`crate::Error::OutOfMemory`]; [`crate::Error::Limit`] if it would be 4 GiB
+    /// or more.
+    pub fn serialize(&self) -> Result<Vec<u8>> {
+        let parts = self.parts();
+        write(parts, &parts.code)
+    }
 }

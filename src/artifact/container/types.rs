@@ -41,6 +41,7 @@ pub(super) fn write_val(out: &mut Out, ty: ValType) -> Result<()> {
     })
 }
 
+#[inline(never)]
 pub(super) fn read_val(cursor: &mut Cursor<'_>) -> Result<ValType> {
     Ok(match cursor.byte()? {
         0x7f => ValType::I32,

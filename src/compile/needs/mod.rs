@@ -58,6 +58,10 @@ impl<'b> Needs<'b> {
         {
             self.need(Features::FUNCTION_REFERENCES, offset);
         }
+        // Whoever switches vectors on needs floats for them.
+        if self.missing.contains(Features::SIMD) && !self.enabled.contains(Features::FLOATS) {
+            self.missing |= Features::FLOATS;
+        }
         self.first.map(|offset| (self.missing, offset))
     }
 
@@ -81,7 +85,8 @@ impl<'b> Needs<'b> {
 
     fn val_type(&mut self, ty: ValType, offset: u64) {
         match ty {
-            ValType::I32 | ValType::I64 | ValType::F32 | ValType::F64 => {}
+            ValType::I32 | ValType::I64 => {}
+            ValType::F32 | ValType::F64 => self.need(Features::FLOATS, offset),
             ValType::V128 => self.need(Features::SIMD, offset),
             ValType::Ref(ty) => self.ref_type(ty, offset),
         }

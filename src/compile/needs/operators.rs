@@ -17,6 +17,7 @@ const ENCODINGS: [Features; 5] = [
 /// Notes what an operator needs.
 pub(super) fn needs<'b>(needs: &mut Needs<'b>, op: &Operator<'b>, offset: u64) {
     needs.need(proposal(op), offset);
+    needs.need_if(has_floats(op), Features::FLOATS, offset);
     visit_operands(needs, op, offset);
 }
 
@@ -55,6 +56,37 @@ fn proposal(op: &Operator<'_>) -> Features {
         ($($all:tt)*) => { proposal_of!(op; $($all)*) };
     }
     wasmparser::for_each_operator!(ask)
+}
+
+macro_rules! names_floats {
+    ($op:expr; $(@$proposal:ident $name:ident $({ $($arg:ident: $ty:ty),* })?
+        => $visit:ident ($($arity:tt)*))*) => {
+        match $op {
+            $(Operator::$name { .. } => const { says_float(stringify!($name)) },)*
+            _ => false,
+        }
+    };
+}
+
+/// Whether an operator takes or makes floats: its name says so.
+fn has_floats(op: &Operator<'_>) -> bool {
+    macro_rules! ask {
+        ($($all:tt)*) => { names_floats!(op; $($all)*) };
+    }
+    wasmparser::for_each_operator!(ask)
+}
+
+/// Whether a name contains `F32` or `F64`.
+const fn says_float(name: &str) -> bool {
+    let name = name.as_bytes();
+    let mut at = 0;
+    while at + 3 <= name.len() {
+        if let [b'F', b'3', b'2'] | [b'F', b'6', b'4'] = [name[at], name[at + 1], name[at + 2]] {
+            return true;
+        }
+        at += 1;
+    }
+    false
 }
 
 /// Looks at the types that an operator names, and at how it was written.

@@ -107,7 +107,7 @@ fn indirect_target(t: &mut Translator<'_, '_>, ty: TypeIndex, table: TableIndex)
     t.trap_if(differs, Trap::BadSignature);
     let code = t.load_context(POINTER, func_ref, field!(VmFuncRef, code));
     let context = t.load_context(POINTER, func_ref, field!(VmFuncRef, context));
-    (code, context)
+    (t.zero_if(differs, code), context)
 }
 
 fn call_indirect(t: &mut Translator<'_, '_>, ty: TypeIndex, table: TableIndex) {

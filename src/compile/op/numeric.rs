@@ -2,6 +2,7 @@
 
 use super::scalar::{binary, unary};
 use crate::abi::Trap;
+use crate::arch::COUNTS_BITS_IN_VECTORS;
 use crate::compile::op::done::Done;
 use crate::compile::translator::Translator;
 use cranelift_codegen::ir::condcodes::IntCC;
@@ -33,7 +34,7 @@ fn seen(t: &mut Translator<'_, '_>, op: &Operator<'_>) -> Done {
         Operator::I32Rotr | Operator::I64Rotr => binary(t, |ins, a, b| ins.rotr(a, b)),
         Operator::I32Clz | Operator::I64Clz => unary(t, |ins, a| ins.clz(a)),
         Operator::I32Ctz | Operator::I64Ctz => unary(t, |ins, a| ins.ctz(a)),
-        Operator::I32Popcnt | Operator::I64Popcnt => unary(t, |ins, a| ins.popcnt(a)),
+        Operator::I32Popcnt | Operator::I64Popcnt => count_bits(t),
         Operator::I32DivS | Operator::I64DivS => {
             let (a, b) = divisor_checked(t);
             overflow_checked(t, a, b);
@@ -109,4 +110,29 @@ fn extend(t: &mut Translator<'_, '_>, from: Type, to: Type) {
     let narrow = t.builder.ins().ireduce(from, a);
     let value = t.builder.ins().sextend(to, narrow);
     t.push(value);
+}
+
+/// Without vector registers by shifts and masks, where the code generator would
+/// use them (Warren, Hacker's Delight, 5-1).
+fn count_bits(t: &mut Translator<'_, '_>) {
+    if t.env.settings.floating_point() || !COUNTS_BITS_IN_VECTORS {
+        return unary(t, |ins, a| ins.popcnt(a));
+    }
+    let all = t.pop();
+    let bits = t.builder.func.dfg.value_type(all).bits();
+    let every = |byte: u64| ((byte * 0x0101_0101_0101_0101) >> (64 - bits)) as i64;
+    let b = &mut t.builder;
+    let odd = b.ins().ushr_imm_u(all, 1);
+    let odd = b.ins().band_imm_u(odd, every(0x55));
+    let pairs = b.ins().isub(all, odd);
+    let high = b.ins().ushr_imm_u(pairs, 2);
+    let high = b.ins().band_imm_u(high, every(0x33));
+    let low = b.ins().band_imm_u(pairs, every(0x33));
+    let fours = b.ins().iadd(low, high);
+    let high = b.ins().ushr_imm_u(fours, 4);
+    let bytes = b.ins().iadd(fours, high);
+    let bytes = b.ins().band_imm_u(bytes, every(0x0f));
+    let sum = b.ins().imul_imm_u(bytes, every(1));
+    let count = b.ins().ushr_imm_u(sum, i64::from(bits - 8));
+    t.push(count);
 }

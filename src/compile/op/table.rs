@@ -98,6 +98,8 @@ pub(super) fn checked_element(
     let len = t.table_len(table);
     let outside = t.builder.ins().icmp(IntCC::UnsignedGreaterThanOrEqual, index, len);
     t.trap_if(outside, trap);
+    // The first element, or null: what the base of an empty table is near.
+    let index = t.zero_if(outside, index);
     let base = t.table_base(table);
     let shift = element_type(t, table).element_bytes_log2();
     let offset = t.builder.ins().ishl_imm_u(index, i64::from(shift));

@@ -41,7 +41,7 @@ impl World {
             saved_exit_fp: 0,
             saved_exit_pc: 0,
             entry_fp: entry,
-            control_word: 0,
+            reserved: 0,
         };
         let place: *mut ActivationRecord = ptr::with_exposed_provenance_mut(self.address(50));
         // SAFETY: words 50 to 55 of the array, aligned to 16.

@@ -26,6 +26,7 @@ mod many_checks;
 mod memory;
 mod needs;
 mod nesting;
+mod no_vectors;
 mod numerics;
 #[expect(unsafe_code, reason = "paints the stack")]
 mod painted;
@@ -33,6 +34,7 @@ mod references;
 mod rooting;
 mod sharing;
 mod sizes;
+mod speculation;
 mod stack;
 mod stepping;
 mod tables;
@@ -266,6 +268,11 @@ cases! {
         a_borrowed_argument_can_be_passed_on,
         a_host_function_called_by_the_host_roots_its_arguments,
     }
+    no_vectors {
+        code_without_floats_has_no_vector_registers,
+        modules_with_floats_are_refused,
+        code_without_floats_runs,
+    }
     numerics {
         conversions_between_floats_and_integers,
         float_arithmetic_and_comparisons,
@@ -320,6 +327,9 @@ cases! {
         many_functions,
         modules_that_multiply,
         checks_in_long_functions,
+    }
+    speculation {
+        guards_are_in_the_machine_code,
     }
     stack {
         the_store_is_usable_afterwards,

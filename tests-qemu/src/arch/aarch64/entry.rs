@@ -12,6 +12,8 @@ const NORMAL: u64 = 1 << 2;
 const READ_ONLY: u64 = 1 << 7;
 const INNER_SHAREABLE: u64 = 3 << 8;
 const ACCESSED: u64 = 1 << 10;
+/// FEAT_BTI: indirect branches must land.
+const GUARDED: u64 = 1 << 50;
 const PRIVILEGED_NEVER: u64 = 1 << 53;
 const USER_NEVER: u64 = 1 << 54;
 
@@ -49,6 +51,7 @@ pub fn leaf(address: usize, access: Access, large: bool) -> u64 {
         Access::Read => memory | READ_ONLY | never,
         Access::ReadWrite => memory | never,
         Access::ReadExecute => memory | READ_ONLY | USER_NEVER,
+        Access::GuardedExecute => memory | READ_ONLY | USER_NEVER | GUARDED,
         Access::Device => never,
     };
     address as u64 | kind | ACCESSED | access

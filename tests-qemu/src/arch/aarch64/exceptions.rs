@@ -5,7 +5,7 @@
 //! switches to `SP_EL1` and masks interrupts, and `eret` undoes both. A fault in
 //! the handler itself comes through another vector and is not resumed.
 
-use super::timer;
+use super::{fault_stub, timer};
 use crate::exceptions::{self, FaultEntry};
 use aarch64_cpu::asm::barrier;
 use aarch64_cpu::registers::{ESR_EL1, FAR_EL1, Readable, VBAR_EL1, Writeable};
@@ -100,6 +100,34 @@ exception_vector_4:
     vector 14
     vector 15
 
+    // The same with other entries for accesses to memory.
+    .macro table name, zero, four
+    .balign 2048
+    .global \name
+\name:
+    b \zero
+    vector 1
+    vector 2
+    vector 3
+    .balign 128
+    b \four
+    vector 5
+    vector 6
+    vector 7
+    vector 8
+    vector 9
+    vector 10
+    vector 11
+    vector 12
+    vector 13
+    vector 14
+    vector 15
+    .endm
+
+    table stub_vectors, {stub}, {stub_same_stack}
+    table recording_vectors, recording_entry, exception_vector_4
+    table stub_recording_vectors, {recording}, exception_vector_4
+
 exception_common:
     stp x2, x3, [sp, #16]
     stp x4, x5, [sp, #32]
@@ -148,6 +176,9 @@ exception_common:
     eret
     "#,
     handle = sym handle,
+    stub = sym fault_stub::abort_stub,
+    stub_same_stack = sym fault_stub::abort_stub_same_stack,
+    recording = sym fault_stub::stub_before_recording,
 );
 
 unsafe extern "C" {

@@ -1,5 +1,5 @@
 //! The stub that a kernel may put before its own entry for synchronous exceptions,
-//! and an entry that records what it finds. Each has a table of vectors of its own.
+//! and an entry that records what it finds.
 
 use crate::exceptions::ask_engines;
 
@@ -19,49 +19,21 @@ const RECORDED: usize = 39 + 64;
 
 kernref::fault_stub! {
     /// Asks the engines before the kernel's own entry.
-    fn abort_stub(handle = ask_engines, otherwise = exception_vectors);
+    pub(super) fn abort_stub(handle = ask_engines, otherwise = exception_vectors);
 }
 
 kernref::fault_stub! {
     /// The same for code on `SP_EL1`.
-    fn abort_stub_same_stack(handle = ask_engines, otherwise = exception_vector_4);
+    pub(super) fn abort_stub_same_stack(handle = ask_engines, otherwise = exception_vector_4);
 }
 
 kernref::fault_stub! {
     /// The same before the entry that records.
-    fn stub_before_recording(handle = ask_engines, otherwise = recording_entry);
+    pub(super) fn stub_before_recording(handle = ask_engines, otherwise = recording_entry);
 }
 
 core::arch::global_asm!(
     r#"
-    .section .text.vectors, "ax", @progbits
-    .macro table name, zero, four
-    .balign 2048
-    .global \name
-\name:
-    b \zero
-    vector 1
-    vector 2
-    vector 3
-    .balign 128
-    b \four
-    vector 5
-    vector 6
-    vector 7
-    vector 8
-    vector 9
-    vector 10
-    vector 11
-    vector 12
-    vector 13
-    vector 14
-    vector 15
-    .endm
-
-    table stub_vectors, {stub}, {stub_same_stack}
-    table recording_vectors, recording_entry, exception_vector_4
-    table stub_recording_vectors, {recording}, exception_vector_4
-
     .section .bss.recorded, "aw", @nobits
     .balign 16
     .global recorded
@@ -259,9 +231,6 @@ fault_with_full_registers:
     ldp x29, x30, [sp], #160
     ret
     "#,
-    stub = sym abort_stub,
-    stub_same_stack = sym abort_stub_same_stack,
-    recording = sym stub_before_recording,
 );
 
 /// Writes to an address that faults, with a value in each register; gives what the

@@ -1,6 +1,7 @@
 //! QEMU's `virt` machine.
 
 mod boot;
+mod branches;
 mod counter;
 pub mod entry;
 mod exceptions;
@@ -12,6 +13,7 @@ mod timer;
 #[cfg(not(target_feature = "neon"))]
 mod vectors;
 
+pub use branches::protect_branches;
 pub use counter::{counted_loop, init_instructions, instructions};
 pub use entry::{flush_tlb, set_root_table};
 pub use exceptions::{init_exceptions, set_fault_entry};

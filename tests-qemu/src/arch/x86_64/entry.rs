@@ -46,7 +46,7 @@ pub fn leaf(address: usize, access: Access, large: bool) -> u64 {
         | match access {
             Access::Read => Flags::NO_EXECUTE,
             Access::ReadWrite => Flags::WRITABLE | Flags::NO_EXECUTE,
-            Access::ReadExecute => Flags::empty(),
+            Access::ReadExecute | Access::GuardedExecute => Flags::empty(),
             Access::Device => Flags::WRITABLE | Flags::NO_EXECUTE | Flags::NO_CACHE,
         };
     flags.set(Flags::HUGE_PAGE, large);

@@ -1,15 +1,18 @@
-//! The demonstration kernel: compiles the module the host passed in, gives it
+//! The demonstration kernel: compiles the module the host passed in, or loads the
+//! artifact (without the feature `compile` it can do no more), gives it
 //! the host module `kernel`, runs it, and reports what happened.
 //!
 //! Requests are `key=value`: `invoke=NAME`, `arg=VALUE` (repeated),
 //! `policy=zero-count|clone-on-read`, `zeal=1`, `hardware-traps=1`,
-//! `timeout=SECONDS`. Programs for WASI are handed what `wasi.rs` says.
+//! `timeout=SECONDS`, `key=HEX` (repeated: keys with which artifacts may be signed).
+//! Programs for WASI are handed what `wasi.rs` says.
 #![no_std]
 #![no_main]
 
 extern crate alloc;
 
 mod host;
+mod load;
 mod objects;
 mod report;
 mod request;
@@ -20,11 +23,10 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::num::NonZeroU32;
 use core::sync::atomic::{AtomicU32, Ordering};
-use kernref::{
-    CompilePhase, CompileProgress, DeferralPolicy, Engine, Error, Extern, Func, Instance, Linker,
-    Module, Store, Val,
-};
-use kernref_qemu::{Verdict, embedder, faults, heap, payload, println, timer};
+use kernref::{DeferralPolicy, Engine, Error, Extern, Func, Instance, Linker, Module, Store, Val};
+#[cfg(feature = "compile")]
+use kernref_qemu::heap;
+use kernref_qemu::{Verdict, embedder, faults, payload, println, timer};
 use request::Request;
 use spin::Once;
 
@@ -72,13 +74,12 @@ fn engine(request: &Request) -> kernref::Result<Engine> {
     config.gc_zeal(NonZeroU32::new(u32::from(request.zeal)));
     config.hardware_traps(request.hardware_traps);
     // Only one module is compiled, before there is anything else.
+    #[cfg(feature = "compile")]
     config.compile_memory(heap::compile_memory().region_bytes(heap::SIZE_BYTES / 8 * 5));
     // Some guests are interpreters, which recurse with what they run.
-    config.max_wasm_stack(768 << 10).stack_bounds(Arc::new(embedder::BootStack));
+    config.max_wasm_stack(1 << 20).stack_bounds(Arc::new(embedder::BootStack));
     // Small enough for a modest guest to trigger collections.
     config.reference_slots(4096).gc_threshold(Some(64));
-    // Interpreters recurse; the boot stack has twice that.
-    config.max_wasm_stack(1 << 20);
     Engine::new(&config)
 }
 
@@ -96,13 +97,13 @@ fn serve(request: &Request) -> Verdict {
         let watch = faults::watch(&engine)?;
         ENGINE.call_once(|| engine.clone());
         let started = timer::now_ns();
-        let module = within_time(request, || compile(&engine, name, bytes))?;
+        let (how, module) = within_time(request, || load::module(request, &engine))?;
         if wasi::is_for_wasi(&module) {
             return Ok(Made::Wasi(module, watch));
         }
         let milliseconds = (timer::now_ns() - started) / 1_000_000;
         println!(
-            "[kernel] {} compiled {name}: {} bytes of Wasm to {} bytes of code in {milliseconds} ms",
+            "[kernel] {} {how} {name}: {} bytes to {} bytes of code in {milliseconds} ms",
             kernref_qemu::arch::NAME,
             bytes.len(),
             module.code_size(),
@@ -136,24 +137,6 @@ pub(crate) fn within_time<R>(request: &Request, body: impl FnOnce() -> R) -> R {
     let result = body();
     timer::stop();
     result
-}
-
-/// Compiles until the epoch advances, and says each second how far it has got.
-fn compile(engine: &Engine, name: &str, bytes: &[u8]) -> kernref::Result<Module> {
-    let mut reported = timer::now_ns();
-    let mut progress = |at: CompileProgress| {
-        let now = timer::now_ns();
-        if now - reported >= 1_000_000_000 {
-            reported = now;
-            let percent = at.at_bytes * 100 / at.of_bytes.max(1);
-            let doing = match at.phase {
-                CompilePhase::Validating => "validating",
-                _ => "compiling",
-            };
-            println!("[kernel] {doing} {name}: {percent} %");
-        }
-    };
-    engine.compilation(bytes)?.epoch_deadline(1).on_progress(&mut progress).run()
 }
 
 fn run(request: &Request, store: &mut Store<()>, module: &Module, linker: &Linker<()>) -> Verdict {

@@ -54,8 +54,25 @@ pub fn statistics(when: &str, store: &Store<()>) {
 pub fn exports(module: &Module) {
     for export in module.exports() {
         if let Ok(ExternType::Func(ty)) = export.ty() {
-            println!("  exports {} {ty}", Printable(export.name()));
+            let name = export.name();
+            match name.is_ascii() {
+                true => println!("  exports {} {ty}", Printable(name)),
+                // Another script's letters may look like these.
+                false => println!("  exports {} ({}) {ty}", Printable(name), CodePoints(name)),
+            }
         }
+    }
+}
+
+/// A string whose every character outside of ASCII is shown as a number.
+struct CodePoints<'s>(&'s str);
+
+impl core::fmt::Display for CodePoints<'_> {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        self.0.chars().try_for_each(|character| match character {
+            ' '..='~' => write!(f, "{character}"),
+            _ => write!(f, "{}", character.escape_unicode()),
+        })
     }
 }
 

@@ -2,6 +2,7 @@
 
 use alloc::string::String;
 use alloc::vec::Vec;
+use kernref::signing::KEY_BYTES;
 use kernref_qemu::payload::Payload;
 
 /// A module and what to do with it.
@@ -12,6 +13,8 @@ pub struct Request {
     pub invoke: Option<&'static str>,
     /// Arguments, as text.
     pub args: Vec<&'static str>,
+    /// Keys with which an artifact may be signed.
+    pub keys: Vec<[u8; KEY_BYTES]>,
     /// Use the other deferral policy.
     pub clone_on_read: bool,
     /// Collect at every safepoint.
@@ -49,6 +52,7 @@ impl Request {
             module,
             invoke: None,
             args: Vec::new(),
+            keys: Vec::new(),
             clone_on_read: false,
             zeal: false,
             hardware_traps: false,
@@ -70,6 +74,7 @@ impl Request {
             match pair.split_once('=').ok_or_else(wrong)? {
                 ("invoke", name) => request.invoke = Some(name),
                 ("arg", value) => request.args.push(value),
+                ("key", digits) => request.keys.push(key(digits).ok_or_else(wrong)?),
                 ("policy", "zero-count") => request.clone_on_read = false,
                 ("policy", "clone-on-read") => request.clone_on_read = true,
                 ("zeal", "1") => request.zeal = true,
@@ -88,4 +93,17 @@ impl Request {
         }
         Ok(request)
     }
+}
+
+/// A public key in hexadecimal digits.
+fn key(digits: &str) -> Option<[u8; KEY_BYTES]> {
+    let mut key = [0; KEY_BYTES];
+    let (pairs, []) = digits.as_bytes().as_chunks::<2>() else { return None };
+    if pairs.len() != KEY_BYTES {
+        return None;
+    }
+    for (byte, pair) in key.iter_mut().zip(pairs) {
+        *byte = u8::from_str_radix(core::str::from_utf8(pair).ok()?, 16).ok()?;
+    }
+    Some(key)
 }

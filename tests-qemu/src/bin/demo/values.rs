@@ -23,12 +23,29 @@ fn integer(text: &str, bits: u32) -> Option<u64> {
     (value <= largest).then_some(if negative { value.wrapping_neg() } else { value })
 }
 
+/// Bits that the host found, as f32 and as f64.
+fn bits(text: &str, at: usize) -> Option<&str> {
+    text.strip_prefix("bits:")?.split(':').nth(at)
+}
+
+/// Whether a float is spelled out (`inf`, `nan`): a number that is too large is no
+/// infinity.
+fn is_word(text: &str) -> bool {
+    !text.bytes().any(|byte| byte.is_ascii_digit())
+}
+
 fn parse(text: &str, ty: ValType) -> Option<Val> {
     Some(match ty {
         ValType::I32 => Val::I32(integer(text, 32)? as u32 as i32),
         ValType::I64 => Val::I64(integer(text, 64)? as i64),
-        ValType::F32 => Val::F32(text.parse::<f32>().ok()?.to_bits()),
-        ValType::F64 => Val::F64(text.parse::<f64>().ok()?.to_bits()),
+        ValType::F32 => Val::F32(match bits(text, 0) {
+            Some(digits) => u32::from_str_radix(digits, 16).ok()?,
+            None => text.parse::<f32>().ok().filter(|v| v.is_finite() || is_word(text))?.to_bits(),
+        }),
+        ValType::F64 => Val::F64(match bits(text, 1) {
+            Some(digits) => u64::from_str_radix(digits, 16).ok()?,
+            None => text.parse::<f64>().ok().filter(|v| v.is_finite() || is_word(text))?.to_bits(),
+        }),
         ValType::V128 => Val::V128(u128::from_str_radix(text.strip_prefix("0x")?, 16).ok()?),
         ValType::FUNCREF => (text == "null").then_some(Val::FuncRef(None))?,
         ValType::EXTERNREF if text == "null" => Val::ExternRef(None),
@@ -48,6 +65,9 @@ pub fn parse_all(texts: &[&str], ty: &FuncType) -> Result<Vec<Val>, String> {
             let hint = match *ty {
                 ValType::EXTERNREF => " (null, console, clock, block:BYTES or counter:NAME)",
                 ValType::FUNCREF => " (only null can be passed)",
+                ValType::F32 | ValType::F64 => {
+                    " (a decimal or hexadecimal number in range, inf or nan)"
+                }
                 ValType::V128 => " (0x and up to 32 hexadecimal digits)",
                 _ => "",
             };

@@ -121,6 +121,10 @@ fn main() -> Verdict {
         engine: embedder::engine,
         assemble: texts::assemble,
     });
+    if payload.args.contains(&"protected-branches") && !embedder::protect_branches() {
+        println!("this processor protects no branches");
+        return Verdict::Refused;
+    }
     if payload.args.contains(&"touch-a-guard") {
         faults::touch_a_guard();
         return Verdict::Failure;

@@ -105,9 +105,8 @@ pub fn recursion_ends_before_the_stack_does(setup: Setup) {
     linker.func_wrap("h", "look", |_: Option<Rooted>| 1).expect("a new name");
     let mut store = Store::new(&engine, ()).expect("a store");
     let instance = linker.instantiate(&mut store, &module(&engine, NEST)).expect("an instance");
-    let nest = instance
-        .get_typed_func::<(i32, Option<ExternRef>), i32>(&mut store, "nest")
-        .expect("nest");
+    let nest =
+        instance.get_typed_func::<(i32, Option<ExternRef>), i32>(&mut store, "nest").expect("nest");
     let stack = kernref_qemu::boot_stack();
     // What nobody has used so far.
     let end = stack.start + STACK_RESERVE_BYTES;

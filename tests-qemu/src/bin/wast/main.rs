@@ -2,7 +2,7 @@
 //! each in its own store, and prints what `report` in `wast-script` describes.
 //!
 //! Arguments: `first=N` (the number of the first file), `policy=NAME`, `zeal=1`,
-//! `hardware-traps=1`, `as-if-large=1`, `artifacts=1`.
+//! `hardware-traps=1`, `as-if-large=1`, `artifacts=1`, `guards-off=1`.
 #![no_std]
 #![no_main]
 
@@ -10,7 +10,7 @@ extern crate alloc;
 
 use core::fmt;
 use core::num::NonZeroU32;
-use kernref::{Config, DeferralPolicy, Engine, Module};
+use kernref::{DeferralPolicy, Engine, Module};
 use kernref_qemu::{Verdict, embedder, payload, print, println};
 use kernref_wast_script::{Options, report};
 
@@ -45,6 +45,7 @@ fn request(args: &[&str]) -> Option<(Options, usize)> {
             ("hardware-traps", "1") => _ = config.hardware_traps(true),
             ("as-if-large", "1") => _ = config.compile_as_if_large(true),
             ("artifacts", "1") => options.module = through_an_artifact,
+            ("guards-off", "1") => _ = config.speculation_guards(false),
             ("zeal", "1") => _ = config.gc_zeal(Some(NonZeroU32::MIN)),
             _ => return None,
         }

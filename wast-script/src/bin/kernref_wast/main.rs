@@ -2,7 +2,7 @@
 //!
 //! `kernref-wast encode PACK [PATH…]` encodes scripts: the official ones if no
 //! path is given. `kernref-wast run PACK FROM POLICY [zeal] [hardware-traps]
-//! [as-if-large] [artifacts]`
+//! [as-if-large] [artifacts] [guards-off]`
 //! runs the scripts of a pack, starting with number FROM.
 #![deny(unsafe_code)]
 
@@ -16,7 +16,7 @@ use std::num::NonZeroU32;
 use std::process::ExitCode;
 
 const USAGE: &str = "usage: encode PACK [PATH…] | run PACK FROM POLICY [zeal] [hardware-traps] \
-                     [as-if-large] [artifacts]";
+                     [as-if-large] [artifacts] [guards-off]";
 
 type Result<T> = std::result::Result<T, String>;
 
@@ -85,6 +85,7 @@ fn run_all(pack: &str, from: &str, policy: &str, switches: &[&str]) -> Result<()
             "zeal" => config.gc_zeal(Some(NonZeroU32::MIN)),
             "hardware-traps" => config.hardware_traps(true),
             "as-if-large" => config.compile_as_if_large(true),
+            "guards-off" => config.speculation_guards(false),
             _ => return Err(USAGE.into()),
         };
     }
