@@ -81,9 +81,9 @@ pub struct LimitError {
 /// An import that could not be satisfied.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LinkError {
-    /// Module name of the import.
+    /// Module name of the import; of a missing export, the name that its module has.
     pub module: String,
-    /// Item name of the import.
+    /// Item name of the import or the export.
     pub name: String,
     /// Why.
     pub reason: LinkReason,
@@ -95,6 +95,8 @@ pub struct LinkError {
 pub enum LinkReason {
     /// Nothing is defined under that name.
     Unknown,
+    /// The instance of that module has no such export.
+    UnknownExport,
     /// What is defined there does not have the type that the module wants.
     IncompatibleType {
         /// The type wanted, in text form.
@@ -318,6 +320,12 @@ impl core::fmt::Display for LinkError {
         let Self { module, name, reason } = self;
         let (module, name) = (Printable(module), Printable(name));
         match reason {
+            LinkReason::UnknownExport if self.module.is_empty() => {
+                write!(f, "unknown export: the module has no export `{name}`")
+            }
+            LinkReason::UnknownExport => {
+                write!(f, "unknown export: the module `{module}` has no export `{name}`")
+            }
             LinkReason::Unknown => write!(f, "unknown import: `{module}::{name}` is not defined"),
             LinkReason::IncompatibleType { expected, found } => write!(
                 f,

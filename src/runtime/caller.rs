@@ -81,6 +81,18 @@ impl<'a, T: 'static> Caller<'a, T> {
         self.store.set_fuel(fuel)
     }
 
+    /// What a host function that works for long calls between two pieces of its work:
+    /// takes fuel as Wasm's bulk instructions do for this many bytes, and does what
+    /// compiled code does in a loop when the epoch has reached the deadline. Without
+    /// fuel and epochs it does nothing.
+    ///
+    /// # Errors
+    /// [`crate::Trap::OutOfFuel`], [`crate::Trap::Interrupt`], and those of the
+    /// callback for epochs: to be returned, so that the guest ends.
+    pub fn checkpoint(&mut self, bytes: u64) -> Result<()> {
+        self.store.checkpoint(bytes)
+    }
+
     #[inline]
     pub(super) fn opaque(&self) -> &StoreOpaque {
         self.store.opaque()

@@ -146,5 +146,5 @@ fn export(store: &StoreOpaque, instance: u32, kind: ExportKind) -> Result<Extern
 }
 
 fn unknown_export(instance: &InstanceData, name: &str) -> Error {
-    link::link_error(instance.module.name().unwrap_or(""), name, LinkReason::Unknown)
+    link::link_error(instance.module.name().unwrap_or(""), name, LinkReason::UnknownExport)
 }

@@ -10,12 +10,14 @@ use super::host_func;
 use super::instance::Instance;
 use super::instance_pre::InstancePre;
 use super::into_func::IntoFunc;
+use super::link;
 use super::store::{AsContext, AsContextMut};
 use super::value::Val;
+use crate::alloc;
 use crate::artifact::{ExternType, FuncType};
 use crate::engine::Engine;
 use crate::engine::Module;
-use crate::error::Result;
+use crate::error::{LinkReason, Result};
 
 /// Definitions by module and item name.
 ///
@@ -152,21 +154,50 @@ impl<T: 'static> Linker<T> {
         Ok(self)
     }
 
+    /// Whether a name is defined.
+    pub fn contains(&self, module: &str, name: &str) -> bool {
+        self.definitions.get(module, name).is_some()
+    }
+
     /// Defines each function that a module imports and that is not defined yet
-    /// as one that traps when called.
+    /// as one that ends the guest when called, with an error that names it
+    /// ([`crate::LinkReason::Unknown`]).
     ///
     /// # Errors
     /// [`crate::Error::OutOfMemory`].
     pub fn define_unknown_imports_as_traps(&mut self, module: &Module) -> Result<&mut Self> {
         for import in module.imports() {
             let (from, name) = (import.module(), import.name());
-            if self.definitions.get(from, name).is_some() {
+            if self.contains(from, name) {
                 continue;
             }
             if let ExternType::Func(ty) = import.ty()? {
-                self.func_new(from, name, ty, |_, _, _| {
-                    Err(crate::abi::Trap::UnreachableCodeReached.into())
+                let named = (alloc::try_string(from)?, alloc::try_string(name)?);
+                self.func_new(from, name, ty, move |_, _, _| {
+                    Err(link::link_error(&named.0, &named.1, LinkReason::Unknown))
                 })?;
+            }
+        }
+        Ok(self)
+    }
+
+    /// Defines each function that a module imports and that is not defined yet
+    /// as one that returns zeros and nulls.
+    ///
+    /// # Errors
+    /// [`crate::Error::OutOfMemory`].
+    pub fn define_unknown_imports_as_default_values(
+        &mut self,
+        module: &Module,
+    ) -> Result<&mut Self> {
+        for import in module.imports() {
+            let (from, name) = (import.module(), import.name());
+            if self.contains(from, name) {
+                continue;
+            }
+            if let ExternType::Func(ty) = import.ty()? {
+                // Results are zeros and nulls when a host function is called.
+                self.func_new(from, name, ty, |_, _, _| Ok(()))?;
             }
         }
         Ok(self)

@@ -80,9 +80,8 @@ pub use into_func::{HostReturn, IntoFunc};
 pub use linker::Linker;
 pub use memory::Memory;
 pub use rooted::{OwnedRooted, Rooted};
-pub use store::{
-    AsContext, AsContextMut, DroppingStore, Store, StoreContext, StoreContextMut, StoreFigures,
-    UpdateDeadline,
-};
+pub use store::dropping::DroppingStore;
+pub use store::figures::StoreFigures;
+pub use store::{AsContext, AsContextMut, Store, StoreContext, StoreContextMut, UpdateDeadline};
 pub use table::Table;
 pub use value::Val;

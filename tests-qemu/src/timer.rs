@@ -47,3 +47,8 @@ pub fn stop() {
 pub fn now_ns() -> u64 {
     crate::arch::now_ns()
 }
+
+/// Waits for the next interrupt: the timer has been started.
+pub fn wait_for_interrupt() {
+    crate::arch::halt();
+}

@@ -3,7 +3,7 @@
 use crate::precompiled::Precompiler;
 use crate::qemu::{self, Arch, Boot, End};
 use crate::setup::{Policy, Setup};
-use crate::{Result, cargo, guest_args, paths};
+use crate::{Result, cargo, guest_args, paths, wasi};
 use clap::ValueEnum;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -26,13 +26,15 @@ pub struct Args {
     /// QEMU's accelerator: tcg, or kvm where it works.
     #[arg(long, default_value = "tcg")]
     accel: String,
+    #[command(flatten)]
+    wasi: wasi::Handover,
     /// Compile and sign the module here, and run it in a kernel without the compiler.
     #[arg(long)]
     precompiled: bool,
     /// A .wasm or .wat file; without it, the bundled demonstration.
     file: Option<PathBuf>,
     /// Arguments of the function: numbers; for externrefs null, console,
-    /// clock, block:BYTES or counter:NAME.
+    /// clock, block:BYTES or counter:NAME. Arguments of a program for WASI.
     #[arg(allow_hyphen_values = true, trailing_var_arg = true)]
     args: Vec<String>,
 }
@@ -76,6 +78,7 @@ fn hoist(args: &Args) -> Result<(Args, Vec<String>)> {
         invoke: args.invoke.clone(),
         accel: args.accel.clone(),
         file: args.file.clone(),
+        wasi: args.wasi.clone(),
         args: Vec::new(),
         ..*args
     };
@@ -122,11 +125,18 @@ pub const LATE: u8 = 5;
 
 /// Runs the command.
 pub fn run(args: &Args) -> Result<ExitCode> {
-    let (args, values) = hoist(args)?;
     let file = args.file.clone().unwrap_or_else(bundled);
+    let bytes = load(&file)?;
+    if wasi::is_for_wasi(&bytes) {
+        return run_program(args, &file, bytes);
+    }
+    let (args, values) = hoist(args)?;
+    if !args.wasi.is_empty() {
+        return Err(format!("{}: only programs for WASI are handed that", file.display()));
+    }
     let mut requests = args.setup.arguments();
     let (kernel, bytes) = match args.precompiled {
-        false => (cargo::kernel(args.arch, "demo")?, load(&file)?),
+        false => (cargo::kernel(args.arch, "demo")?, bytes),
         true => {
             let artifact = Precompiler::new()?.compile(args.arch, args.setup, &file)?;
             requests.push(format!("key={}", artifact.key));
@@ -148,7 +158,12 @@ pub fn run(args: &Args) -> Result<ExitCode> {
         accel: &args.accel,
         extra: &[],
     };
-    Ok(ExitCode::from(match boot.run(qemu::show)? {
+    Ok(ExitCode::from(status(boot.run(qemu::show)?)))
+}
+
+/// The exit status for how a run ended.
+fn status(end: End) -> u8 {
+    match end {
         End::Verdict(code @ 0..=2) => code,
         End::Verdict(LATE) => 4,
         End::Verdict(_) => 3,
@@ -160,6 +175,45 @@ pub fn run(args: &Args) -> Result<ExitCode> {
             eprintln!("error: the kernel did not end in time");
             4
         }
+    }
+}
+
+/// Runs a program for WASI: all words after it are its arguments.
+fn run_program(args: &Args, file: &Path, bytes: Vec<u8>) -> Result<ExitCode> {
+    if args.precompiled {
+        return Err("--precompiled: programs for WASI are compiled in the kernel".into());
+    }
+    let kernel = cargo::kernel(args.arch, "demo")?;
+    let mut requests = args.setup.arguments();
+    requests.push(format!("timeout={}", args.timeout));
+    requests.extend(args.invoke.iter().map(|name| format!("invoke={name}")));
+    for value in &args.args {
+        requests.push(match args.invoke {
+            // Arguments of a function, which are numbers.
+            Some(_) => guest_args::request(value)?,
+            None => format!("arg={value}"),
+        });
+    }
+    let name = file.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    let mut files = vec![(name, bytes)];
+    args.wasi.hand_over(&mut requests, &mut files)?;
+    let boot = Boot {
+        arch: args.arch,
+        kernel: &kernel,
+        args: &requests,
+        files: &files,
+        deadline: Duration::from_secs(2 * u64::from(args.timeout) + 60),
+        accel: &args.accel,
+        extra: &[],
+    };
+    let mut output = wasi::Output::new(wasi::pass_on);
+    let end = boot.run(|line| output.line(line))?;
+    let exit = output.finish()?;
+    args.wasi.bring_back(&exit.archives)?;
+    Ok(ExitCode::from(match (end, exit.status) {
+        // As systems do: the lowest eight bits.
+        (End::Verdict(0), Some(status)) => status as u8,
+        (end, _) => status(end),
     }))
 }
 

@@ -4,7 +4,7 @@
 use crate::precompiled::{Artifact, Precompiler};
 use crate::qemu::{Arch, Boot, End};
 use crate::setup::{Policy, Setup};
-use crate::{Result, cargo, demo, paths};
+use crate::{Result, cargo, demo, paths, wasi_suite};
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Duration;
@@ -44,7 +44,8 @@ pub fn run(arch: Arch) -> Result<(u64, u64)> {
             }
         }
     }
-    Ok((passed, failed))
+    let (programs_passed, programs_failed) = wasi_suite::run(arch, &kernel)?;
+    Ok((passed + programs_passed, failed + programs_failed))
 }
 
 impl Check {

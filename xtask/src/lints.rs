@@ -55,6 +55,23 @@ pub fn features(tally: &mut Tally) {
             });
         }
     }
+    features_of_wasi(tally);
+}
+
+/// The same of the package for WASI, which has one feature.
+fn features_of_wasi(tally: &mut Tally) {
+    for (on, features, options) in [
+        ("the host", "", &[][..]),
+        ("the host", "std", &[]),
+        (Arch::X86_64.target(), "", &bare(Arch::X86_64)),
+        (Arch::Aarch64.target(), "", &bare(Arch::Aarch64)),
+    ] {
+        tally.one(&format!("features [{features}] of kernref-wasi on {on}"), || {
+            let package = ["--package", "kernref-wasi", "--lib"];
+            let features = ["--no-default-features", "--features", features];
+            clippy_in(".", &[&package[..], &features, options].concat())
+        });
+    }
 }
 
 /// As the workspace of the kernels builds, so that the dependencies are shared.
@@ -133,6 +150,7 @@ pub fn documentation(tally: &mut Tally) {
                 "--document-private-items",
             ],
         ),
+        ("of kernref-wasi", &["--package", "kernref-wasi", "--features", "std"]),
     ] {
         tally.one(&format!("documentation {what}"), || {
             let doc = ["doc", "--locked", "--no-deps"];

@@ -32,7 +32,10 @@ mod several;
 mod size;
 mod tally;
 mod test;
+mod wasi;
+mod wasi_suite;
 mod wast;
+mod wheels;
 
 use clap::{Parser, Subcommand};
 use std::process::ExitCode;
@@ -51,8 +54,11 @@ struct Cli {
 enum Command {
     /// Boot the demonstration kernel in QEMU and run a WebAssembly module in it.
     ///
-    /// Exit status: 0 success, 1 the guest trapped, 2 the guest or the request
-    /// was refused, 3 the kernel failed, 4 the deadline passed.
+    /// A program for WASI (preview 1) gets the words after it as arguments; its
+    /// output and its exit status are those of this command.
+    ///
+    /// Exit status otherwise: 0 success, 1 the guest trapped, 2 the guest or the
+    /// request was refused, 3 the kernel failed, 4 the deadline passed.
     Run(demo::Args),
     /// Compare the speed with that of other runtimes; count instructions in the kernels.
     Bench(bench::Args),

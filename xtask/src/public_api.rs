@@ -1,5 +1,5 @@
-//! `./x public-api`: the crate's public surface, compared with the listing that
-//! is kept in `docs/public-api.txt`.
+//! `./x public-api`: the public surface of the crates that embedders use, compared
+//! with the listings that are kept in `docs/`.
 //!
 //! The list is made from rustdoc's JSON. That output is unstable, so the pinned
 //! toolchain is told to produce it all the same, and the version of
@@ -18,10 +18,22 @@ pub struct Args {
     bless: bool,
 }
 
-const PAGE: &str = "docs/public-api.txt";
+/// A crate whose surface is kept.
+struct Surface {
+    package: &'static str,
+    page: &'static str,
+    /// All of them, on the host.
+    features: &'static str,
+}
 
-/// All features, on the host.
-const FEATURES: &str = "compile,kernel-heap,log,signed-artifacts,std";
+const SURFACES: [Surface; 2] = [
+    Surface {
+        package: "kernref",
+        page: "docs/public-api.txt",
+        features: "compile,kernel-heap,log,signed-artifacts,std",
+    },
+    Surface { package: "kernref-wasi", page: "docs/public-api-wasi.txt", features: "std" },
+];
 
 /// Parts of lines that are left out: auto traits that no embedder asks for, and
 /// the methods of traits whose implementation is in the list anyway.
@@ -42,37 +54,48 @@ const LEFT_OUT: [&str; 11] = [
 /// Runs the command.
 pub fn run(args: &Args) -> Result<()> {
     match args.bless {
-        true => {
-            let page = paths::root().join(PAGE);
-            std::fs::write(&page, listing()?).map_err(|error| format!("{PAGE}: {error}"))
-        }
+        true => SURFACES.iter().try_for_each(|surface| {
+            let page = paths::root().join(surface.page);
+            std::fs::write(&page, surface.listing()?)
+                .map_err(|error| format!("{}: {error}", surface.page))
+        }),
         false => check(),
     }
 }
 
-/// Checks that the surface matches the listing; the error shows where it does
+/// Checks that the surfaces match the listings; the error shows where they do
 /// not.
 pub fn check() -> Result<()> {
-    let page = paths::root().join(PAGE);
-    let kept = std::fs::read_to_string(&page).map_err(|error| format!("{PAGE}: {error}"))?;
-    let differences = differences(&kept, &listing()?);
-    match differences.is_empty() {
-        true => Ok(()),
-        false => Err(format!("the public API is not as it is kept in {PAGE}:\n{differences}")),
-    }
+    SURFACES.iter().try_for_each(Surface::check)
 }
 
-/// One item per line, sorted.
-fn listing() -> Result<String> {
-    let rustdoc = ["rustdoc", "--quiet", "--locked", "--package", "kernref", "--lib"];
-    let json = ["--", "-Z", "unstable-options", "--output-format", "json"];
-    let args = [&rustdoc[..], &["--features", FEATURES], &json].concat();
-    cargo::run_with(paths::root(), &args, &[("RUSTC_BOOTSTRAP", "1")])?;
-    let api = Builder::from_rustdoc_json(paths::target().join("doc/kernref.json"))
-        .omit_blanket_impls(true)
-        .build()
-        .map_err(|error| format!("what rustdoc says of the crate cannot be read: {error}"))?;
-    Ok(lines(&api))
+impl Surface {
+    fn check(&self) -> Result<()> {
+        let Self { page, package, .. } = self;
+        let kept = std::fs::read_to_string(paths::root().join(page))
+            .map_err(|error| format!("{page}: {error}"))?;
+        let differences = differences(&kept, &self.listing()?);
+        match differences.is_empty() {
+            true => Ok(()),
+            false => {
+                Err(format!("the API of {package} is not as it is kept in {page}:\n{differences}"))
+            }
+        }
+    }
+
+    /// One item per line, sorted.
+    fn listing(&self) -> Result<String> {
+        let rustdoc = ["rustdoc", "--quiet", "--locked", "--package", self.package, "--lib"];
+        let json = ["--", "-Z", "unstable-options", "--output-format", "json"];
+        let args = [&rustdoc[..], &["--features", self.features], &json].concat();
+        cargo::run_with(paths::root(), &args, &[("RUSTC_BOOTSTRAP", "1")])?;
+        let file = format!("doc/{}.json", self.package.replace('-', "_"));
+        let api = Builder::from_rustdoc_json(paths::target().join(file))
+            .omit_blanket_impls(true)
+            .build()
+            .map_err(|error| format!("what rustdoc says of the crate cannot be read: {error}"))?;
+        Ok(lines(&api))
+    }
 }
 
 /// In an order that does not depend on where items are in the source, nor on

@@ -7,6 +7,7 @@ use crate::error::{Misuse, Result};
 use crate::gc::{GcStats, StepProgress};
 use crate::runtime::backtrace::WasmBacktrace;
 use crate::runtime::value::Val;
+use crate::vm::bulk;
 use crate::vm::store::{StoreOpaque, StorePtr};
 use core::marker::PhantomData;
 use core::ptr::NonNull;
@@ -279,6 +280,13 @@ impl<'a, T: 'static> StoreContextMut<'a, T> {
     /// Where the last trap happened.
     pub fn last_backtrace(&self) -> Option<WasmBacktrace<'_>> {
         self.as_context().last_backtrace()
+    }
+
+    /// See [`crate::Caller::checkpoint`].
+    pub(in crate::runtime) fn checkpoint(&mut self, bytes: u64) -> Result<()> {
+        bulk::pay_for_bytes(self.opaque(), bytes)?;
+        // SAFETY: exclusively borrowed (V2), and no reference to it is in use (V3).
+        unsafe { bulk::check_epoch(self.ptr()) }
     }
 
     #[inline]

@@ -14,8 +14,8 @@
 
 mod context;
 #[forbid(unsafe_code)]
-mod dropping;
-mod figures;
+pub(super) mod dropping;
+pub(super) mod figures;
 mod hooks;
 #[forbid(unsafe_code)]
 mod inner;
@@ -34,8 +34,6 @@ use core::ptr::NonNull;
 use inner::StoreInner;
 use std_alloc::{boxed::Box, vec::Vec};
 
-pub use dropping::DroppingStore;
-pub use figures::StoreFigures;
 pub use inner::UpdateDeadline;
 
 /// Holds instances and everything they consist of, and `T`, which is yours.

@@ -180,7 +180,33 @@ pub fn unknown_imports_as_traps(setup: Setup) {
         linker.define_unknown_imports_as_traps(&module(engine, text)).unwrap();
         let (mut store, instance) = linked(&linker, (), text);
         let func = instance.get_typed_func::<(), i64>(&mut store, "f").unwrap();
-        assert!(func.call(&mut store, ()).is_err());
+        let error = func.call(&mut store, ()).unwrap_err();
+        assert_eq!(error.to_string(), "unknown import: `x::y` is not defined");
+        let missing = instance.get_typed_func::<(), ()>(&mut store, "g").unwrap_err();
+        assert_eq!(missing.to_string(), "unknown export: the module has no export `g`");
+    });
+}
+
+pub fn unknown_imports_as_default_values(setup: Setup) {
+    setup.each_engine(|engine| {
+        let mut linker = Linker::<()>::new(engine);
+        let text = r#"(module
+            (import "x" "y" (func $y (param i32) (result i64 externref)))
+            (import "x" "z" (func $z (result i32)))
+            (func (export "f") (result i64 externref) (call $y (i32.const 1)))
+            (func (export "g") (result i32) (call $z)))"#;
+        linker.func_wrap("x", "z", || 7).unwrap();
+        assert!(linker.contains("x", "z") && !linker.contains("x", "y"));
+        linker.define_unknown_imports_as_default_values(&module(engine, text)).unwrap();
+        assert!(linker.contains("x", "y"));
+        let (mut store, instance) = linked(&linker, (), text);
+        let func = instance
+            .get_typed_func::<(), (i64, Option<kernref::ExternRef>)>(&mut store, "f")
+            .unwrap();
+        let (number, reference) = func.call(&mut store, ()).unwrap();
+        assert!(number == 0 && reference.is_none());
+        let func = instance.get_typed_func::<(), i32>(&mut store, "g").unwrap();
+        assert_eq!(func.call(&mut store, ()).unwrap(), 7);
     });
 }
 

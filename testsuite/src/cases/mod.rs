@@ -247,6 +247,7 @@ cases! {
         imports_found_once_serve_many_stores,
         what_can_be_refused_before_there_is_a_store,
         unknown_imports_as_traps,
+        unknown_imports_as_default_values,
         imports_by_order,
         start_functions_run,
         a_failed_segment_leaves_what_came_before,

@@ -1,7 +1,7 @@
 //! The guests: what each is made from and how.
 
 use crate::module::Interface;
-use crate::tools::{TARGET, Tools, succeed};
+use crate::tools::{TARGET, Tools, WASI_TARGET, succeed};
 use crate::{Result, read, root};
 use externref::processor::Processor;
 use std::env;
@@ -18,6 +18,8 @@ pub enum Source {
     Program(&'static str),
     /// A package that uses the `externref` crate.
     Objects(&'static str),
+    /// A package that is a program for WASI.
+    Wasi(&'static str),
 }
 
 /// A guest.
@@ -37,6 +39,7 @@ pub const GUESTS: &[Guest] = &[
     Guest { file: "compress.wasm", source: Source::Program("guest-compress") },
     Guest { file: "sha256.wasm", source: Source::Program("guest-sha256") },
     Guest { file: "large.wasm", source: Source::Program("guest-large") },
+    Guest { file: "wasi-tool.wasm", source: Source::Wasi("guest-wasi-tool") },
 ];
 
 /// Why a guest was not built.
@@ -64,8 +67,12 @@ impl Guest {
             Source::Program(_) => "(i32) -> i64",
             _ => "() -> i32",
         };
-        interface.must_export("run", run)?;
         interface.must_export("memory", "memory")?;
+        if let Source::Wasi(_) = self.source {
+            interface.must_export("_start", "()")?;
+            return interface.must_import_from_wasi();
+        }
+        interface.must_export("run", run)?;
         match self.source {
             Source::Program(_) => interface.must_import_nothing(),
             _ => interface.must_import_from_kernel(),
@@ -118,17 +125,17 @@ fn rustflags() -> String {
     flags.join("\u{1f}")
 }
 
-fn compile_rust(package: &str, tools: &Tools) -> Result<Vec<u8>> {
+fn compile_rust(package: &str, target: &str, tools: &Tools) -> Result<Vec<u8>> {
     let target_dir = tools.target_dir();
     let mut command = tools.cargo();
     command
-        .args(["build", "--profile", "guest", "--target", TARGET, "--package", package])
+        .args(["build", "--profile", "guest", "--target", target, "--package", package])
         .arg("--target-dir")
         .arg(&target_dir)
         .env("CARGO_ENCODED_RUSTFLAGS", rustflags());
     succeed(&mut command)?;
     let file = format!("{}.wasm", package.replace('-', "_"));
-    read(&target_dir.join(TARGET).join("guest").join(file))
+    read(&target_dir.join(target).join("guest").join(file))
 }
 
 /// Gives imports and exports their true signatures.
@@ -151,11 +158,15 @@ pub fn build(guest: &Guest, tools: &Tools) -> std::result::Result<Vec<u8>, Failu
         }
         Source::Program(package) => {
             rust()?;
-            compile_rust(package, tools)?
+            compile_rust(package, TARGET, tools)?
+        }
+        Source::Wasi(package) => {
+            tools.wasi.as_ref().map_err(|why| Failure::Missing(why.clone()))?;
+            compile_rust(package, WASI_TARGET, tools)?
         }
         Source::Objects(package) => {
             rust()?;
-            process(&compile_rust(package, tools)?)?
+            process(&compile_rust(package, TARGET, tools)?)?
         }
     })
 }

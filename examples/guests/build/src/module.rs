@@ -57,6 +57,15 @@ impl Interface {
         }
     }
 
+    /// An error if anything is imported that is not WASI's.
+    pub fn must_import_from_wasi(&self) -> Result<()> {
+        let other = self.imports.iter().find(|(module, ..)| module != "wasi_snapshot_preview1");
+        match other {
+            None => Ok(()),
+            Some((module, name, _)) => Err(format!("imports `{module}.{name}`")),
+        }
+    }
+
     /// An error if anything is imported that the kernel does not provide.
     pub fn must_import_from_kernel(&self) -> Result<()> {
         for (module, name, ty) in &self.imports {

@@ -9,6 +9,8 @@ use std::process::Command;
 
 /// The target of the Rust guests.
 pub const TARGET: &str = "wasm32-unknown-unknown";
+/// The target of programs for WASI.
+pub const WASI_TARGET: &str = "wasm32-wasip1";
 /// The first Clang with all the builtins for reference tables used here.
 const CLANG_MAJOR: u32 = 19;
 const CLANGS: &[&str] = &["clang-19", "clang", "clang-20", "clang-21", "clang-22"];
@@ -27,6 +29,8 @@ pub struct Tools {
     pub cargo: PathBuf,
     /// The version of rustc, if it has the target's library.
     pub rust: Found<String>,
+    /// The same for programs for WASI.
+    pub wasi: Found<String>,
     pub clang: Found<Clang>,
 }
 
@@ -36,14 +40,14 @@ fn output(program: &str, args: &[&str]) -> Option<String> {
     output.status.success().then(|| String::from_utf8_lossy(&output.stdout).trim().to_owned())
 }
 
-fn rust() -> Found<String> {
+fn rust(target: &str) -> Found<String> {
     let rustc = env::var("RUSTC").unwrap_or_else(|_| "rustc".into());
     let version =
         output(&rustc, &["--version"]).ok_or("rustc is missing: see https://rustup.rs")?;
-    let library = output(&rustc, &["--print", "target-libdir", "--target", TARGET]);
+    let library = output(&rustc, &["--print", "target-libdir", "--target", target]);
     match library.map(PathBuf::from) {
         Some(path) if path.is_dir() => Ok(version),
-        _ => Err(format!("rustc has no library for {TARGET}: rustup target add {TARGET}")),
+        _ => Err(format!("rustc has no library for {target}: rustup target add {target}")),
     }
 }
 
@@ -81,7 +85,7 @@ impl Tools {
     /// Looks for all tools.
     pub fn find() -> Self {
         let cargo = env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-        Self { cargo: cargo.into(), rust: rust(), clang: clang() }
+        Self { cargo: cargo.into(), rust: rust(TARGET), wasi: rust(WASI_TARGET), clang: clang() }
     }
 
     /// Where Cargo puts what the builder has it build.
@@ -114,7 +118,8 @@ impl fmt::Display for Tools {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let rust = self.rust.as_deref();
         let clang = self.clang.as_ref().map(|clang| clang.version.as_str());
-        for (name, found) in [("rust", rust), ("clang", clang)] {
+        let wasi = self.wasi.as_deref();
+        for (name, found) in [("rust", rust), ("rust for WASI", wasi), ("clang", clang)] {
             match found {
                 Ok(version) => writeln!(f, "{name}: {version}")?,
                 Err(why) => writeln!(f, "{name}: not usable: {why}")?,

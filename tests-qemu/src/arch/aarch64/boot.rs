@@ -61,7 +61,7 @@ boot_l1: .skip 4096
 exception_stack_top:
     .global boot_stack_guard
 boot_stack_guard: .skip 4096
-    .skip 0x100000
+    .skip 0x200000
     .global boot_stack_top
 boot_stack_top: .skip 4096
     "#

@@ -30,7 +30,7 @@ pub use processors::{
 pub use registers::Registers;
 pub use serial::{init_serial, serial_write};
 pub use timer::{
-    arm_timer, mask_interrupts, now_ns, restore_interrupts, start_timer, stop_timer, tell,
+    arm_timer, halt, mask_interrupts, now_ns, restore_interrupts, start_timer, stop_timer, tell,
 };
 #[cfg(not(target_feature = "neon"))]
 pub use vectors::while_vectors_are_off;

@@ -128,6 +128,11 @@ pub fn stop_timer() {
     CNTV_CTL_EL0.write(CNTV_CTL_EL0::ENABLE::CLEAR);
 }
 
+/// Waits for the next interrupt, which the timer makes: interrupts are enabled.
+pub fn halt() {
+    aarch64_cpu::asm::wfi();
+}
+
 /// Masks interrupts; says whether they were enabled.
 #[inline]
 pub fn mask_interrupts() -> bool {

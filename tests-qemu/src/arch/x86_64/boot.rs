@@ -85,7 +85,7 @@ boot_pdpt: .skip 4096
 boot_pd: .skip 4096
     .global boot_stack_guard
 boot_stack_guard: .skip 4096
-    .skip 0x100000
+    .skip 0x200000
     .global boot_stack_top
 boot_stack_top:
     "#,

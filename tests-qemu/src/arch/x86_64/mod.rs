@@ -33,7 +33,7 @@ pub use processors::{
 pub use registers::Registers;
 pub use serial::{init_serial, serial_write};
 pub use shootdown::{flush_everywhere, flush_requests, serve_requests};
-pub use timer::{mask_interrupts, now_ns, restore_interrupts, start_timer, stop_timer};
+pub use timer::{halt, mask_interrupts, now_ns, restore_interrupts, start_timer, stop_timer};
 #[cfg(not(target_feature = "neon"))]
 pub use vectors::while_vectors_are_off;
 

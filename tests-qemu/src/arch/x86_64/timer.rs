@@ -92,6 +92,11 @@ pub fn stop_timer() {
     unsafe { CONTROLLERS.lock().write_masks(0xff, 0xff) };
 }
 
+/// Waits for the next interrupt, which the timer makes: interrupts are enabled.
+pub fn halt() {
+    x86_64::instructions::hlt();
+}
+
 /// Masks interrupts; says whether they were enabled.
 #[inline]
 pub fn mask_interrupts() -> bool {

@@ -5,6 +5,7 @@
 //! Requests are `key=value`: `invoke=NAME`, `arg=VALUE` (repeated),
 //! `policy=zero-count|clone-on-read`, `zeal=1`, `hardware-traps=1`,
 //! `timeout=SECONDS`, `key=HEX` (repeated: keys with which artifacts may be signed).
+//! Programs for WASI are handed what `wasi.rs` says.
 #![no_std]
 #![no_main]
 
@@ -16,6 +17,7 @@ mod objects;
 mod report;
 mod request;
 mod values;
+mod wasi;
 
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -56,8 +58,10 @@ fn main() -> Verdict {
             Verdict::Refused
         }
     };
-    report::objects();
-    println!("[kernel] shutting down");
+    if !wasi::has_run() {
+        report::objects();
+        println!("[kernel] shutting down");
+    }
     verdict
 }
 
@@ -73,10 +77,16 @@ fn engine(request: &Request) -> kernref::Result<Engine> {
     #[cfg(feature = "compile")]
     config.compile_memory(heap::compile_memory().region_bytes(heap::SIZE_BYTES / 8 * 5));
     // Some guests are interpreters, which recurse with what they run.
-    config.max_wasm_stack(768 << 10).stack_bounds(Arc::new(embedder::CurrentStack));
+    config.max_wasm_stack(1 << 20).stack_bounds(Arc::new(embedder::CurrentStack));
     // Small enough for a modest guest to trigger collections.
     config.reference_slots(4096).gc_threshold(Some(64));
     Engine::new(&config)
+}
+
+/// What is made of a request: for a program for WASI the rest is done elsewhere.
+enum Made {
+    Usual(Store<()>, Module, Linker<()>, faults::Watch),
+    Wasi(Module, faults::Watch),
 }
 
 fn serve(request: &Request) -> Verdict {
@@ -88,6 +98,9 @@ fn serve(request: &Request) -> Verdict {
         ENGINE.call_once(|| engine.clone());
         let started = timer::now_ns();
         let (how, module) = within_time(request, || load::module(request, &engine))?;
+        if wasi::is_for_wasi(&module) {
+            return Ok(Made::Wasi(module, watch));
+        }
         let milliseconds = (timer::now_ns() - started) / 1_000_000;
         println!(
             "[kernel] {} {how} {name}: {} bytes to {} bytes of code in {milliseconds} ms",
@@ -97,10 +110,11 @@ fn serve(request: &Request) -> Verdict {
         );
         let mut linker = Linker::new(&engine);
         host::define(&mut linker)?;
-        Ok::<_, Error>((Store::new(&engine, ())?, module, linker, watch))
+        Ok::<_, Error>(Made::Usual(Store::new(&engine, ())?, module, linker, watch))
     })();
     let (mut store, module, linker, _watch) = match outcome {
-        Ok(parts) => parts,
+        Ok(Made::Usual(store, module, linker, watch)) => (store, module, linker, watch),
+        Ok(Made::Wasi(module, _watch)) => return wasi::serve(request, &module),
         Err(error) => return report::refusal(name, &error),
     };
     store.set_epoch_deadline(1);
@@ -116,7 +130,7 @@ fn serve(request: &Request) -> Verdict {
 }
 
 /// Runs `body`; the epoch advances once it has taken longer than was requested.
-fn within_time<R>(request: &Request, body: impl FnOnce() -> R) -> R {
+pub(crate) fn within_time<R>(request: &Request, body: impl FnOnce() -> R) -> R {
     TICKS_LEFT.store(request.timeout_seconds.saturating_mul(HERTZ), Ordering::Relaxed);
     timer::set_hook(Some(tick));
     timer::start(HERTZ);

@@ -15,7 +15,7 @@ pub fn refusal(name: &str, error: &Error) -> Verdict {
 }
 
 /// Reports a call that failed.
-pub fn trap(what: &str, store: &Store<()>, error: &Error) -> Verdict {
+pub fn trap<T>(what: &str, store: &Store<T>, error: &Error) -> Verdict {
     match error {
         Error::Trap(trap) => println!("trap in {what}: {trap}"),
         Error::Misuse(_) => {

@@ -23,6 +23,23 @@ pub struct Request {
     pub hardware_traps: bool,
     /// The guest is interrupted after this time.
     pub timeout_seconds: u32,
+    /// What only programs for WASI have.
+    pub wasi: WasiRequest,
+}
+
+/// What a program for WASI is handed.
+#[derive(Default)]
+pub struct WasiRequest {
+    /// Variables of the environment: names and values.
+    pub env: Vec<(&'static str, &'static str)>,
+    /// Standard input.
+    pub stdin: Option<&'static [u8]>,
+    /// Directories: their paths, and their contents as archives.
+    pub dirs: Vec<(&'static str, &'static [u8])>,
+    /// Nanoseconds since 1970 when the machine was started.
+    pub started_ns: u64,
+    /// Where random bytes come from.
+    pub seed: [u8; 32],
 }
 
 impl Request {
@@ -40,7 +57,18 @@ impl Request {
             zeal: false,
             hardware_traps: false,
             timeout_seconds: 60,
+            wasi: WasiRequest::default(),
         };
+        for (name, bytes) in payload.files.iter().skip(1).copied() {
+            match name.split_once('=') {
+                Some(("stdin", _)) => request.wasi.stdin = Some(bytes),
+                Some(("dir", path)) => request.wasi.dirs.push((path, bytes)),
+                Some(("seed", _)) => {
+                    request.wasi.seed = bytes.try_into().map_err(|_| "a seed has 32 bytes")?;
+                }
+                _ => return Err(alloc::format!("unknown file `{name}`")),
+            }
+        }
         for pair in &payload.args {
             let wrong = || alloc::format!("unknown request `{pair}`");
             match pair.split_once('=').ok_or_else(wrong)? {
@@ -53,6 +81,12 @@ impl Request {
                 ("hardware-traps", "1") => request.hardware_traps = true,
                 ("timeout", seconds) => {
                     request.timeout_seconds = seconds.parse().map_err(|_| wrong())?;
+                }
+                ("env", variable) => {
+                    request.wasi.env.push(variable.split_once('=').ok_or_else(wrong)?);
+                }
+                ("started", nanoseconds) => {
+                    request.wasi.started_ns = nanoseconds.parse().map_err(|_| wrong())?;
                 }
                 _ => return Err(wrong()),
             }
