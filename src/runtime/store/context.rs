@@ -286,7 +286,7 @@ impl<'a, T: 'static> StoreContextMut<'a, T> {
     pub(in crate::runtime) fn checkpoint(&mut self, bytes: u64) -> Result<()> {
         bulk::pay_for_bytes(self.opaque(), bytes)?;
         // SAFETY: exclusively borrowed (V2), and no reference to it is in use (V3).
-        unsafe { bulk::check_epoch(self.ptr()) }
+        unsafe { bulk::check(self.ptr()) }
     }
 
     #[inline]
