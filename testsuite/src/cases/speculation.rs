@@ -45,6 +45,9 @@ pub fn guards_are_in_the_machine_code(setup: Setup) {
             let pieces = listing(&wasm, &settings).unwrap();
             pieces.iter().map(|piece| piece.machine_code.matches(MOVE).count()).sum::<usize>()
         };
+        // Large functions compare with a limit, and so have no carry.
+        let has_no_carry = setup.as_if_large && params == "i64";
+        let moves = if has_no_carry { moves - 1 } else { moves };
         assert_eq!(found(true), moves, "{body}");
         assert_eq!(found(false), 0, "{body}");
     }
