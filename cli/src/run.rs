@@ -13,8 +13,8 @@ use std::time::Duration;
 #[derive(clap::Args)]
 #[command(after_help = "\
 An artifact runs in an engine with the settings that it was compiled for. The
-switches are for modules, which are compiled first. What a module imports traps
-when it is called.
+switches are for modules, which are compiled first. A call of what a module
+imports ends with status 2 and the import's name.
 
 Examples:
   kernref run app.wasm --invoke add 1 2

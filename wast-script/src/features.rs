@@ -28,7 +28,7 @@ pub fn features_of(path: &str) -> F {
             _ => return None,
         })
     });
-    let found = found.unwrap_or(F::all());
+    let found = found.unwrap_or(F::all()) | F::FLOATING_POINT;
     // The one official script that needs more than its folder implies.
     match path.ends_with("simd/simd_memory-multi.wast") {
         true => found | F::MULTI_MEMORY,
@@ -42,7 +42,7 @@ mod tests {
 
     #[test]
     fn the_innermost_folder_decides() {
-        assert_eq!(features_of("a/wasm-v2/x.wast"), WASM_2);
+        assert_eq!(features_of("a/wasm-v2/x.wast"), WASM_2 | F::FLOATING_POINT);
         assert!(features_of("wasm-v2/proposals/tail-call/x.wast").contains(F::TAIL_CALL));
         assert_eq!(features_of("x.wast"), F::all());
     }

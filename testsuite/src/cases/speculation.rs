@@ -48,7 +48,12 @@ pub fn guards_are_in_the_machine_code(setup: Setup) {
         // Large functions compare with a limit, and so have no carry.
         let has_no_carry = setup.as_if_large && params == "i64";
         let moves = if has_no_carry { moves - 1 } else { moves };
-        assert_eq!(found(true), moves, "{body}");
-        assert_eq!(found(false), 0, "{body}");
+        let without = found(false);
+        assert_eq!(without, 0, "{body}");
+        match found(true) {
+            // The guard can be made again where it is used once more.
+            with if body.contains("(memory.") => assert!(with >= moves, "{with}: {body}"),
+            with => assert_eq!(with, moves, "{body}"),
+        }
     }
 }
