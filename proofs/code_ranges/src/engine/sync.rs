@@ -1,10 +1,12 @@
 //! Replaces the library's `sync.rs`: loom's atomics and cells, and a fault that can be
 //! planted.
 
-pub(super) use loom::cell::UnsafeCell as ListCell;
 pub(super) use loom::sync::atomic::{AtomicUsize, Ordering};
 pub(super) use loom::thread::yield_now as pause;
 use std::cell::Cell;
+
+/// As in the library; loom sees who looks at it and who changes it.
+pub(super) type ListCell<V> = loom::cell::UnsafeCell<V>;
 
 /// Lets writers take turns.
 pub(super) struct TurnLock(loom::sync::Mutex<()>);
