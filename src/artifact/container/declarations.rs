@@ -119,7 +119,7 @@ fn write_export(out: &mut Out, export: &Export) -> Result<()> {
     out.number(index.into())
 }
 
-/// Reads what [`write`] writes.
+/// Reads what [`write()`] writes.
 pub(super) fn read<'b>(section: &dyn Fn(Section) -> Cursor<'b>) -> Result<ModuleInfo> {
     let mut info = ModuleInfo::default();
     let mut expressions = Expressions::default();

@@ -1,9 +1,9 @@
-//! The file form of an artifact: [`write`] makes it, [`ArtifactFile`] reads it.
+//! The file form of an artifact: [`write()`] makes it, [`ArtifactFile`] reads it.
 //! `docs/artifact-format.md` describes it.
 //!
 //! Invariants. What is read obeys every rule that does not concern the machine
 //! code itself, so that nothing above can be misled by indices, ranges or types.
-//! An artifact has one encoding: what is accepted is what [`write`] makes of it.
+//! An artifact has one encoding: what is accepted is what [`write()`] makes of it.
 //! Reading takes time linear in the bytes, apart from sorting the exports' names,
 //! allocates in proportion to them, and never panics.
 //!

@@ -215,7 +215,8 @@ fn branch_table(t: &mut Translator<'_, '_>, targets: &BrTable<'_>) -> Result<()>
         let (target, _) = branch_target(t, depth);
         blocks.push(relay(t, depth, target));
     }
-    dispatch::branch(&mut t.builder, index, &blocks, default);
+    let needs_landings = t.env.settings.use_bti;
+    dispatch::branch(&mut t.builder, index, (&blocks, default), needs_landings);
     for (block, target) in order {
         t.builder.switch_to_block(block);
         t.builder.seal_block(block);

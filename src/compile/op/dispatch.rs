@@ -13,20 +13,25 @@ use std_alloc::vec::Vec;
 const ENTRIES_PER_RUN: usize = 16;
 
 /// Goes on at the block with this index in `blocks`, or else at `default`. None of
-/// them has parameters.
+/// them has parameters. With `needs_landings`, what a jump through the table leads to
+/// begins with a landing instruction.
 pub(super) fn branch(
     builder: &mut FunctionBuilder<'_>,
     index: Value,
-    blocks: &[Block],
-    default: Block,
+    (blocks, default): (&[Block], Block),
+    needs_landings: bool,
 ) {
     let runs = runs(blocks, default);
     if runs.len() == 1 || runs.len() * ENTRIES_PER_RUN <= blocks.len() {
         return search(builder, index, &runs);
     }
     let pool = &mut builder.func.dfg.value_lists;
+    // On aarch64 the code generator jumps to the default through the table as well,
+    // and puts a landing instruction only where an entry leads.
+    let last = needs_landings.then_some(&default);
+    let blocks: Vec<_> =
+        blocks.iter().chain(last).map(|block| BlockCall::new(*block, [], pool)).collect();
     let default = BlockCall::new(default, [], pool);
-    let blocks: Vec<_> = blocks.iter().map(|block| BlockCall::new(*block, [], pool)).collect();
     let table = builder.create_jump_table(JumpTableData::new(default, &blocks));
     builder.ins().br_table(index, table);
 }

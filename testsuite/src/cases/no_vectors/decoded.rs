@@ -13,9 +13,10 @@ pub fn vectors(parts: &ArtifactParts) -> (usize, Vec<String>) {
     let code = &parts.code[..end];
     let (mut at, mut count, mut found) = (0, 0, Vec::new());
     while at < code.len() {
-        // Between pieces.
-        if code[at] == 0 && code[at..].iter().take(at.next_multiple_of(16) - at).all(|b| *b == 0) {
-            at = (at + 1).next_multiple_of(16);
+        // Between pieces, which begin at multiples of 16.
+        let next = at.next_multiple_of(16);
+        if at < next && code[at..].iter().take(next - at).all(|byte| *byte == 0) {
+            at = next;
             continue;
         }
         let step = instruction(code, at, end);
