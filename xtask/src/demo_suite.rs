@@ -27,13 +27,16 @@ struct Check {
 
 /// Passed and failed.
 pub fn run(arch: Arch) -> Result<(u64, u64)> {
+    // Built in the same place, and kept in another: so it comes first.
+    let loader = match Precompiler::compiles_for(arch) {
+        true => Some(cargo::kernel_without_compiler(arch)?),
+        false => None,
+    };
     let kernel = cargo::kernel(arch, "demo")?;
     let (mut passed, mut failed) = (0, 0);
     let mut checks: Vec<_> = checks()?.into_iter().map(|check| (check, &kernel)).collect();
-    let loader;
-    if Precompiler::compiles_for(arch) {
-        loader = cargo::kernel_without_compiler(arch)?;
-        checks.extend(precompiled(arch)?.into_iter().map(|check| (check, &loader)));
+    if let Some(loader) = &loader {
+        checks.extend(precompiled(arch)?.into_iter().map(|check| (check, loader)));
     }
     for (check, kernel) in checks {
         match check.carry_out(arch, kernel) {
