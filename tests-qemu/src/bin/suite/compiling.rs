@@ -149,18 +149,23 @@ pub fn a_timer_ends_compiling(setup: Setup) {
     let shape = SHAPES.iter().find(|shape| shape.name.starts_with("A4")).expect("it is there");
     let module = (shape.make)(shape.size);
     let before = (heap::usage().0, frames::available());
-    let asked = AtomicUsize::new(0);
-    let mut ask = |_| {
-        asked.fetch_add(1, Ordering::Relaxed);
+    let ended_after = |ticks| {
+        let asked = AtomicUsize::new(0);
+        let mut ask = |_| {
+            asked.fetch_add(1, Ordering::Relaxed);
+        };
+        *WATCHED.lock() = Some(engine.clone());
+        let outcome = with_timer(advance, || {
+            let compilation = engine.compilation(&module).expect("a handle");
+            compilation.on_progress(&mut ask).epoch_deadline(ticks).run()
+        });
+        drop(WATCHED.lock().take());
+        assert!(matches!(outcome, Err(Error::Interrupted)), "{outcome:?}");
+        asked.into_inner() > 0
     };
-    *WATCHED.lock() = Some(engine.clone());
-    let outcome = with_timer(advance, || {
-        let compilation = engine.compilation(&module).expect("a handle");
-        compilation.on_progress(&mut ask).epoch_deadline(3).run()
-    });
-    drop(WATCHED.lock().take());
-    assert!(matches!(outcome, Err(Error::Interrupted)), "{outcome:?}");
-    assert!(asked.load(Ordering::Relaxed) > 0, "no progress was reported");
+    // How far compiling comes in a tick depends on the machine and on its neighbours.
+    let mut ticks = (0..8).map(|doubled| 3 << doubled);
+    assert!(ticks.any(ended_after), "no progress was reported");
     assert_eq!((heap::usage().0, frames::available()), before);
     Module::new(&engine, small()).expect("it is valid");
 }
