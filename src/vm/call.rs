@@ -213,6 +213,7 @@ unsafe fn invoke_host(store: StorePtr, func: NonNull<VmFuncRef>, cells: *mut Val
     }
     // SAFETY: the host function has returned, and no reference is in use (V3).
     let store = unsafe { store.get() };
+    let status = store.host_failed(status);
     let is_outermost = store.is_idle();
     Err(store.take_failure(status, is_outermost))
 }
