@@ -36,6 +36,7 @@ mod needs;
 mod op;
 mod pass;
 mod path_facts;
+mod pressure;
 mod poll;
 mod raise_calls;
 mod regions;

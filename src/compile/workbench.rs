@@ -4,14 +4,15 @@
 
 use super::climb;
 use super::code_key::CodeKey;
+use super::pressure::{self, FEW_INSTRUCTIONS};
 use super::settings::{self, CompileSettings, Way};
 use super::sites::Sites;
 use crate::error::{Error, LimitError, Result};
 use core::convert::Infallible;
 use cranelift_codegen::control::ControlPlane;
-use cranelift_codegen::ir::{Function, Signature, UserFuncName};
+use cranelift_codegen::ir::{Function, InstructionData, Opcode, Signature, UserFuncName, ValueDef};
 use cranelift_codegen::isa::OwnedTargetIsa;
-use cranelift_codegen::{CodegenError, CompileError, CompiledCode, Context};
+use cranelift_codegen::{CodegenError, CompiledCode, Context};
 use cranelift_frontend::{FunctionBuilder, FunctionBuilderContext};
 
 /// The most values of a function that is optimized. Each takes up to 1500 bytes of
@@ -24,6 +25,9 @@ const OPTIMIZED_BLOCKS: usize = 1 << 13;
 /// that leads elsewhere than the one before it takes up to 2000 bytes of heap
 /// then, more with values to pass on, and half of it the linear way.
 const OPTIMIZED_TABLE_ENTRIES: usize = 1 << 10;
+/// The most rotations by what is no constant. Of each in a chain the optimizer makes up
+/// to a hundred values, which take 15 KiB of heap. Ciphers have some dozens.
+const OPTIMIZED_ROTATIONS: usize = 1 << 8;
 
 /// Values that the jumps of a function may pass on, for each instruction. Few
 /// functions of programs pass on one.
@@ -43,6 +47,8 @@ pub(super) struct Workbench<'s> {
     sites: Sites,
     /// How the function is compiled.
     way: Way,
+    /// Its code, if it was optimized step by step.
+    optimized: Option<CompiledCode>,
 }
 
 impl<'s> Workbench<'s> {
@@ -57,6 +63,7 @@ impl<'s> Workbench<'s> {
             builder_context: FunctionBuilderContext::new(),
             sites: Sites::default(),
             way: Way::AsSet,
+            optimized: None,
         })
     }
 
@@ -139,6 +146,22 @@ impl<'s> Workbench<'s> {
 
     /// Makes machine code of the function.
     pub(super) fn compile(&mut self) -> Result<()> {
+        self.optimized = None;
+        if self.way == Way::AsSet && self.context.func.dfg.num_insts() > FEW_INSTRUCTIONS {
+            // What `Context::compile` does, with a look at what was made in between.
+            let control = &mut ControlPlane::default();
+            self.context.optimize(&*self.isa, control).map_err(|error| codegen_error(&error))?;
+            if !pressure::is_high(&self.context) {
+                let Context { func, domtree, want_disasm, .. } = &self.context;
+                let code = self
+                    .isa
+                    .compile_function(func, domtree, &mut Default::default(), *want_disasm, control)
+                    .map_err(|error| codegen_error(&error))?;
+                self.optimized = Some(code.apply_params(&func.params));
+                return Ok(());
+            }
+            self.way = Way::Linear;
+        }
         let isa = match self.way {
             Way::AsSet => &self.isa,
             Way::Linear => {
@@ -152,7 +175,7 @@ impl<'s> Workbench<'s> {
         };
         match self.context.compile(&**isa, &mut ControlPlane::default()) {
             Ok(_) => Ok(()),
-            Err(error) => Err(codegen_error(&error)),
+            Err(error) => Err(codegen_error(&error.inner)),
         }
     }
 
@@ -163,17 +186,36 @@ impl<'s> Workbench<'s> {
             || dfg.num_blocks() > OPTIMIZED_BLOCKS
             || dfg.jump_tables.values().map(|table| table.as_slice().len()).sum::<usize>()
                 > OPTIMIZED_TABLE_ENTRIES
+            || rotates_too_much(&self.context.func)
             || climb::is_deep(&mut self.context)
     }
 
     /// The machine code of the function.
     pub(super) fn compiled(&self) -> Result<&CompiledCode> {
-        self.context.compiled_code().ok_or(Error::Bug("nothing has been compiled"))
+        let code = self.optimized.as_ref().or(self.context.compiled_code());
+        code.ok_or(Error::Bug("nothing has been compiled"))
     }
 }
 
-fn codegen_error(error: &CompileError<'_>) -> Error {
-    match error.inner {
+/// Whether there are more rotations than [`OPTIMIZED_ROTATIONS`].
+fn rotates_too_much(func: &Function) -> bool {
+    let dfg = &func.dfg;
+    let rotates = |data: &InstructionData| match *data {
+        InstructionData::Binary { opcode: Opcode::Rotl | Opcode::Rotr, args: [_, by] } => {
+            match dfg.value_def(by) {
+                ValueDef::Result(from, _) => dfg.insts[from].opcode() != Opcode::Iconst,
+                _ => true,
+            }
+        }
+        _ => false,
+    };
+    let all = func.layout.blocks().flat_map(|block| func.layout.block_insts(block));
+    dfg.num_insts() > OPTIMIZED_ROTATIONS
+        && all.filter(|inst| rotates(&dfg.insts[*inst])).nth(OPTIMIZED_ROTATIONS).is_some()
+}
+
+fn codegen_error(error: &CodegenError) -> Error {
+    match error {
         CodegenError::ImplLimitExceeded | CodegenError::CodeTooLarge => LimitError {
             what: "size of a function's machine code",
             requested: u64::MAX,
