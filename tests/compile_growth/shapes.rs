@@ -31,8 +31,14 @@ const BR_TABLE: u8 = 0x0e;
 const RETURN: u8 = 0x0f;
 const CALL: u8 = 0x10;
 const DROP: u8 = 0x1a;
+const SET: u8 = 0x21;
+const TEE: u8 = 0x22;
 const ADD: u8 = 0x6a;
 const MULTIPLY: u8 = 0x6c;
+const OR: u8 = 0x72;
+const XOR: u8 = 0x73;
+const ROTATE: u8 = 0x77;
+const EXTEND8: u8 = 0xc0;
 /// Pushes an i32 that the compiler cannot know.
 const LOADED: [u8; 5] = [0x41, 0, 0x28, 2, 0];
 
@@ -372,7 +378,42 @@ pub const SHAPES: &[Shape] = &[
         let chain = times(n, &[0xa8, 0xb2]);
         one(0, &[vec![0x43, 0, 0, 0, 0], chain, vec![DROP]].concat())
     }),
+    // What the optimizer makes of it keeps more values live than it did, or is more.
+    shape("a chain of which eight bits are computed first", 1200, |n| {
+        let step = [&[TEE, 0, EXTEND8], &constant(8)[..], &[OR], &get(0), &[XOR]].concat();
+        kept(&times(n, &step))
+    }),
+    shape("bits that are computed first, in a loop", 1200, |n| {
+        let step = [&[TEE, 0, 0xad, 0xc2], &[0x42, 8, 0x84, 0xa7][..], &get(0), &[XOR]].concat();
+        let looped = [&[TEE, 0], &times(n, &step)[..], &[TEE, 0, BR_IF, 0]].concat();
+        kept(&[vec![SET, 0, LOOP, EMPTY], get(0), looped, vec![END], get(0)].concat())
+    }),
+    shape("products that all are kept", 3000, |n| {
+        let product = [get(0), constant(3), vec![MULTIPLY, TEE, 0]].concat();
+        kept(&[times(n, &product), times(n, &[XOR])].concat())
+    }),
+    shape("loads that all are kept over many blocks", 2000, |n| {
+        let loads = times(n, &[TEE, 0, 0x20, 0, 0x28, 2, 0]);
+        let blocks = times(n, &[&LOADED[..], &[BR_IF, 0]].concat());
+        let rest = [vec![BLOCK, EMPTY], blocks, vec![END], times(n, &[XOR])].concat();
+        kept(&[loads, rest].concat())
+    }),
+    shape("loads that all are kept over a loop", 2000, |n| {
+        let blocks = times(n, &[&LOADED[..], &[BR_IF, 1]].concat());
+        let looped = [vec![BLOCK, EMPTY, LOOP, EMPTY], blocks, vec![BR, 0, END, END]].concat();
+        kept(&[times(n, &[TEE, 0, 0x20, 0, 0x28, 2, 0]), looped, times(n, &[XOR])].concat())
+    }),
+    shape("a chain of rotations", 8000, |n| kept(&times(n, &[0x20, 1, ROTATE]))),
+    shape("a chain of rotations, each other by a constant", 4000, |n| {
+        kept(&times(n, &[0x20, 1, ROTATE, 0x41, 7, ROTATE]))
+    }),
 ];
+
+/// Code that makes something of an operand that the compiler cannot know. What it
+/// leaves is kept in a global.
+fn kept(code: &[u8]) -> Vec<u8> {
+    one(2, &[&LOADED[..], &[SET, 1], &LOADED, code, &[0x24, 0]].concat())
+}
 
 /// Code between `n` operands (1000 at most) that come and go; type 1 takes and
 /// gives that many, and so does function 1.
