@@ -4,11 +4,12 @@
 use super::assignments::Assignments;
 use super::budget::{FunctionBudget, Made};
 use super::bulk;
-use super::code_key::{Bulk, Truncation};
+use super::code_key::Bulk;
 use super::locals::Locals;
 use super::op;
 use super::poll::Poll;
 use super::regions::{field, trusted};
+use super::repeats::Repeats;
 use super::signature::{POINTER, value_type};
 use super::sites::Sites;
 use super::translator::{ModuleEnv, Translator};
@@ -55,6 +56,9 @@ pub(super) fn translate<'b>(
     let mut t = Translator::new(builder, sites, env, context, assignments);
     t.locals = locals;
     t.is_large = is_large;
+    if is_large {
+        t.repeats = Repeats::by_kind();
+    }
     let ty = env.info.funcs[func.index()];
     declare_params(&mut t, entry, env.info.types[ty.index()].params());
     declare_locals(&mut t, body)?;
@@ -105,24 +109,6 @@ pub(super) fn bulk_stub<'b>(
     t.stack.extend_from_slice(&params[1..]);
     bulk::body(&mut t, bulk);
     t.builder.ins().return_(&[]);
-    t.builder
-}
-
-/// Makes the stub for a conversion.
-pub(super) fn truncation_stub<'b>(
-    (mut builder, sites): (FunctionBuilder<'b>, &'b mut Sites),
-    env: ModuleEnv<'_>,
-    truncation: Truncation,
-) -> FunctionBuilder<'b> {
-    let entry = builder.create_block();
-    builder.append_block_params_for_function_params(entry);
-    builder.switch_to_block(entry);
-    let [context, operand] = [0, 1].map(|at| builder.block_params(entry)[at]);
-    let mut t = Translator::new(builder, sites, env, context, Assignments::default());
-    t.push(operand);
-    op::truncate_in_place(&mut t, truncation);
-    let result = t.pop();
-    t.builder.ins().return_(&[result]);
     t.builder
 }
 

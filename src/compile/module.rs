@@ -12,7 +12,7 @@ use super::stack_limit;
 use super::translator::ModuleEnv;
 use super::validate::{self, Contents};
 use super::workbench::Workbench;
-use super::{func, shim, signature};
+use super::{func, outlined, shim, signature};
 use crate::abi::{FuncIndex, TypeIndex, VmOffsets};
 use crate::artifact::{
     Artifact, ArtifactParts, CodeFlavor, FuncType, FunctionCode, ImportKind, ModuleInfo, NO_ESCAPE,
@@ -249,7 +249,8 @@ impl<'a, 'p, W: Watch> Compiler<'a, 'p, W> {
     }
 
     fn append(&mut self, key: CodeKey) -> Result<(u32, u32)> {
-        self.code.append(key, self.bench.ir(), self.bench.compiled()?, self.bench.sites())
+        self.bench.keep_only_code();
+        self.code.append(key, self.bench.names(), self.bench.compiled()?, self.bench.sites())
     }
 
     fn entry_shims(&mut self, info: &ModuleInfo) -> Result<Vec<ShimCode>> {
@@ -322,11 +323,11 @@ impl<'a, 'p, W: Watch> Compiler<'a, 'p, W> {
                     func::bulk_stub((builder, sites), env, bulk)
                 });
             }
-            CodeKey::Truncate(truncation) => {
+            CodeKey::Outlined(what) => {
                 let offsets = offsets(info)?;
                 let env = ModuleEnv { info, offsets: &offsets, settings: self.settings };
-                self.bench.function(key, truncation.signature(), |builder, sites| {
-                    func::truncation_stub((builder, sites), env, truncation)
+                self.bench.function(key, what.signature(), |builder, sites| {
+                    outlined::stub((builder, sites), env, what)
                 });
             }
             _ => return Err(Error::Bug("a stub of another kind")),

@@ -42,10 +42,13 @@ const ENTRIES: usize = 32;
 #[derive(Default)]
 pub(super) struct Repeats {
     entries: [Option<Entry>; ENTRIES],
+    /// Whether keys of the same number but of other kinds have places of their own.
+    /// The optimizer does without.
+    by_kind: bool,
 }
 
 impl Key {
-    fn place(self) -> usize {
+    fn place(self, by_kind: bool) -> usize {
         let (kind, number) = match self {
             Key::Constant(ty, bits) => (u64::from(ty.bits()), bits),
             Key::Reach(reach) => (1, reach),
@@ -55,14 +58,21 @@ impl Key {
         };
         // The multiplier of Knuth's hash (The Art of Computer Programming, 6.4).
         let hash = (number ^ kind << 56 ^ kind >> 8).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-        (hash >> 32) as usize % ENTRIES
+        // The kind reaches the uppermost bits only.
+        let shift = if by_kind { u64::BITS - ENTRIES.ilog2() } else { 32 };
+        (hash >> shift) as usize % ENTRIES
     }
 }
 
 impl Repeats {
+    /// For code that is not optimized.
+    pub(super) fn by_kind() -> Self {
+        Self { by_kind: true, ..Self::default() }
+    }
+
     /// The value that `block` has made of `key`, if it is still known.
     pub(super) fn find(&mut self, key: Key, block: Option<Block>) -> Option<Value> {
-        let entry = self.entries[key.place()].as_mut()?;
+        let entry = self.entries[key.place(self.by_kind)].as_mut()?;
         let is_it = entry.key == key && Some(entry.block) == block;
         is_it.then(|| {
             entry.is_shared = true;
@@ -73,14 +83,14 @@ impl Repeats {
     /// Notes that `block` has made it.
     pub(super) fn note(&mut self, key: Key, block: Option<Block>, value: Value) {
         if let Some(block) = block {
-            self.entries[key.place()] = Some(Entry { key, block, value, is_shared: false });
+            self.entries[key.place(self.by_kind)] = Some(Entry { key, block, value, is_shared: false });
         }
     }
 
     /// Whether `value`, made of `key`, is certain to have been handed out to nobody
     /// else. It never is from now on: the caller will change it.
     pub(super) fn take(&mut self, key: Key, value: Value) -> bool {
-        let entry = &mut self.entries[key.place()];
+        let entry = &mut self.entries[key.place(self.by_kind)];
         let is_alone =
             entry.is_some_and(|entry| entry.key == key && entry.value == value && !entry.is_shared);
         if is_alone {
@@ -93,6 +103,7 @@ impl Repeats {
 #[cfg(test)]
 mod tests {
     use super::{Key, Repeats};
+    use crate::abi::MemoryIndex;
     use cranelift_codegen::ir::{Block, Value, types};
 
     #[test]
@@ -126,5 +137,26 @@ mod tests {
         repeats.note(Key::Reach(4), here, first);
         assert_eq!(repeats.find(Key::Reach(4), here), Some(first));
         assert!(!repeats.take(Key::Reach(4), first));
+    }
+
+    #[test]
+    fn kinds_do_not_drive_each_other_out() {
+        let mut repeats = Repeats::by_kind();
+        let here = Some(Block::from_u32(1));
+        let [len, base] = [1, 2].map(Value::from_u32);
+        let keys = [
+            Key::Constant(types::I64, 0),
+            Key::Constant(types::I32, 0),
+            Key::Length(MemoryIndex(0), 0),
+            Key::Field(types::I64, base, 0),
+            Key::Limit(len, 4),
+            Key::Limit(len, 8),
+        ];
+        for (at, key) in keys.into_iter().enumerate() {
+            repeats.note(key, here, Value::from_u32(at as u32));
+        }
+        for (at, key) in keys.into_iter().enumerate() {
+            assert_eq!(repeats.find(key, here), Some(Value::from_u32(at as u32)));
+        }
     }
 }

@@ -310,3 +310,18 @@ fn real_modules() {
         }
     }
 }
+
+/// TEMP
+#[test]
+#[ignore = "temp"]
+fn one_temp() {
+    let name = std::env::var("KERNREF_SHAPE").unwrap();
+    let size: u64 = std::env::var("KERNREF_SIZE").unwrap().parse().unwrap();
+    let speculation_guards = std::env::var("KERNREF_GUARDS").is_ok();
+    let as_if_large = std::env::var("KERNREF_LARGE").is_ok();
+    let settings = CompileSettings { speculation_guards, as_if_large, ..CompileSettings::default() };
+    let shape = SHAPES.iter().find(|shape| shape.name.contains(&name)).unwrap();
+    let wasm = (shape.make)(size);
+    let c = compiled(&name, &wasm, &settings);
+    println!("{}: {} bytes, {:?} values, {} {} per byte, {:?}", shape.name, c.bytes, c.values, c.refusal, c.heap.peak as f64 / c.bytes as f64, c.heap);
+}
