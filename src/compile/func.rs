@@ -30,6 +30,8 @@ pub(super) struct Translated {
     pub(super) indirectly_called: Vec<TypeIndex>,
     /// What it used of its budget.
     pub(super) made: Made,
+    /// How many operators become many machine instructions.
+    pub(super) of_many_steps: u32,
 }
 
 /// Translates one body, which is valid. If it is large, with as few instructions as
@@ -57,7 +59,7 @@ pub(super) fn translate<'b>(
     t.locals = locals;
     t.is_large = is_large;
     if is_large {
-        t.repeats = Repeats::by_kind();
+        t.repeats = Repeats::anywhere();
     }
     let ty = env.info.funcs[func.index()];
     declare_params(&mut t, entry, env.info.types[ty.index()].params());
@@ -87,8 +89,9 @@ pub(super) fn translate<'b>(
     t.stack_check()?;
     t.builder.ins().jump(start, &[]);
     t.builder.seal_block(start);
-    let made = t.made();
-    Ok((t.builder, Translated { indirectly_called: t.indirectly_called, made }))
+    let (made, of_many_steps) = (t.made(), t.of_many_steps);
+    let indirectly_called = t.indirectly_called;
+    Ok((t.builder, Translated { indirectly_called, made, of_many_steps }))
 }
 
 fn unreadable(_: wasmparser::Error) -> Error {

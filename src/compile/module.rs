@@ -28,6 +28,10 @@ use wasmparser::FunctionBody;
 /// longer, which mostly is too large for other reasons, too.
 const OPTIMIZED_BYTES: u64 = 1 << 17;
 
+/// The most operators of such a body that become ten machine instructions or more.
+/// Each takes up to 12 KiB of heap then, and a fifth of it the linear way.
+const OPTIMIZED_STEPS: u32 = 1 << 9;
+
 /// Compiles a module for this machine.
 ///
 /// # Errors
@@ -149,7 +153,8 @@ impl<'a, 'p, W: Watch> Compiler<'a, 'p, W> {
                 allowed = allowed.with_locals_passed(most);
                 translated = self.translate(env, func, (body, allowed, is_large))?;
             }
-            if !is_large && self.bench.is_large() {
+            let is_long = translated.of_many_steps > OPTIMIZED_STEPS;
+            if !is_large && (is_long || self.bench.is_large()) {
                 is_large = true;
                 translated = self.translate(env, func, (body, allowed, is_large))?;
             }

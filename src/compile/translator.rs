@@ -63,6 +63,8 @@ pub(super) struct Translator<'f, 'm> {
     pub(super) references_over_calls: u64,
     /// Operands of jumps and calls so far, with those kept for later at each.
     pub(super) operands_passed: u64,
+    /// Operators that become many machine instructions.
+    pub(super) of_many_steps: u32,
     /// Fuel used since it was last written back.
     pub(super) pending_fuel: u32,
     pub(super) facts: PathFacts,
@@ -98,6 +100,7 @@ impl<'f, 'm> Translator<'f, 'm> {
             reference_operands: 0,
             references_over_calls: 0,
             operands_passed: 0,
+            of_many_steps: 0,
             pending_fuel: 0,
             facts: PathFacts::new(assignments),
             repeats: Repeats::default(),
