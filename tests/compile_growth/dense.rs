@@ -37,6 +37,7 @@ pub const DENSE: &[(&str, [u64; 2])] = &[
     ("A4: a chain of conversions", [650, 630]),
     ("lanes of vectors", [220, 100]),
     ("a chain of conversions of vectors", [680, 800]),
+    ("a chain of conversions that saturate", [2000, 430]),
     ("copies in place", [1240, 320]),
     ("indirect calls", [960, 1030]),
     ("elements of tables", [610, 600]),

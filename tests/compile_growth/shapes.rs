@@ -306,6 +306,10 @@ pub const SHAPES: &[Shape] = &[
         let chain = times(n, &[0xfd, 0xf9, 1, 0xfd, 0xfb, 1]);
         vector(&[get(0), chain, set(0)].concat())
     }),
+    shape("a chain of conversions that saturate", 2000, |n| {
+        let chain = times(n, &[0xfc, 1, 0xb3]);
+        one(0, &[vec![0x41, 0, 0x43, 0, 0, 0, 0], chain, vec![0x38, 2, 0]].concat())
+    }),
     shape("copies in place", 1000, |n| {
         one(1, &times(n, &[&LOADED[..], &get(0), &[0x41, 63, 0xfc, 10, 0, 0]].concat()))
     }),
