@@ -1,7 +1,7 @@
 //! What a store has is counted as a whole: the limiter bounds it, instances pay fuel
 //! for it, a failure leaves nothing of it, and an operator can see it.
 
-use crate::support::{Census, Setup, linked, module, tools};
+use crate::support::{Census, Setup, assemble, linked, module, tools};
 use alloc::format;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -325,4 +325,33 @@ pub fn roots_are_counted(setup: Setup) {
         bytes_refused(Err::<(), _>(refused));
         assert!(roots.len() <= PAGE / 16, "{} roots in 64 KiB", roots.len());
     });
+}
+
+pub fn constant_expressions_cost_fuel_and_have_a_limit(setup: Setup) {
+    let sums = |count: usize, of: usize| {
+        let adds = of / 2;
+        let sum =
+            format!("(global i32 {}{})", "i32.const 3 ".repeat(adds + 1), "i32.add ".repeat(adds));
+        format!("(module {})", sum.repeat(count))
+    };
+    setup.each_config(
+        |config| _ = config.consume_fuel(true),
+        |engine| {
+            let mut store = Store::new(engine, ()).unwrap();
+            store.set_fuel(100_000).unwrap();
+            let long = module(engine, &sums(100, 126));
+            Instance::new(&mut store, &long, &[]).unwrap();
+            let used = 100_000 - store.get_fuel().unwrap();
+            assert!((1400..2500).contains(&used), "{used} units for 12 700 operations");
+            store.set_fuel(1000).unwrap();
+            let error = Instance::new(&mut store, &long, &[]).unwrap_err();
+            assert_eq!(error.as_trap(), Some(Trap::OutOfFuel));
+            match Module::new(engine, assemble(&sums(1, 128))) {
+                Err(Error::Limit(found)) => {
+                    assert_eq!(found.what, "operations of a constant expression");
+                }
+                other => panic!("{other:?}"),
+            }
+        },
+    );
 }

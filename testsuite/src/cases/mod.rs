@@ -71,6 +71,7 @@ cases! {
         what_a_growth_took_that_was_given_up_is_counted,
         a_table_near_its_limit_does_not_move_each_time,
         roots_are_counted,
+        constant_expressions_cost_fuel_and_have_a_limit,
     }
     arena {
         five_in_and_four_out,
