@@ -7,6 +7,7 @@ use super::bulk;
 use super::code_key::Bulk;
 use super::locals::Locals;
 use super::op;
+use super::outlined::Outlined;
 use super::poll::Poll;
 use super::regions::{field, trusted};
 use super::repeats::Repeats;
@@ -112,6 +113,38 @@ pub(super) fn bulk_stub<'b>(
     t.stack.extend_from_slice(&params[1..]);
     bulk::body(&mut t, bulk);
     t.builder.ins().return_(&[]);
+    t.builder
+}
+
+/// Makes the stub of what large functions leave to one.
+pub(super) fn outlined_stub<'b>(
+    (mut builder, sites): (FunctionBuilder<'b>, &'b mut Sites),
+    env: ModuleEnv<'_>,
+    what: Outlined,
+) -> FunctionBuilder<'b> {
+    let entry = builder.create_block();
+    builder.append_block_params_for_function_params(entry);
+    builder.switch_to_block(entry);
+    let params = builder.block_params(entry).to_vec();
+    let mut t = Translator::new(builder, sites, env, params[0], Assignments::default());
+    match (what, &params[1..]) {
+        (Outlined::Store, &[address, reference]) => {
+            // Where it lies is nobody else's: of a global or of a table's element.
+            let flags = trusted(t.regions.global);
+            t.store_counted_in_place(flags, reference, address, 0);
+        }
+        (Outlined::Read, &[reference]) => t.read_barrier_in_place(reference),
+        (Outlined::Truncate(truncation), operands) => {
+            t.stack.extend_from_slice(operands);
+            op::truncate_in_place(&mut t, truncation);
+        }
+        (_, operands) => {
+            t.stack.extend_from_slice(operands);
+            op::divide_signed_in_place(&mut t);
+        }
+    }
+    let results = core::mem::take(&mut t.stack);
+    t.builder.ins().return_(&results);
     t.builder
 }
 

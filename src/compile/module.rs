@@ -12,7 +12,7 @@ use super::stack_limit;
 use super::translator::ModuleEnv;
 use super::validate::{self, Contents};
 use super::workbench::Workbench;
-use super::{func, outlined, shim, signature};
+use super::{func, shim, signature};
 use crate::abi::{FuncIndex, TypeIndex, VmOffsets};
 use crate::artifact::{
     Artifact, ArtifactParts, CodeFlavor, FuncType, FunctionCode, ImportKind, ModuleInfo, NO_ESCAPE,
@@ -332,7 +332,7 @@ impl<'a, 'p, W: Watch> Compiler<'a, 'p, W> {
                 let offsets = offsets(info)?;
                 let env = ModuleEnv { info, offsets: &offsets, settings: self.settings };
                 self.bench.function(key, what.signature(), |builder, sites| {
-                    outlined::stub((builder, sites), env, what)
+                    func::outlined_stub((builder, sites), env, what)
                 });
             }
             _ => return Err(Error::Bug("a stub of another kind")),

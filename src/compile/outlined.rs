@@ -5,19 +5,11 @@
 //!
 //! Invariant: a stub is the code that other functions have in place.
 
-use super::assignments::Assignments;
-use super::code_key::CodeKey;
-use super::op;
 use super::signature::{POINTER, plain};
-use super::sites::Sites;
-use super::translator::{ModuleEnv, Translator};
-use crate::compile::regions::trusted;
-use cranelift_codegen::ir::{InstBuilder, Signature, Type, Value, types};
+use cranelift_codegen::ir::{Signature, Type, types};
 use cranelift_codegen::isa::CallConv;
-use cranelift_frontend::FunctionBuilder;
 use std_alloc::format;
 use std_alloc::string::{String, ToString};
-use std_alloc::vec::Vec;
 
 /// What a stub does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -106,53 +98,11 @@ impl Outlined {
     }
 }
 
-/// Makes the stub.
-pub(super) fn stub<'b>(
-    (mut builder, sites): (FunctionBuilder<'b>, &'b mut Sites),
-    env: ModuleEnv<'_>,
-    what: Outlined,
-) -> FunctionBuilder<'b> {
-    let entry = builder.create_block();
-    builder.append_block_params_for_function_params(entry);
-    builder.switch_to_block(entry);
-    let params = builder.block_params(entry).to_vec();
-    let mut t = Translator::new(builder, sites, env, params[0], Assignments::default());
-    match (what, &params[1..]) {
-        (Outlined::Store, &[address, reference]) => {
-            // Where it lies is nobody else's: of a global or of a table's element.
-            let flags = trusted(t.regions.global);
-            t.store_counted_in_place(flags, reference, address, 0);
-        }
-        (Outlined::Read, &[reference]) => t.read_barrier_in_place(reference),
-        (Outlined::Truncate(truncation), operands) => {
-            t.stack.extend_from_slice(operands);
-            op::truncate_in_place(&mut t, truncation);
-        }
-        (_, operands) => {
-            t.stack.extend_from_slice(operands);
-            op::divide_signed_in_place(&mut t);
-        }
-    }
-    let results = core::mem::take(&mut t.stack);
-    t.builder.ins().return_(&results);
-    t.builder
-}
-
-impl Translator<'_, '_> {
-    /// Calls the stub, which may give a result.
-    pub(super) fn outlined(&mut self, what: Outlined, operands: &[Value]) -> Option<Value> {
-        self.note_call();
-        let stub = self.function_ref(CodeKey::Outlined(what), || what.signature());
-        let args: Vec<_> = core::iter::once(self.context).chain(operands.iter().copied()).collect();
-        let call = self.call_site(|builder| builder.ins().call(stub, &args));
-        self.builder.inst_results(call).first().copied()
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::Outlined;
     use std::collections::HashSet;
+    use std::vec::Vec;
 
     #[test]
     fn each_has_a_number_and_a_name() {
