@@ -9,7 +9,9 @@ use super::settings::{self, CompileSettings, Way};
 use super::sites::Sites;
 use crate::error::{Error, LimitError, Result};
 use core::convert::Infallible;
+use core::mem;
 use cranelift_codegen::control::ControlPlane;
+use cranelift_codegen::ir::function::FunctionParameters;
 use cranelift_codegen::ir::{Function, InstructionData, Opcode, Signature, UserFuncName, ValueDef};
 use cranelift_codegen::isa::OwnedTargetIsa;
 use cranelift_codegen::{CodegenError, CompiledCode, Context};
@@ -47,8 +49,8 @@ pub(super) struct Workbench<'s> {
     sites: Sites,
     /// How the function is compiled.
     way: Way,
-    /// Its code, if it was optimized step by step.
-    optimized: Option<CompiledCode>,
+    /// Its code, if that is not in `context`.
+    only_code: Option<CompiledCode>,
 }
 
 impl<'s> Workbench<'s> {
@@ -63,7 +65,7 @@ impl<'s> Workbench<'s> {
             builder_context: FunctionBuilderContext::new(),
             sites: Sites::default(),
             way: Way::AsSet,
-            optimized: None,
+            only_code: None,
         })
     }
 
@@ -90,6 +92,7 @@ impl<'s> Workbench<'s> {
         ) -> Result<(FunctionBuilder<'b>, R), E>,
     ) -> Result<R, E> {
         self.context.clear();
+        self.only_code = None;
         self.sites.clear();
         self.way = if self.settings.as_if_large { Way::Linear } else { Way::AsSet };
         let func = &mut self.context.func;
@@ -146,7 +149,7 @@ impl<'s> Workbench<'s> {
 
     /// Makes machine code of the function.
     pub(super) fn compile(&mut self) -> Result<()> {
-        self.optimized = None;
+        self.only_code = None;
         if self.way == Way::AsSet && self.context.func.dfg.num_insts() > FEW_INSTRUCTIONS {
             // What `Context::compile` does, with a look at what was made in between.
             let control = &mut ControlPlane::default();
@@ -157,7 +160,7 @@ impl<'s> Workbench<'s> {
                     .isa
                     .compile_function(func, domtree, &mut Default::default(), *want_disasm, control)
                     .map_err(|error| codegen_error(&error))?;
-                self.optimized = Some(code.apply_params(&func.params));
+                self.only_code = Some(code.apply_params(&func.params));
                 return Ok(());
             }
             self.way = Way::Linear;
@@ -165,8 +168,12 @@ impl<'s> Workbench<'s> {
         let isa = match self.way {
             Way::AsSet => &self.isa,
             Way::Linear => {
-                // A copy has no room to spare; what grew has as much as it uses.
-                self.context.func = self.context.func.clone();
+                // A copy has no room to spare; what grew has as much as it uses. What
+                // earlier functions left is given back.
+                let wants_text = self.context.want_disasm;
+                self.context = Context::for_function(self.context.func.clone());
+                self.context.set_disasm(wants_text);
+                self.builder_context = FunctionBuilderContext::new();
                 match &mut self.linear_isa {
                     Some(isa) => isa,
                     none => none.insert(settings::isa(self.settings, self.processor, Way::Linear)?),
@@ -192,8 +199,23 @@ impl<'s> Workbench<'s> {
 
     /// The machine code of the function.
     pub(super) fn compiled(&self) -> Result<&CompiledCode> {
-        let code = self.optimized.as_ref().or(self.context.compiled_code());
+        let code = self.only_code.as_ref().or(self.context.compiled_code());
         code.ok_or(Error::Bug("nothing has been compiled"))
+    }
+
+    /// Gives back all else of a large function, before more is made of its code.
+    pub(super) fn keep_only_code(&mut self) {
+        if self.way == Way::Linear {
+            self.only_code = self.context.take_compiled_code();
+            let names = mem::replace(&mut self.context.func.params, FunctionParameters::new());
+            self.context = Context::new();
+            self.context.func.params = names;
+        }
+    }
+
+    /// What the machine code calls.
+    pub(super) fn names(&self) -> &FunctionParameters {
+        &self.context.func.params
     }
 }
 
