@@ -438,7 +438,7 @@ pub const SHAPES: &[Shape] = &[
         let looped = [&[TEE, 0], &times(n, &step)[..], &[TEE, 0, BR_IF, 0]].concat();
         kept(&[vec![SET, 0, LOOP, EMPTY], get(0), looped, vec![END], get(0)].concat())
     }),
-    shape("products that all are kept", 3000, |n| {
+    shape("products that all are kept", 2500, |n| {
         let product = [get(0), constant(3), vec![MULTIPLY, TEE, 0]].concat();
         kept(&[times(n, &product), times(n, &[XOR])].concat())
     }),
