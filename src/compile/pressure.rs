@@ -12,8 +12,8 @@ use cranelift_codegen::entity::packed_option::PackedOption;
 use cranelift_codegen::ir::{Block, Opcode, Value};
 use std_alloc::vec::Vec;
 
-/// Values that are live at each instruction on average. The largest functions of
-/// programs have some dozens.
+/// Values that are live at each instruction on average. Few functions of programs have
+/// more than a hundred.
 const LIVE_VALUES: u64 = 512;
 
 /// With fewer instructions there are not as many values.
