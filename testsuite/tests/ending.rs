@@ -21,7 +21,7 @@ mod stepped {
     use kernref::fault::FaultRegisters;
     use kernref::{Engine, InterruptHandle};
     use kernref_testsuite::ending::{
-        ACTIVATIONS, Afterwards, Barriers, Collections, Guest, RETURNS,
+        ACTIVATIONS, Afterwards, Barriers, Collections, Program, RETURNS,
     };
     use kernref_testsuite::{Hooks, Setup, install};
     use libc::{c_int, c_void, siginfo_t};
@@ -65,8 +65,8 @@ mod stepped {
     }
 
     impl Test {
-        fn guest(self) -> Guest {
-            Guest::new(self.setup, self.barriers, self.collections)
+        fn program(self) -> Program {
+            Program::new(self.setup, self.barriers, self.collections, |_| {})
         }
 
         fn name(self) -> String {
@@ -257,7 +257,7 @@ mod stepped {
         });
         // Without any end, and under each way to look at what is left.
         let rehearsal = |at| {
-            let mut guest = test.guest();
+            let mut guest = test.program().guest();
             assert!(!guest.run());
             guest.check(Afterwards::of(at));
         };
@@ -266,10 +266,11 @@ mod stepped {
             std::panic::set_hook(Box::new(|_| {}));
         }
 
-        let mut guest = test.guest();
+        let program = test.program();
+        let mut guest = program.guest();
         let counts = shared_counts();
         let stepper = Box::leak(Box::new(Stepper {
-            engine: guest.engine().clone(),
+            engine: program.engine().clone(),
             handle: guest.interrupt_handle(),
             every: test.every,
             counts,

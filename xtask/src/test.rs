@@ -229,12 +229,12 @@ fn in_kernel(arch: Arch, scripts: Option<&Scripts>, extent: Extent) -> Vec<Outco
     let suite = format!("suite in the {} kernel", arch.name());
     let demo = format!("./x run on {}", arch.name());
     let mut outcomes = vec![
-        Outcome::of(&suite, || kernel_suite::check(arch)),
+        Outcome::of(&suite, || kernel_suite::check(arch, extent == Extent::Full)),
         Outcome::of(&demo, || demo_suite::run(arch)),
     ];
     if arch == Arch::Aarch64 && extent >= Extent::Usual {
         let name = "suite in the aarch64 kernel, soft float";
-        outcomes.push(Outcome::of(name, || kernel_suite::soft_float("")));
+        outcomes.push(Outcome::of(name, || kernel_suite::soft_float("", extent == Extent::Full)));
     }
     if extent >= Extent::Usual {
         outcomes.extend(on_four(arch, scripts, extent));
