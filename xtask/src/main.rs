@@ -59,6 +59,10 @@ enum Command {
     ///
     /// Exit status otherwise: 0 success, 1 the guest trapped, 2 the guest or the
     /// request was refused, 3 the kernel failed, 4 the deadline passed.
+    ///
+    /// With --smp many guests run at once. Those that have not ended after their time are
+    /// ended, wherever they are; the console tells who held what. Exit status then: 0 all
+    /// that they held was released, 1 something was not, 2 and 3 as above.
     Run(demo::Args),
     /// Compare the speed with that of other runtimes; count instructions in the kernels.
     Bench(bench::Args),
