@@ -18,6 +18,7 @@ extern crate alloc as std;
 mod compiling;
 #[path = "../../../../tests/encoding/mod.rs"]
 mod encoding;
+mod ended;
 mod ending;
 mod exhaustion;
 mod fault_stub;
@@ -125,6 +126,7 @@ const SHARED_CASES: &[KernelCase] = kernel_cases![
     shared::ticks_end_endless_loops_everywhere,
     shared::spinning_threads_let_the_holder_run,
     shared::threads_wait_for_each_other,
+    ended::guests_are_ended_wherever_they_run,
 ];
 
 /// A case, its setup, and its number among all.
