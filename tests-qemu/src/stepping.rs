@@ -84,14 +84,24 @@ pub(crate) fn stepped(registers: &mut FaultRegisters) -> Next {
     Next::Run
 }
 
+/// For the handler of a fault in code that is stepped, which goes on elsewhere; `None` if
+/// that is not so.
+pub(crate) fn redirected(registers: &mut FaultRegisters) -> Option<Next> {
+    is_on(registers.pc).then(|| ask(registers))
+}
+
+/// Whether steps are taken, and through this.
+fn is_on(pc: usize) -> bool {
+    !HOOK.load(Ordering::Relaxed).is_null() && is_stepped(pc)
+}
+
 /// For the handler of an instruction fetch that faults; `None` if that is not to do
 /// with steps.
 pub(crate) fn entered(registers: &mut FaultRegisters) -> Option<Next> {
-    if HOOK.load(Ordering::Relaxed).is_null() || !is_stepped(registers.pc) {
-        return None;
-    }
-    allow(Access::ReadExecute);
-    Some(ask(registers))
+    is_on(registers.pc).then(|| {
+        allow(Access::ReadExecute);
+        ask(registers)
+    })
 }
 
 /// Code in its own pages, which can be stepped through.

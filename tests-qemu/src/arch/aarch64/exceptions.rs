@@ -246,7 +246,7 @@ extern "C" fn handle(frame: &mut Frame, kind: u64) {
     }
     let is_access = class == DATA_ABORT && syndrome & FAR_NOT_VALID == 0;
     let accessed = is_access.then_some(address);
-    if kind == SYNCHRONOUS && (step(frame, class) || resume(frame, accessed)) {
+    if kind == SYNCHRONOUS && (step(frame, class) || resume_and_step(frame, accessed)) {
         return;
     }
     let name = match class {
@@ -300,16 +300,29 @@ fn offer(frame: &mut Frame, take: impl FnOnce(&mut FaultRegisters) -> bool) -> b
 
 /// Whether this is about single steps; if so, the next one is prepared.
 fn step(frame: &mut Frame, class: u64) -> bool {
-    let mut next = None;
-    if matches!(class, STEP | INSTRUCTION_ABORT) {
-        offer(frame, |registers| {
-            next = match class {
-                STEP => Some(stepping::stepped(registers)),
-                _ => stepping::entered(registers),
-            };
-            next.is_some()
-        });
+    match class {
+        STEP => go_on(frame, |registers| Some(stepping::stepped(registers))),
+        INSTRUCTION_ABORT => go_on(frame, stepping::entered),
+        _ => false,
     }
+}
+
+fn resume_and_step(frame: &mut Frame, accessed: Option<usize>) -> bool {
+    let resumed = resume(frame, accessed);
+    if resumed {
+        go_on(frame, stepping::redirected);
+    }
+    resumed
+}
+
+/// Passes the registers on, and has the next instruction be a step or not, unless the
+/// answer is that this is not to do with steps.
+fn go_on(frame: &mut Frame, ask: impl FnOnce(&mut FaultRegisters) -> Option<Next>) -> bool {
+    let mut next = None;
+    offer(frame, |registers| {
+        next = ask(registers);
+        next.is_some()
+    });
     frame.spsr = match next {
         Some(Next::Stop) => frame.spsr & !DEBUG_MASKED | SINGLE_STEP,
         Some(Next::Run) => frame.spsr & !SINGLE_STEP | DEBUG_MASKED,

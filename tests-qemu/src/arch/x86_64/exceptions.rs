@@ -183,7 +183,7 @@ extern "C" fn handle(frame: &mut Frame) {
     // in the handler itself has overwritten the outer handler's return state.
     let handling = &HANDLING_PAGE_FAULT[smp::this()];
     let is_nested = is_page_fault && handling.swap(true, Ordering::Relaxed);
-    if !is_nested && (step(frame) || resume(frame, address)) {
+    if !is_nested && (step(frame) || resume_and_step(frame, address)) {
         if is_page_fault {
             handling.store(false, Ordering::Relaxed);
         }
@@ -257,16 +257,29 @@ fn step(frame: &mut Frame) -> bool {
     let is_fetch =
         frame.vector as usize == PAGE_FAULT && frame.error & ERROR_INSTRUCTION_FETCH != 0;
     let is_step = frame.vector as usize == DEBUG;
-    let mut next = None;
-    if is_step || is_fetch {
-        offer(frame, |registers| {
-            next = match is_step {
-                true => Some(stepping::stepped(registers)),
-                false => stepping::entered(registers),
-            };
-            next.is_some()
-        });
+    match (is_step, is_fetch) {
+        (true, _) => go_on(frame, |registers| Some(stepping::stepped(registers))),
+        (false, true) => go_on(frame, stepping::entered),
+        (false, false) => false,
     }
+}
+
+fn resume_and_step(frame: &mut Frame, address: usize) -> bool {
+    let resumed = resume(frame, address);
+    if resumed {
+        go_on(frame, stepping::redirected);
+    }
+    resumed
+}
+
+/// Passes the registers on, and has the next instruction be a step or not, unless the
+/// answer is that this is not to do with steps.
+fn go_on(frame: &mut Frame, ask: impl FnOnce(&mut FaultRegisters) -> Option<Next>) -> bool {
+    let mut next = None;
+    offer(frame, |registers| {
+        next = ask(registers);
+        next.is_some()
+    });
     match next {
         Some(Next::Stop) => frame.rflags |= TRAP,
         Some(Next::Run) => frame.rflags &= !TRAP,
