@@ -71,6 +71,24 @@ pub unsafe trait HostArg: Sized {
     fn lift_arg(cell: ValRaw, store: &StoreOpaque, serial: u64) -> Result<Self>;
 }
 
+/// Reads the value of type `ty` in a cell, of which no more than that is written.
+///
+/// # Safety
+/// The cell holds a value of this type.
+#[inline(always)]
+pub(super) unsafe fn read(cell: *const ValRaw, ty: ValType) -> ValRaw {
+    // SAFETY: so many bytes of it are initialised, by this function's contract.
+    unsafe {
+        match ty {
+            ValType::V128 => cell.read(),
+            ValType::I32 | ValType::F32 => ValRaw::read_u32(cell),
+            ValType::I64 | ValType::F64 => ValRaw::read_u64(cell),
+            ValType::Ref(ty) if ty.is_counted() => ValRaw::read_u32(cell),
+            ValType::Ref(_) => ValRaw::read_u64(cell),
+        }
+    }
+}
+
 /// Implements all three traits for a type that crosses as plain bits.
 macro_rules! plain {
     ($($ty:ty, $wasm:ident, $value:ident => $lower:expr, $cell:ident => $lift:expr;)+) => {$(
