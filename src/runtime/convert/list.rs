@@ -1,7 +1,8 @@
 //! Lists of values: parameters and results of a call as a single value or a
 //! tuple of up to 16.
 
-use super::{FromWasm, HostArg, ToWasm, read};
+use super::cells::read;
+use super::{FromWasm, HostArg, ToWasm};
 use crate::abi::ValRaw;
 use crate::artifact::ValType;
 use crate::error::Result;

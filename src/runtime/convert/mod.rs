@@ -5,10 +5,12 @@
 //! three steps, of which only the second can collect: check every value,
 //! reserve slots for all references, write the cells.
 
+mod cells;
 mod list;
 mod reference;
 mod values;
 
+pub(super) use cells::read;
 pub(super) use list::for_each_arity;
 pub use list::{HostArgs, WasmParams, WasmResults};
 pub(super) use values::{lift_list, lower_clones, lower_list};
@@ -69,24 +71,6 @@ pub unsafe trait HostArg: Sized {
 
     #[doc(hidden)]
     fn lift_arg(cell: ValRaw, store: &StoreOpaque, serial: u64) -> Result<Self>;
-}
-
-/// Reads the value of type `ty` in a cell, of which no more than that is written.
-///
-/// # Safety
-/// The cell holds a value of this type.
-#[inline(always)]
-pub(super) unsafe fn read(cell: *const ValRaw, ty: ValType) -> ValRaw {
-    // SAFETY: so many bytes of it are initialised, by this function's contract.
-    unsafe {
-        match ty {
-            ValType::V128 => cell.read(),
-            ValType::I32 | ValType::F32 => ValRaw::read_u32(cell),
-            ValType::I64 | ValType::F64 => ValRaw::read_u64(cell),
-            ValType::Ref(ty) if ty.is_counted() => ValRaw::read_u32(cell),
-            ValType::Ref(_) => ValRaw::read_u64(cell),
-        }
-    }
 }
 
 /// Implements all three traits for a type that crosses as plain bits.

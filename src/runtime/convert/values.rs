@@ -3,7 +3,7 @@
 //! Invariant: a list is checked, and its slots are reserved, before the first
 //! cell is written.
 
-use super::read;
+use super::cells::read;
 use crate::abi::{NULL_SLOT, ValRaw};
 use crate::artifact::{FuncType, HeapType, ValType};
 use crate::error::{Error, Misuse, Result};
