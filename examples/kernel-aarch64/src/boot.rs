@@ -4,6 +4,7 @@ use aarch64_cpu::{asm::barrier, registers::*};
 
 core::arch::global_asm!(
     ".section .text.start, \"ax\"",
+    ".global start",
     "start: mov x0, #(3 << 20)", // CPACR_EL1.FPEN: vector instructions are on
     "msr cpacr_el1, x0",
     "isb",
