@@ -4,9 +4,9 @@
 use super::builtins::BuiltinType;
 use super::{
     ActivationRecord, Builtin, FAULT_RETURN_OFFSET, GUARDED_REACH_BYTES, HOST_CONTEXT_MAGIC,
-    INSTANCE_CONTEXT_MAGIC, MEMORY32_GUARDED_BYTES, NULL_SLOT, STACK_MARGIN_BYTES, STATUS_OK, Slot,
-    SlotFlags, Trap, ValRaw, VmBuiltins, VmContext, VmFuncRef, VmFunctionImport, VmGlobal,
-    VmHostContext, VmMemory, VmStoreContext, VmTable,
+    INSTANCE_CONTEXT_MAGIC, MEMORY32_GUARDED_BYTES, NULL_SLOT, STACK_MARGIN_BYTES, STATUS_OK,
+    STATUS_REQUESTED, Slot, SlotFlags, Trap, ValRaw, VmBuiltins, VmContext, VmFuncRef,
+    VmFunctionImport, VmGlobal, VmHostContext, VmMemory, VmStoreContext, VmTable,
 };
 use core::mem::{offset_of, size_of};
 
@@ -76,8 +76,8 @@ const fn fingerprint(builtins: &[Builtin], traps: &[Trap], status_ok: u64) -> u6
     hash = layouts! { hash;
         VmStoreContext {
             stack_limit, exit_fp, exit_pc, activation, slots, table_next, table_threshold,
-            host_frames, builtins, unwind, stopped, check_failed, guards, epoch_counter,
-            epoch_deadline, fuel, stopped_by, interrupt
+            host_frames, builtins, unwind, stopped, check_failed, host_failed, guards,
+            epoch_counter, epoch_deadline, fuel, stopped_by, interrupt
         }
         VmContext { magic, instance, store, type_ids, reserved }
         VmHostContext { magic, host_func, store, call, caller }
@@ -103,6 +103,7 @@ const fn fingerprint(builtins: &[Builtin], traps: &[Trap], status_ok: u64) -> u6
     }
     hash = hash
         .number(status_ok)
+        .number(STATUS_REQUESTED)
         .number(size_of::<VmGlobal>() as u64)
         .number(size_of::<ValRaw>() as u64)
         .number(NULL_SLOT as u64)

@@ -65,3 +65,8 @@ pub const FAULT_RETURN_OFFSET: u32 = 1;
 
 /// Status that an activation returns when it ended normally.
 pub const STATUS_OK: u64 = 0;
+
+/// Status with which a host function returns if someone has asked for the end and it
+/// has not failed itself: what a request writes to [`VmStoreContext::interrupt`]. No
+/// trap's code. [`VmStoreContext::host_failed`] makes one of it.
+pub const STATUS_REQUESTED: u64 = 0xff;

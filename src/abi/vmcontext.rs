@@ -40,6 +40,9 @@ pub struct VmStoreContext {
     /// Records the trap of the check that failed at [`Self::exit_pc`], and
     /// returns the status for [`Self::unwind`].
     pub check_failed: unsafe extern "C" fn(*mut VmStoreContext) -> u64,
+    /// Takes the non-zero status with which a host function has returned, while its
+    /// exit is recorded, and returns the status for [`Self::unwind`].
+    pub host_failed: unsafe extern "C" fn(*mut VmStoreContext, u64) -> u64,
     /// Current epoch of the engine; a plain atomic counter.
     pub epoch_counter: *const core::sync::atomic::AtomicU64,
     /// Epoch at which generated code calls [`super::Builtin::EpochReached`].
@@ -52,8 +55,9 @@ pub struct VmStoreContext {
     /// Why a handler of faults or interrupts has stopped generated code: a
     /// [`super::Trap`]'s code.
     pub stopped_by: u64,
-    /// Set by anyone, at any time, to have generated code end.
-    pub interrupt: core::sync::atomic::AtomicBool,
+    /// Set to [`super::STATUS_REQUESTED`] by anyone, at any time, to have generated code
+    /// end; otherwise 0.
+    pub interrupt: core::sync::atomic::AtomicU64,
 }
 
 /// Fixed head of an instance's context. Also the type behind a callee's

@@ -3,7 +3,7 @@
 use super::imp;
 use crate::abi::{ValRaw, VmStoreContext};
 use core::ptr;
-use core::sync::atomic::AtomicBool;
+use core::sync::atomic::AtomicU64;
 
 /// The return address within [`super::enter_integer`], and where it keeps its record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,17 +47,22 @@ pub fn detached_context() -> VmStoreContext {
         unwind: super::unwind,
         stopped: no_fault,
         check_failed: no_fault,
+        host_failed,
         epoch_counter: ptr::null(),
         epoch_deadline: 0,
         fuel: 0,
         guards: guards_nothing,
         stopped_by: 0,
-        interrupt: AtomicBool::new(false),
+        interrupt: AtomicU64::new(0),
     }
 }
 
 unsafe extern "C" fn no_fault(_: *mut VmStoreContext) -> u64 {
     crate::abi::STATUS_OK
+}
+
+unsafe extern "C" fn host_failed(_: *mut VmStoreContext, status: u64) -> u64 {
+    status
 }
 
 unsafe extern "C" fn guards_nothing(_: *mut VmStoreContext, _: usize) -> bool {

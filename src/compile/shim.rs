@@ -12,7 +12,8 @@ use crate::abi::{Builtin, ValRaw, VmContext, VmHostContext, VmStoreContext};
 use crate::artifact::{FuncType, ValType};
 use cranelift_codegen::ir::condcodes::IntCC;
 use cranelift_codegen::ir::{
-    InstBuilder, Signature, StackSlot, StackSlotData, StackSlotKind, Value, types,
+    Block, Inst, InstBuilder, Signature, StackSlot, StackSlotData, StackSlotKind, Type, Value,
+    types,
 };
 use cranelift_codegen::isa::CallConv;
 use cranelift_frontend::FunctionBuilder;
@@ -78,19 +79,55 @@ impl<'f> Shim<'f> {
     /// activation of the store that is parked in `slot`. Parking it there costs
     /// one instruction when nothing fails; keeping it in a register, which
     /// would have to be saved, costs four.
-    fn unwind_if(&mut self, failed: Value, (slot, offset): (StackSlot, u32), status: Value) {
-        let (unwind, next) = (self.builder.create_block(), self.builder.create_block());
-        self.builder.set_cold_block(unwind);
-        self.builder.ins().brif(failed, unwind, &[], next, &[]);
-        self.builder.switch_to_block(unwind);
-        let store = self.builder.ins().stack_load(POINTER, POINTER, slot, offset as i32);
-        let flags = constant(self.regions.context);
-        let target = self.builder.ins().load(POINTER, flags, store, field!(VmStoreContext, unwind));
-        let signature = plain(CallConv::SystemV, &[POINTER, types::I64], &[]);
-        let signature = self.builder.import_signature(signature);
-        self.builder.ins().call_indirect(signature, target, &[store, status]);
+    fn unwind_if(&mut self, failed: Value, slot: (StackSlot, u32), status: Value) {
+        let next = self.begin_failure(failed);
+        self.end_failure(slot, status, next);
+    }
+
+    /// The same for the status of a host function, of which the store makes that of
+    /// the activation.
+    fn unwind_if_host_failed(&mut self, slot: (StackSlot, u32), status: Value) {
+        let next = self.begin_failure(status);
+        let store = self.parked_store(slot);
+        let host_failed = field!(VmStoreContext, host_failed);
+        let call = self.call_for_store(store, host_failed, status, &[types::I64]);
+        let status = self.builder.inst_results(call)[0];
+        self.end_failure(slot, status, next);
+    }
+
+    /// Goes on in the block that is returned if `failed` is zero.
+    fn begin_failure(&mut self, failed: Value) -> Block {
+        let (failure, next) = (self.builder.create_block(), self.builder.create_block());
+        self.builder.set_cold_block(failure);
+        self.builder.ins().brif(failed, failure, &[], next, &[]);
+        self.builder.switch_to_block(failure);
+        next
+    }
+
+    fn end_failure(&mut self, slot: (StackSlot, u32), status: Value, next: Block) {
+        let store = self.parked_store(slot);
+        self.call_for_store(store, field!(VmStoreContext, unwind), status, &[]);
         self.builder.ins().trap(NEVER_REACHED);
         self.builder.switch_to_block(next);
+    }
+
+    fn parked_store(&mut self, (slot, offset): (StackSlot, u32)) -> Value {
+        self.builder.ins().stack_load(POINTER, POINTER, slot, offset as i32)
+    }
+
+    /// Calls what the store has at `field` with the store and a status.
+    fn call_for_store(
+        &mut self,
+        store: Value,
+        field: i32,
+        status: Value,
+        returns: &[Type],
+    ) -> Inst {
+        let flags = constant(self.regions.context);
+        let target = self.builder.ins().load(POINTER, flags, store, field);
+        let signature = plain(CallConv::SystemV, &[POINTER, types::I64], returns);
+        let signature = self.builder.import_signature(signature);
+        self.builder.ins().call_indirect(signature, target, &[store, status])
     }
 }
 
@@ -145,7 +182,7 @@ pub(super) fn exit_stub<'b>(builder: FunctionBuilder<'b>, ty: &FuncType) -> Func
     let signature = shim.builder.import_signature(signature);
     let call = shim.builder.ins().call_indirect(signature, target, &[host, cells]);
     let status = shim.builder.inst_results(call)[0];
-    shim.unwind_if(status, (slot, cells_bytes), status);
+    shim.unwind_if_host_failed((slot, cells_bytes), status);
     let mut results = Vec::with_capacity(ty.results().len());
     for (index, ty) in ty.results().iter().enumerate() {
         results.push(shim.load_cell(*ty, cells, index));

@@ -84,7 +84,7 @@ pub(crate) unsafe fn handle_interrupt(
     // thread stands still (F1).
     unsafe {
         match newest_activation(&ranges, entry, &range, registers.sp, fp) {
-            Some(vm) if (*vm).interrupt.load(Ordering::Relaxed) => {
+            Some(vm) if (*vm).interrupt.load(Ordering::Relaxed) != 0 => {
                 registers.fp = fp;
                 stop(vm, Trap::Interrupt, registers);
                 true

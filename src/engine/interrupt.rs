@@ -6,17 +6,18 @@
 use super::shared::Keeper;
 #[cfg(feature = "compile")]
 use super::shared::Shared;
+use crate::abi::STATUS_REQUESTED;
 #[cfg(feature = "compile")]
 use crate::error::Result;
 use core::ptr::NonNull;
-use core::sync::atomic::{AtomicBool, Ordering};
+use core::sync::atomic::{AtomicU64, Ordering};
 
 /// Ends what runs in a store ([`Store::interrupt_handle`](crate::Store::interrupt_handle)),
 /// or a compilation, from another thread, another processor, or an interrupt
 /// handler. Cheap to clone; outlives what it was made for, and then does nothing.
 #[derive(Clone)]
 pub struct InterruptHandle {
-    word: NonNull<AtomicBool>,
+    word: NonNull<AtomicU64>,
     _keeps: Keeper,
 }
 
@@ -29,7 +30,7 @@ unsafe impl Sync for InterruptHandle {}
 impl InterruptHandle {
     /// # Safety
     /// `word` lives as long as what `keeps` keeps.
-    pub(crate) unsafe fn new(word: NonNull<AtomicBool>, keeps: Keeper) -> Self {
+    pub(crate) unsafe fn new(word: NonNull<AtomicU64>, keeps: Keeper) -> Self {
         Self { word, _keeps: keeps }
     }
 
@@ -39,7 +40,7 @@ impl InterruptHandle {
     /// [`crate::Error::OutOfMemory`].
     #[cfg(feature = "compile")]
     pub(super) fn with_word() -> Result<Self> {
-        let shared = Shared::new(AtomicBool::new(false))?;
+        let shared = Shared::new(AtomicU64::new(0))?;
         // SAFETY: the word is what is kept.
         Ok(unsafe { Self::new(NonNull::from(&*shared), Keeper::of(&shared)) })
     }
@@ -52,16 +53,16 @@ impl InterruptHandle {
     /// compilation ends soon, with [`Error::Interrupted`](crate::Error::Interrupted);
     /// that may be asked before it begins, and cannot be taken back.
     pub fn interrupt(&self) {
-        self.word().store(true, Ordering::Relaxed);
+        self.word().store(STATUS_REQUESTED, Ordering::Relaxed);
     }
 
     /// Whether anyone has asked. For a store: and the end has neither been
     /// reported since nor been taken back.
     pub fn is_interrupted(&self) -> bool {
-        self.word().load(Ordering::Relaxed)
+        self.word().load(Ordering::Relaxed) != 0
     }
 
-    fn word(&self) -> &AtomicBool {
+    fn word(&self) -> &AtomicU64 {
         // SAFETY: it lives, because what it is part of is kept.
         unsafe { self.word.as_ref() }
     }

@@ -11,7 +11,7 @@ use super::host_item::HostItem;
 use super::into_func::IntoFunc;
 use super::store::{AsContextMut, StoreContextMut};
 use super::value::Val;
-use crate::abi::{HostFrame, STATUS_OK, ValRaw, VmHostContext};
+use crate::abi::{HostFrame, ValRaw, VmHostContext, VmStoreContext};
 use crate::alloc;
 use crate::artifact::{FuncType, ValType};
 use crate::engine::Engine;
@@ -19,7 +19,7 @@ use crate::error::Result;
 use crate::vm::catch::catch;
 use crate::vm::host_def::{Closure, HostCall, HostContext};
 use crate::vm::host_frame::FrameLink;
-use crate::vm::interrupts::is_interrupted;
+use crate::vm::interrupts::requested_status;
 use crate::vm::store::{StoreOpaque, StorePtr};
 use std_alloc::vec::Vec;
 
@@ -98,13 +98,16 @@ fn frame_of<A: HostArgs>(cells: *const ValRaw) -> HostFrame {
 /// The status that tells generated code how a host call ended.
 ///
 /// # Safety
-/// No reference to the store is in use.
+/// `vm` is the context of a live store to which no reference is in use.
 #[inline(always)]
-unsafe fn status_of(store: StorePtr, outcome: Result<()>) -> u64 {
-    match outcome {
-        Ok(()) => STATUS_OK,
-        // SAFETY: passed on to the caller.
-        Err(error) => unsafe { store.get() }.record_failure(error) as u64,
+unsafe fn status_of(vm: *mut VmStoreContext, outcome: Result<()>) -> u64 {
+    // SAFETY: passed on to the caller. The store is found from its context once
+    // more, which spares a register that would have to be saved.
+    unsafe {
+        match outcome {
+            Ok(()) => requested_status(vm),
+            Err(error) => StorePtr::from_vm(vm).get().record_failure(error) as u64,
+        }
     }
 }
 
@@ -125,9 +128,10 @@ pub(crate) unsafe fn run<T: 'static, A: HostArgs, R: WasmParams>(
     let (closure, vm, caller) = unsafe { HostContext::parts(context) };
     // SAFETY: the context belongs to a live store (V1).
     let store = unsafe { StorePtr::from_vm(vm) };
-    let outcome = catch(store, move || {
+    let mut vm = vm;
+    let outcome = catch(store, || {
         // SAFETY: no other reference to the store is in use (V3).
-        unsafe { store.get() }.host_called();
+        vm = unsafe { store.get() }.host_called(vm);
         let mut frame = frame_of::<A>(cells);
         let mut _link = None;
         if A::ANY_ROOTED {
@@ -143,12 +147,7 @@ pub(crate) unsafe fn run<T: 'static, A: HostArgs, R: WasmParams>(
         unsafe { results.lower_all(store.get(), cells) }
     });
     // SAFETY: the call is over (V3).
-    unsafe {
-        if outcome.is_ok() && is_interrupted(vm) {
-            return store.get().interrupted() as u64;
-        }
-        status_of(store, outcome)
-    }
+    unsafe { status_of(vm, outcome) }
 }
 
 /// Results that [`dynamic`] has written itself.

@@ -19,7 +19,7 @@ use crate::error::{Error, Result};
 
 /// All functions that a store's context names.
 pub(crate) const FUNCTIONS: StoreFunctions =
-    StoreFunctions { builtins: &BUILTINS, stopped, check_failed, guards };
+    StoreFunctions { builtins: &BUILTINS, stopped, check_failed, host_failed, guards };
 
 /// The functions, for every store.
 static BUILTINS: VmBuiltins = VmBuiltins {
@@ -175,6 +175,15 @@ unsafe extern "C" fn stopped(vm: *mut VmStoreContext) -> u64 {
         Some(trap) => store.record_failure(trap.into()) as u64,
         None => store.record_failure(Error::Bug("stopped for an unknown reason")) as u64,
     }
+}
+
+/// See [`VmStoreContext::host_failed`].
+///
+/// # Safety
+/// As for [`stopped`].
+unsafe extern "C" fn host_failed(vm: *mut VmStoreContext, status: u64) -> u64 {
+    // SAFETY: by this function's contract; the reference ends with the call (V3).
+    unsafe { StorePtr::from_vm(vm).get() }.host_failed(status)
 }
 
 /// See [`VmStoreContext::check_failed`].

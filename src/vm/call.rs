@@ -6,7 +6,8 @@
 //! failed activation yields exactly one error.
 
 use super::host_def;
-use super::store::{ASK_STACK_BOUNDS, StoreOpaque, StorePtr};
+use super::store::{StoreOpaque, StorePtr};
+use super::way_in::WayIn;
 use crate::abi::{STACK_MARGIN_BYTES, STATUS_OK, Trap, ValRaw, VmFuncRef};
 use crate::alloc::{self, STACK_RESERVE_BYTES};
 use crate::arch;
@@ -49,10 +50,13 @@ impl Cells {
 /// The caller reads them and then calls
 /// [`call_returned`](super::store::StoreOpaque::call_returned).
 ///
+/// An outermost call in a store of the usual kind is made here, in the caller's own
+/// frame; whatever else there may be is left to [`invoke_otherwise`].
+///
 /// # Safety
 /// `func` is alive and belongs to the store; no reference to the store is in
 /// use; `cells` holds the parameters and has room for the results.
-#[inline]
+#[inline(always)]
 pub(crate) unsafe fn invoke(
     store: StorePtr,
     func: NonNull<VmFuncRef>,
@@ -64,16 +68,65 @@ pub(crate) unsafe fn invoke(
         let func = func.as_ptr();
         ((*func).code, (*func).context, (*func).entry_shim)
     };
+    // SAFETY: alive, and no reference to it is in use, by this function's contract.
+    let vm = unsafe { store.vm() };
+    // SAFETY: as above; the reference ends with the block (V3).
+    let is_usual = unsafe {
+        let store = store.get();
+        let limit = match store.fixed_stack_limit {
+            0 => arch::stack_pointer().saturating_sub(store.stack_budget_bytes),
+            limit => limit,
+        };
+        let is_usual = store.way_in.is_empty()
+            && (*vm).activation.is_null()
+            && !shim.is_null()
+            && has_room(arch::stack_pointer(), limit);
+        if is_usual {
+            (*vm).stack_limit = limit;
+        }
+        is_usual
+    };
+    if !is_usual {
+        // SAFETY: passed on to the caller.
+        return unsafe { invoke_otherwise(store, func, cells) };
+    }
+    // SAFETY: code, context and shim belong to one function (V5), the cells fit
+    // its type by this function's contract, and it belongs to the store (V6),
+    // to which no reference is in use (V3).
+    let status = unsafe { arch::enter(shim, code, context, cells, vm) };
+    if status == STATUS_OK {
+        return Ok(());
+    }
+    // SAFETY: generated code has ended, and no other reference is in use (V3).
+    Err(unsafe { store.get() }.take_failure(status, true))
+}
+
+/// The same for every kind of function, store and call.
+///
+/// # Safety
+/// As for [`invoke`].
+#[cold]
+#[inline(never)]
+unsafe fn invoke_otherwise(
+    store: StorePtr,
+    func: NonNull<VmFuncRef>,
+    cells: *mut ValRaw,
+) -> Result<()> {
+    // SAFETY: as in `invoke`.
+    let (code, context, shim) = unsafe {
+        let func = func.as_ptr();
+        ((*func).code, (*func).context, (*func).entry_shim)
+    };
     if shim.is_null() {
         // SAFETY: passed on to the caller.
         return unsafe { invoke_host(store, func, cells) };
     }
-    // SAFETY: alive, and no reference to it is in use, by this function's contract.
+    // SAFETY: as in `invoke`.
     let vm = unsafe { store.vm() };
     // SAFETY: as above.
     let is_outermost = unsafe { (*vm).activation.is_null() };
     // SAFETY: as above; the reference ends with the block (V3).
-    let floating_point = unsafe {
+    let has_vectors = unsafe {
         let stack_pointer = arch::stack_pointer();
         let store = store.get();
         if !store.heap.counts_are_exact() {
@@ -81,8 +134,10 @@ pub(crate) unsafe fn invoke(
         }
         if is_outermost {
             (*vm).stack_limit = match store.fixed_stack_limit {
+                _ if store.way_in.contains(WayIn::ASK_STACK_BOUNDS) => {
+                    limit_on_this_stack(store, stack_pointer)?
+                }
                 0 => stack_pointer.saturating_sub(store.stack_budget_bytes),
-                ASK_STACK_BOUNDS => limit_on_this_stack(store, stack_pointer)?,
                 limit => limit,
             };
         } else {
@@ -92,17 +147,15 @@ pub(crate) unsafe fn invoke(
                 return Err(Misuse::OtherStack.into());
             }
         }
-        if stack_pointer.saturating_sub((*vm).stack_limit) <= STACK_MARGIN_BYTES as usize {
+        if !has_room(stack_pointer, (*vm).stack_limit) {
             return Err(no_room(store, (*vm).activation.addr()));
         }
-        store.floating_point
+        !store.way_in.contains(WayIn::WITHOUT_VECTORS)
     };
-    // SAFETY: code, context and shim belong to one function (V5), the cells fit
-    // its type by this function's contract, and it belongs to the store (V6),
-    // to which no reference is in use (V3). The store's engine takes no code that
-    // was compiled with floating point if it is without.
+    // SAFETY: as in `invoke`. The store's engine takes no code that was compiled with
+    // floating point if it is without.
     let status = unsafe {
-        match floating_point {
+        match has_vectors {
             true => arch::enter(shim, code, context, cells, vm),
             false => arch::enter_integer(shim, code, context, cells, vm),
         }
@@ -112,6 +165,12 @@ pub(crate) unsafe fn invoke(
     }
     // SAFETY: generated code has ended, and no other reference is in use (V3).
     Err(unsafe { store.get() }.take_failure(status, is_outermost))
+}
+
+/// Whether a compiled frame may be made below the stack pointer.
+#[inline(always)]
+fn has_room(stack_pointer: usize, limit: usize) -> bool {
+    stack_pointer.saturating_sub(limit) > STACK_MARGIN_BYTES as usize
 }
 
 /// How far down an outermost call from `stack_pointer` may go.
@@ -154,6 +213,7 @@ unsafe fn invoke_host(store: StorePtr, func: NonNull<VmFuncRef>, cells: *mut Val
     }
     // SAFETY: the host function has returned, and no reference is in use (V3).
     let store = unsafe { store.get() };
+    let status = store.host_failed(status);
     let is_outermost = store.is_idle();
     Err(store.take_failure(status, is_outermost))
 }

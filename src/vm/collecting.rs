@@ -5,21 +5,42 @@
 //! the store is in use.
 
 use super::store::StoreOpaque;
+use crate::abi::VmStoreContext;
 use crate::error::Result;
 
 impl StoreOpaque {
-    /// What every host call begins with.
+    /// What every host call begins with. Returns `vm`, so that the caller need not
+    /// keep it meanwhile: that would cost each call a saved register.
     #[inline]
-    pub(crate) fn host_called(&mut self) {
+    pub(crate) fn host_called(&mut self, vm: *mut VmStoreContext) -> *mut VmStoreContext {
         self.trap_passes = false;
-        self.drain_if_due();
+        match self.heap.has_released() {
+            true => self.drain_before_call(vm),
+            false => vm,
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn drain_before_call(&mut self, vm: *mut VmStoreContext) -> *mut VmStoreContext {
+        self.drain_what_is_due();
+        vm
     }
 
     /// Runs the destructors of what was released, if the store does so by
     /// itself.
     #[inline]
     pub(crate) fn drain_if_due(&mut self) {
-        if self.heap.has_released() && self.auto_drain {
+        if self.heap.has_released() {
+            self.drain_what_is_due();
+        }
+    }
+
+    /// Out of line, so that calls save no register for it.
+    #[cold]
+    #[inline(never)]
+    fn drain_what_is_due(&mut self) {
+        if self.auto_drain {
             self.heap.drain(usize::MAX);
         }
     }

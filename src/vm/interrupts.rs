@@ -12,7 +12,7 @@
 //! set it.
 
 use super::store::StoreOpaque;
-use crate::abi::{Trap, VmStoreContext};
+use crate::abi::{STATUS_OK, STATUS_REQUESTED, Trap, VmStoreContext};
 use crate::engine::InterruptHandle;
 use crate::error::Error;
 use core::sync::atomic::Ordering;
@@ -23,6 +23,17 @@ use core::sync::atomic::Ordering;
 /// `vm` is the context of a live store.
 #[inline(always)]
 pub(crate) unsafe fn is_interrupted(vm: *const VmStoreContext) -> bool {
+    // SAFETY: by this function's contract; the word is atomic.
+    unsafe { requested_status(vm) != STATUS_OK }
+}
+
+/// [`STATUS_REQUESTED`] if someone has asked that what runs in the store end, or else
+/// [`STATUS_OK`].
+///
+/// # Safety
+/// As for [`is_interrupted`].
+#[inline(always)]
+pub(crate) unsafe fn requested_status(vm: *const VmStoreContext) -> u64 {
     // SAFETY: by this function's contract; the word is atomic.
     unsafe { (*vm).interrupt.load(Ordering::Relaxed) }
 }
@@ -37,7 +48,7 @@ impl StoreOpaque {
     pub(crate) fn clear_interrupt(&mut self) {
         self.interrupt_delivered = false;
         // SAFETY: the context is in its place (V1); the word is atomic.
-        unsafe { (*self.vm().as_ptr()).interrupt.store(false, Ordering::Relaxed) };
+        unsafe { (*self.vm().as_ptr()).interrupt.store(0, Ordering::Relaxed) };
     }
 
     /// Records that an activation ends because someone has asked for it.
@@ -47,6 +58,15 @@ impl StoreOpaque {
         self.interrupt_delivered = true;
         self.trap_passes = false;
         self.record_failure(Trap::Interrupt.into())
+    }
+
+    /// The status of the activation that ends because a host function has returned
+    /// `status`, which is not [`STATUS_OK`].
+    pub(crate) fn host_failed(&mut self, status: u64) -> u64 {
+        match status == STATUS_REQUESTED {
+            true => self.interrupted() as u64,
+            false => status,
+        }
     }
 
     /// The outermost call has failed: if an activation was ended because someone had

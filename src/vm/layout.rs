@@ -10,7 +10,7 @@ use crate::gc::{HeapConfig, RefHeap};
 use core::alloc::Layout;
 use core::mem::MaybeUninit;
 use core::ptr::NonNull;
-use core::sync::atomic::AtomicBool;
+use core::sync::atomic::AtomicU64;
 
 /// What generated code and the fault handler call with a store's context.
 #[derive(Clone, Copy)]
@@ -21,6 +21,8 @@ pub(crate) struct StoreFunctions {
     pub(crate) stopped: unsafe extern "C" fn(*mut VmStoreContext) -> u64,
     /// See [`VmStoreContext::check_failed`].
     pub(crate) check_failed: unsafe extern "C" fn(*mut VmStoreContext) -> u64,
+    /// See [`VmStoreContext::host_failed`].
+    pub(crate) host_failed: unsafe extern "C" fn(*mut VmStoreContext, u64) -> u64,
     /// See [`VmStoreContext::guards`].
     pub(crate) guards: unsafe extern "C" fn(*mut VmStoreContext, usize) -> bool,
 }
@@ -47,12 +49,13 @@ pub(crate) fn new_block(engine: &Engine, functions: StoreFunctions) -> Result<Sh
         unwind: crate::arch::unwind,
         stopped: functions.stopped,
         check_failed: functions.check_failed,
+        host_failed: functions.host_failed,
         epoch_counter: engine.epoch(),
         epoch_deadline: u64::MAX,
         fuel: 0,
         guards: functions.guards,
         stopped_by: 0,
-        interrupt: AtomicBool::new(false),
+        interrupt: AtomicU64::new(0),
     };
     SharedBlock::new(VmBlock { vm, owner: NonNull::dangling() })
 }

@@ -100,6 +100,7 @@ pub(crate) mod store;
 pub(crate) mod table;
 #[expect(unsafe_code, reason = "checks bounds once for many elements")]
 pub(crate) mod table_ops;
+mod way_in;
 
 pub(crate) use builtins::FUNCTIONS;
 #[cfg(kernref_panic_check)]

@@ -10,6 +10,7 @@
 
 use super::instance::InstanceData;
 use super::store::StoreOpaque;
+use super::way_in::WayIn;
 use crate::gc::RefHeap;
 
 /// Where a recount stands.
@@ -39,6 +40,8 @@ impl StoreOpaque {
         // Roots are not counted by generated code.
         let may_count = self.counted_places > self.roots.capacity();
         self.heap.cut_short(may_count);
+        let is_exact = self.heap.counts_are_exact();
+        self.way_in.set(WayIn::COUNTS_ARE_BOUNDS, !is_exact);
     }
 
     /// Makes counts exact.
@@ -64,6 +67,7 @@ impl StoreOpaque {
             left -= 1;
             if self.recount_one() {
                 self.heap.end_recount();
+                self.way_in.remove(WayIn::COUNTS_ARE_BOUNDS);
                 return Some(left.min(budget));
             }
         }

@@ -30,6 +30,7 @@ use super::raw_box::OwnedBox;
 use super::recount::Recount;
 use super::roots::Roots;
 use super::table::TableData;
+use super::way_in::WayIn;
 use crate::abi::VmStoreContext;
 use crate::alloc;
 use crate::engine::Engine;
@@ -131,6 +132,8 @@ pub struct StoreOpaque {
     // Fields that are touched on the way into and out of Wasm come first.
     pub(crate) id: StoreId,
     pub(crate) auto_drain: bool,
+    /// What makes calls from the host something else than usual.
+    pub(crate) way_in: WayIn,
     /// Set while a trap of a nested activation passes through a host function:
     /// the backtrace is kept then.
     pub(crate) trap_passes: bool,
@@ -138,10 +141,8 @@ pub struct StoreOpaque {
     /// call has not ended since.
     pub(crate) interrupt_delivered: bool,
     pub(crate) stack_budget_bytes: usize,
-    /// Given by the embedder; 0: none; [`ASK_STACK_BOUNDS`].
+    /// Given by the embedder; 0: none.
     pub(crate) fixed_stack_limit: usize,
-    /// Whether its code may use vector registers.
-    pub(crate) floating_point: bool,
     /// Serial number of the newest host frame or root.
     pub(crate) serial: u64,
     pub(crate) roots: Roots,
@@ -175,18 +176,6 @@ pub struct StoreOpaque {
     pub(crate) engine: Engine,
 }
 
-/// The limit of each call is what [`Config::stack_bounds`](crate::Config::stack_bounds)
-/// says; no stack ends at this address.
-pub(crate) const ASK_STACK_BOUNDS: usize = 1;
-
-/// Where the limit comes from unless the store has one of its own.
-pub(crate) fn configured_stack_limit(engine: &Engine) -> usize {
-    match engine.config().stack_bounds {
-        Some(_) => ASK_STACK_BOUNDS,
-        None => 0,
-    }
-}
-
 impl StoreOpaque {
     pub(crate) fn new(
         engine: &Engine,
@@ -199,11 +188,11 @@ impl StoreOpaque {
             id: StoreId::next(),
             vm,
             auto_drain: true,
+            way_in: WayIn::of(engine.config()),
             trap_passes: false,
             interrupt_delivered: false,
             stack_budget_bytes: engine.config().stack_budget_bytes().unwrap_or(0),
-            fixed_stack_limit: configured_stack_limit(engine),
-            floating_point: engine.config().floating_point,
+            fixed_stack_limit: 0,
             serial: 0,
             roots: Roots::new(),
             heap,
@@ -254,6 +243,13 @@ impl StoreOpaque {
     /// Makes a module's code and exit stubs known.
     pub(crate) fn register_module(&mut self, module: &Module) -> Result<()> {
         self.exit_stubs.register(module, &mut self.code, &self.host_funcs)
+    }
+
+    /// How far down outermost calls may go; `None`: as the engine is configured.
+    pub(crate) fn set_stack_limit(&mut self, address: Option<usize>) {
+        self.fixed_stack_limit = address.unwrap_or(0);
+        let asks = address.is_none() && self.engine.config().stack_bounds.is_some();
+        self.way_in.set(WayIn::ASK_STACK_BOUNDS, asks);
     }
 
     /// Asks the embedder's limiter, if there is one.

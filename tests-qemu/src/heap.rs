@@ -19,7 +19,7 @@ pub const SIZE_BYTES: usize = 448 << 20;
 const COMPILE_REGION_BYTES: usize = 64 << 20;
 /// The same where threads compile at the same time.
 #[cfg(feature = "compile")]
-const SHARED_REGION_BYTES: usize = 24 << 20;
+const SHARED_REGION_BYTES: usize = 40 << 20;
 
 #[cfg(feature = "compile")]
 #[global_allocator]

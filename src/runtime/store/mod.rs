@@ -223,9 +223,7 @@ impl<T: 'static> Store<T> {
     /// functions need, 8 KiB at least, is the stack's and unused.
     pub unsafe fn set_stack_limit(&mut self, address: Option<usize>) {
         let mut context = self.as_context_mut();
-        let store = context.opaque_mut();
-        let configured = crate::vm::store::configured_stack_limit(&store.engine);
-        store.fixed_stack_limit = address.unwrap_or(configured);
+        context.opaque_mut().set_stack_limit(address);
     }
 
     /// Where the last trap happened.
