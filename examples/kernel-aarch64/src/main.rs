@@ -13,7 +13,7 @@ mod boot;
 use aarch64_paging::Mapping;
 use aarch64_paging::descriptor::{El1Attributes as Attributes, PhysicalAddress};
 use aarch64_paging::paging::{Constraints, El1And0, MemoryRegion, VaRange};
-use alloc::sync::Arc;
+use alloc::{boxed::Box, sync::Arc};
 use arm_pl011_uart::{PL011Registers, Uart, UniqueMmioPointer};
 use core::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use core::{fmt, ops::Range, ptr::NonNull};
@@ -49,7 +49,8 @@ macro_rules! print {
     ($($part:tt)*) => { let _ = fmt::Write::write_fmt(&mut Console, format_args!($($part)*)); };
 }
 
-struct Tables(Mutex<Mapping<&'static FramePool, El1And0>>);
+/// Never dropped: the processor uses them.
+struct Tables(&'static Mutex<Mapping<&'static FramePool, El1And0>>);
 
 // SAFETY: the mapping is the one in use, by `activate`.
 unsafe impl WithMapping for Tables {
@@ -79,7 +80,7 @@ fn map_everything() -> Tables {
     }
     // SAFETY: they map everything where it is, as before.
     unsafe { tables.activate() };
-    Tables(Mutex::new(tables))
+    Tables(Box::leak(Box::new(Mutex::new(tables))))
 }
 
 /// What the guest is lent.

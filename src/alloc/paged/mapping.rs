@@ -58,7 +58,8 @@ pub unsafe trait WithMapping: Send + Sync {
     /// Frames for pages.
     type Frames: Frames;
 
-    /// Calls `work` with both. Does not come from handlers of interrupts.
+    /// Calls `work` with both. Does not come from handlers of interrupts. A `Mapping` that
+    /// is in use panics when it is dropped: it should live in something that is not.
     fn with<R>(
         &self,
         work: impl FnOnce(&mut Mapping<Self::Translation, Self::Regime>, &mut Self::Frames) -> R,
