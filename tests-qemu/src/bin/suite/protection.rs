@@ -95,7 +95,7 @@ pub fn a_published_frame_is_writable_nowhere(_: Setup) {
         assert_eq!(frames::available(), free);
     }
     // Where it runs, and where all RAM is.
-    check(&KernelCode, 2);
+    check(&*embedder::paged_memory(), 2);
     check(&AliasedCode, 2);
 }
 
