@@ -4,7 +4,7 @@
 //! Invariant: a frame is in the list of free ones, or beyond what was ever given out, or
 //! belongs to whoever took it.
 
-use super::PAGE_BYTES;
+use super::tables::PAGE_BYTES;
 use core::ops::Range;
 use spin::mutex::SpinMutex;
 
@@ -106,7 +106,7 @@ mod for_x86_64 {
 
 #[cfg(feature = "aarch64-paging")]
 mod for_aarch64 {
-    use super::super::mapping::Frames;
+    use super::super::frames::Frames;
     use super::FramePool;
     use aarch64_paging::descriptor::{PagingAttributes, PhysicalAddress};
     use aarch64_paging::paging::{PageTable, Translation};
@@ -129,7 +129,7 @@ mod for_aarch64 {
     }
 
     /// # Panics
-    /// If there is no frame for a table, which [`super::super::MappingTables`] sees to.
+    /// If there is no frame for a table, which `MappingTables` sees to.
     impl<A: PagingAttributes> Translation<A> for &'static FramePool {
         fn allocate_table(&mut self) -> (NonNull<PageTable<A>>, PhysicalAddress) {
             let Some(frame) = self.take().map(PhysicalAddress) else {

@@ -5,7 +5,7 @@
 //! [`WithMapper::flush`] has returned. The kernel's lock is held for at most
 //! [`BATCH`] pages at a time.
 
-use super::{PAGE_BYTES, PageTables};
+use super::tables::{PAGE_BYTES, PageTables};
 use crate::error::{Error, Result};
 use ::x86_64::VirtAddr;
 use ::x86_64::structures::paging::mapper::{CleanUp, MappedFrame, TranslateResult};

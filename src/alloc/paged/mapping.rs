@@ -10,7 +10,8 @@
 //! Invariants: tables are made only while there are frames for all that a change may need,
 //! under the kernel's lock. The lock is held for at most [`BATCH`] pages at a time.
 
-use super::{PAGE_BYTES, PageTables};
+use super::frames::Frames;
+use super::tables::{PAGE_BYTES, PageTables};
 use crate::error::{Error, Result};
 use aarch64_paging::Mapping;
 use aarch64_paging::descriptor::{El1Attributes as Attributes, PhysicalAddress};
@@ -24,26 +25,6 @@ const BATCH: usize = 64;
 const TABLE_BYTES: usize = 2 << 20;
 /// Tables that a batch can need: one at each level below the root.
 const TABLES: usize = 3;
-
-/// A kernel's frames.
-///
-/// # Safety
-/// A frame that is allocated is used for nothing else until it is released.
-pub unsafe trait Frames {
-    /// A frame of 4 KiB, whatever is in it.
-    fn allocate(&mut self) -> Option<PhysicalAddress>;
-
-    /// Takes it back.
-    ///
-    /// # Safety
-    /// It was allocated here and is not in use.
-    unsafe fn release(&mut self, frame: PhysicalAddress);
-
-    /// How many more can be allocated, as frames or, if they come from here, as tables
-    /// by `Translation::allocate_table`, which cannot fail. Nobody else allocates any while
-    /// [`WithMapping::with`] lends this.
-    fn available(&self) -> usize;
-}
 
 /// Lends a kernel's page tables and frames, behind whatever lock it has for them.
 ///

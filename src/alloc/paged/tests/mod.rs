@@ -4,7 +4,8 @@
 
 use super::super::embedder::{CodeMemory, LinearMemory, MemorySource};
 use super::super::stack_source::StackSource;
-use super::{PAGE_BYTES, PageTables, PagedMemory};
+use super::memory::PagedMemory;
+use super::tables::{PAGE_BYTES, PageTables};
 use crate::error::{Error, Result};
 use core::ops::Range;
 use std::alloc::{Layout, alloc_zeroed, dealloc};
@@ -153,7 +154,7 @@ fn stacks_have_a_page_below<P: PageTables + Look>(memory: &PagedMemory<P>, space
 }
 
 impl<P: PageTables> PagedMemory<P> {
-    fn reserve_stack(&self, bytes: usize) -> super::StackMemory {
+    fn reserve_stack(&self, bytes: usize) -> crate::alloc::StackMemory {
         StackSource::reserve(self, bytes).unwrap()
     }
 }

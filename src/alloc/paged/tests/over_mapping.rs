@@ -1,6 +1,7 @@
 //! Over the crate `aarch64-paging`.
 
-use super::super::mapping::{Frames, MappingTables, WithMapping};
+use super::super::frames::Frames;
+use super::super::mapping::{MappingTables, WithMapping};
 use super::*;
 use aarch64_paging::Mapping;
 use aarch64_paging::descriptor::{El1Attributes as Attributes, PhysicalAddress};
