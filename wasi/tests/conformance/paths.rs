@@ -295,3 +295,20 @@ fn file_systems_are_kept_apart() {
     };
     assert_ne!(device(&mut guest, 3), device(&mut guest, 4));
 }
+
+#[test]
+fn links_cannot_make_endless_work() {
+    let (mut guest, fs, _) = Guest::usual();
+    fs.create_dir("a").unwrap();
+    fs.write("file", b"").unwrap();
+    // As long as a path can be, it is walked.
+    let long = |pieces: usize, end: &str| format!("{}{end}", "a/../".repeat(pieces));
+    assert_eq!(guest.stat(&long(818, "file"), 0), Ok((0, 4)));
+    // Through a link to itself it would be walked forty times.
+    fs.root().symlink(&long(818, "link"), "link").unwrap();
+    assert_eq!(guest.stat("link", FOLLOW), Err(Errno::Nametoolong));
+    fs.root().symlink("self", "self").unwrap();
+    assert_eq!(guest.stat("self", FOLLOW), Err(Errno::Loop));
+    fs.root().symlink(&long(800, "file"), "once").unwrap();
+    assert_eq!(guest.stat("once", FOLLOW), Ok((0, 4)));
+}

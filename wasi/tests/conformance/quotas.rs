@@ -1,8 +1,9 @@
 //! What a guest can make of a file system in memory.
 
 use crate::guest::{CREAT, Guest, OK, Open, RESULT};
-use kernref_wasi::types::Errno;
-use kernref_wasi::{Directory, MemoryFs, Quota, WasiCtx};
+use kernref_wasi::types::{Errno, FdFlags, OFlags, SetTime, SetTimes};
+use kernref_wasi::{Directory, MemoryFs, OpenOptions, Opened, Quota, WasiCtx};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 fn with(quota: Quota) -> (Guest, MemoryFs) {
     let fs = MemoryFs::new(quota).unwrap();
@@ -74,4 +75,83 @@ fn a_guest_that_opens_and_removes_gives_all_back() {
     }
     assert_eq!((fs.usage().bytes, fs.usage().entries), (0, 0));
     assert_eq!(guest.call("fd_filestat_get", &[3, RESULT.into()]), OK);
+}
+
+#[test]
+fn a_quota_may_be_as_large_as_numbers_are() {
+    let (mut guest, fs) = with(Quota { bytes: u64::MAX, ..QUOTA });
+    let most = i64::MAX as u64;
+    for name in ["a", "b", "c"] {
+        let fd = guest.open(name, Open::file(CREAT)).unwrap();
+        // Two of them are all but two pages.
+        let expected = if name == "c" { Err(Errno::Nospc) } else { OK };
+        for call in [&["fd_allocate", "fd_filestat_set_size"][..], &["fd_filestat_set_size"]] {
+            for name in call {
+                let args = if *name == "fd_allocate" {
+                    &[fd.into(), 0, most][..]
+                } else {
+                    &[fd.into(), most]
+                };
+                let outcome = guest.call(name, args);
+                assert!(outcome == expected, "{name}: {outcome:?}");
+            }
+        }
+    }
+    assert_eq!(fs.root().symlink("target", "d"), Err(Errno::Nospc));
+    let options = OpenOptions {
+        follow: true,
+        oflags: OFlags::empty(),
+        fdflags: FdFlags::empty(),
+        read: true,
+        write: true,
+    };
+    let Opened::File(mut file) = fs.root().open("c", options).unwrap() else { panic!() };
+    assert_eq!(file.set_len(u64::MAX), Err(Errno::Fbig));
+    assert_eq!(file.write_at(u64::MAX, b"xy"), Err(Errno::Fbig));
+    assert_eq!(file.write_at(u64::MAX - 1, b"x"), Err(Errno::Fbig));
+    assert_eq!(fs.root().remove_file("a"), Ok(()));
+    assert_eq!(fs.root().symlink("target", "d"), Ok(()));
+}
+
+#[test]
+fn what_memory_is_refused_for_is_not_paid_for() {
+    let (mut guest, fs) = with(Quota { bytes: u64::MAX, ..QUOTA });
+    let fd = guest.open("a", Open::file(CREAT)).unwrap();
+    assert_eq!(guest.fd_write(fd, b"x"), Ok(1));
+    // The table of chunks would be larger than memory.
+    guest.seek(fd, i64::MAX - 1, 0).unwrap();
+    assert_eq!(guest.fd_write(fd, b"x"), Err(Errno::Nomem));
+    assert_eq!(fs.usage().bytes, 4096);
+    assert_eq!(guest.call("fd_filestat_get", &[fd.into(), RESULT.into()]), OK);
+    assert_eq!(guest.u64(RESULT + 32), 1);
+}
+
+/// Two threads: one sets the times of `a`, the other has a new `b` take its number.
+#[test]
+fn times_are_set_of_what_was_found() {
+    let (_, fs) = with(Quota { entries: 10, ..QUOTA });
+    let times = SetTimes { accessed: SetTime::Keep, modified: SetTime::To(12345) };
+    let has_ended = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            let root = fs.root();
+            while !has_ended.load(Ordering::Relaxed) {
+                let _ = root.set_times_at("a", false, times);
+            }
+        });
+        let root = fs.root();
+        for _ in 0..20_000 {
+            fs.write("a", b"").unwrap();
+            root.remove_file("a").unwrap();
+            fs.write("b", b"").unwrap();
+            std::hint::spin_loop();
+            let modified = root.stat_at("b", false).map(|stat| stat.modified);
+            root.remove_file("b").unwrap();
+            if modified != Ok(0) {
+                has_ended.store(true, Ordering::Relaxed);
+                panic!("{modified:?}");
+            }
+        }
+        has_ended.store(true, Ordering::Relaxed);
+    });
 }
