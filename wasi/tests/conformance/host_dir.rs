@@ -257,7 +257,7 @@ fn nothing_of_a_listing_is_kept() {
     let directory = HostDir::open(&folder.0).unwrap();
     let mut kinds = BTreeMap::new();
     let read = directory.read_dir(0, &mut |entry| {
-        *kinds.entry(entry.filetype.raw()).or_insert(0) += 1;
+        *kinds.entry(entry.filetype as u8).or_insert(0) += 1;
         assert_eq!(Ok(entry.inode), directory.stat_at(entry.name, false).map(|stat| stat.inode));
         ControlFlow::Continue(())
     });

@@ -2,7 +2,7 @@
 
 use crate::guest::{BUFFER, CREAT, DIR, FOLLOW, Guest, OK, Open, RESULT};
 use kernref_wasi::types::{Errno, Rights};
-use kernref_wasi::{MemoryFs, Quota, WasiCtx};
+use kernref_wasi::{Directory, MemoryFs, Quota, WasiCtx};
 
 impl Guest {
     fn rename(&mut self, from: &str, to: &str) -> Result<(), Errno> {

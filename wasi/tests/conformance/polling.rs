@@ -240,6 +240,9 @@ fn waiting_takes_fuel() {
     for at in 0..1000 {
         guest.subscribe(at, CLOCK, 1, u64::MAX, 0);
     }
+    // Behind the subscriptions.
+    let list = 0xf000;
+    guest.write(list, &[BUFFER.to_le_bytes(), 4u32.to_le_bytes()].concat());
     let mut waits = |name: &str, args: &[u64]| {
         never.0.store(0, Ordering::Relaxed);
         guest.store.set_fuel(10_000).unwrap();
@@ -249,7 +252,7 @@ fn waiting_takes_fuel() {
     };
     let few = waits("poll_oneoff", &[LIST.into(), BUFFER.into(), 1, RESULT.into()]);
     let many = waits("poll_oneoff", &[LIST.into(), BUFFER.into(), 1000, RESULT.into()]);
-    let read = waits("fd_read", &[0, LIST.into(), 0, RESULT.into()]);
+    let read = waits("fd_read", &[0, list.into(), 1, RESULT.into()]);
     assert!(few > 100 && few < 2000 && read >= few, "{few} {read}");
     assert!(many < few / 10, "looking at many takes more: {many}");
 }
