@@ -25,12 +25,12 @@ use std::path::Path;
 use std::time::{Duration, UNIX_EPOCH};
 
 /// The most entries in a row that a listing passes over.
-const UNLISTED_ENTRIES: u32 = 1 << 16;
+const UNLISTED_ENTRIES: u32 = 1 << 14;
 /// Bytes of entries that are asked for at once.
 const ENTRIES_BYTES: usize = 8 << 10;
 
 /// A directory of the system, and what is below it. Names that are not UTF-8 are not
-/// listed, and more than 65536 of them in a row are [`Errno::Overflow`]; devices, pipes
+/// listed, and more than 16384 of them in a row are [`Errno::Overflow`]; devices, pipes
 /// and sockets in it can be neither read nor written.
 ///
 /// Nothing of a listing is kept: its cookies are those of the system.
