@@ -1,9 +1,8 @@
 //! What a guest can make of a file system in memory.
 
 use crate::guest::{CREAT, Guest, OK, Open, RESULT};
-use kernref_wasi::types::{Errno, FdFlags, OFlags, SetTime, SetTimes};
+use kernref_wasi::types::{Errno, FdFlags, OFlags};
 use kernref_wasi::{Directory, MemoryFs, OpenOptions, Opened, Quota, WasiCtx};
-use std::sync::atomic::{AtomicBool, Ordering};
 
 fn with(quota: Quota) -> (Guest, MemoryFs) {
     let fs = MemoryFs::new(quota).unwrap();
@@ -117,33 +116,4 @@ fn what_memory_is_refused_for_is_not_paid_for() {
     assert_eq!(fs.usage().bytes, 4096);
     assert_eq!(guest.call("fd_filestat_get", &[fd.into(), RESULT.into()]), OK);
     assert_eq!(guest.u64(RESULT + 32), 1);
-}
-
-/// Some threads set the times of `a`; another has a new `b` take its number.
-#[test]
-fn times_are_set_of_what_was_found() {
-    let (_, fs) = with(Quota { entries: 10, ..QUOTA });
-    let times = SetTimes { accessed: SetTime::Keep, modified: SetTime::To(12345) };
-    let has_ended = AtomicBool::new(false);
-    std::thread::scope(|scope| {
-        for _ in 0..3 {
-            scope.spawn(|| {
-                let root = fs.root();
-                while !has_ended.load(Ordering::Relaxed) {
-                    let _ = root.set_times_at("a", false, times);
-                }
-            });
-        }
-        let root = fs.root();
-        let mut wrong = 0;
-        for _ in 0..50_000 {
-            fs.write("a", b"").unwrap();
-            root.remove_file("a").unwrap();
-            root.create_dir("b").unwrap();
-            wrong += u32::from(root.stat_at("b", false).map(|stat| stat.modified) != Ok(0));
-            root.remove_dir("b").unwrap();
-        }
-        has_ended.store(true, Ordering::Relaxed);
-        assert_eq!(wrong, 0);
-    });
 }
