@@ -58,7 +58,7 @@ fn long_work_ends_at_the_deadline() {
         timer.join().unwrap();
         println!("{name}: interrupted after {took:?}");
         assert_eq!(error.as_trap(), Some(Trap::Interrupt), "{name}");
-        assert!(took < Duration::from_millis(500), "{name}: {took:?}");
+        assert!(took < Duration::from_secs(3), "{name}: {took:?}");
     }
 }
 
@@ -76,6 +76,6 @@ fn long_work_needs_fuel() {
         store.set_fuel(1_000_000).unwrap();
         let started = Instant::now();
         assert!(matches!(func.call(&mut store, ()), Err(Error::Trap(Trap::OutOfFuel))), "{name}");
-        assert!(started.elapsed() < Duration::from_millis(500), "{name}");
+        assert!(started.elapsed() < Duration::from_secs(3), "{name}");
     }
 }

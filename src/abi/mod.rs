@@ -66,7 +66,10 @@ pub const FAULT_RETURN_OFFSET: u32 = 1;
 /// Status that an activation returns when it ended normally.
 pub const STATUS_OK: u64 = 0;
 
-/// Status with which a host function returns if someone has asked for the end and it
-/// has not failed itself: what a request writes to [`VmStoreContext::interrupt`]. No
-/// trap's code. [`VmStoreContext::host_failed`] makes one of it.
-pub const STATUS_REQUESTED: u64 = 0xff;
+/// Bit of [`VmStoreContext::interrupt`]: someone has asked for the end. A host function
+/// that has not failed itself returns that word as its status, of which
+/// [`VmStoreContext::host_failed`] makes a trap's code: from this number on it is none.
+pub const STATUS_REQUESTED: u64 = 1 << 8;
+
+/// The same, asked by a watchdog.
+pub const STATUS_OVERDUE: u64 = 1 << 9;

@@ -14,6 +14,25 @@ pub struct ValRaw(u128);
 impl ValRaw {
     /// Size of a cell in an argument array.
     pub const SIZE_BYTES: u32 = 16;
+    /// Reads a cell of which only the low 4 bytes need be initialised: generated code
+    /// writes no more of a value than it has.
+    ///
+    /// # Safety
+    /// `cell` can be read, and these bytes of it are initialised.
+    #[inline]
+    pub const unsafe fn read_u32(cell: *const Self) -> Self {
+        // SAFETY: by this function's contract; little-endian, so they come first.
+        Self(unsafe { cell.cast::<u32>().read() } as u128)
+    }
+    /// The same for 8 bytes.
+    ///
+    /// # Safety
+    /// As for [`Self::read_u32`].
+    #[inline]
+    pub const unsafe fn read_u64(cell: *const Self) -> Self {
+        // SAFETY: as above.
+        Self(unsafe { cell.cast::<u64>().read() } as u128)
+    }
     /// An `i32`, an `f32`'s bits, or an externref's slot number.
     pub const fn from_u32(value: u32) -> Self {
         Self(value as u128)

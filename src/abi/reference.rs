@@ -39,7 +39,7 @@ pub struct Slot {
     pub flags: u32,
     /// The raw `ExternRef` the slot owns while [`SlotFlags::EXTERN`] is set;
     /// otherwise the next slot number of the free list or release queue.
-    pub payload: u64,
+    pub payload: *mut (),
 }
 
 impl Slot {

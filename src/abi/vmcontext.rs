@@ -55,8 +55,8 @@ pub struct VmStoreContext {
     /// Why a handler of faults or interrupts has stopped generated code: a
     /// [`super::Trap`]'s code.
     pub stopped_by: u64,
-    /// Set to [`super::STATUS_REQUESTED`] by anyone, at any time, to have generated code
-    /// end; otherwise 0.
+    /// Not 0 if generated code is to end. Anyone may set [`super::STATUS_REQUESTED`] or
+    /// [`super::STATUS_OVERDUE`] at any time.
     pub interrupt: core::sync::atomic::AtomicU64,
 }
 

@@ -88,6 +88,14 @@ pub unsafe trait MemorySource: Send + Sync {
     /// `memory` came from this source and nobody uses it any more.
     unsafe fn release(&self, memory: LinearMemory);
 
+    /// Bytes that nobody else can have while `memory` lives. They are counted as its
+    /// store's ([`crate::ResourceLimiter::store_growing`]). By default what is
+    /// committed; a source that backs its memories' capacity from the start says so
+    /// here.
+    fn held_bytes(&self, memory: &LinearMemory) -> usize {
+        memory.committed_bytes
+    }
+
     /// The `capacity_bytes` that [`Self::reserve`] would choose. A source that
     /// keeps memories for reuse ([`super::PoolingMemorySource`]) asks in order
     /// to tell whether one of them is as good as a fresh one.

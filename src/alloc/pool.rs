@@ -339,6 +339,10 @@ unsafe impl<S: MemorySource> MemorySource for PoolingMemorySource<S> {
         unsafe { self.source.release(memory) };
     }
 
+    fn held_bytes(&self, memory: &LinearMemory) -> usize {
+        self.source.held_bytes(memory)
+    }
+
     fn capacity_for(&self, minimum_bytes: usize, maximum_bytes: usize) -> usize {
         self.source.capacity_for(minimum_bytes, maximum_bytes)
     }

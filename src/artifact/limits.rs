@@ -46,6 +46,8 @@ pub const EXPORTS: Limit = Limit::new("exports per module", 1_000_000);
 pub const TYPE_SIZE: Limit = Limit::new("size of the types of imports and exports", 999_999);
 /// Globals, imported ones included.
 pub const GLOBALS: Limit = Limit::new("globals per module", 1_000_000);
+/// Operations of a constant expression. Each element of a segment may be one.
+pub const CONST_OPERATIONS: Limit = Limit::new("operations of a constant expression", 128);
 /// Tables, imported ones included.
 pub const TABLES: Limit = Limit::new("tables per module", 100_000);
 /// Memories, imported ones included.

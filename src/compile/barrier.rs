@@ -11,6 +11,7 @@
 //! table is written, then flagged, then made part of the table. Neither the code
 //! generator nor the processor changes the order in which one thread sees its stores.
 
+use super::outlined::Outlined;
 use super::regions::{field, trusted};
 use super::signature::POINTER;
 use super::translator::Translator;
@@ -34,6 +35,14 @@ impl Translator<'_, '_> {
         if self.env.settings.policy != DeferralPolicy::CloneOnRead {
             return;
         }
+        match self.is_large {
+            true => drop(self.outlined(Outlined::Read, &[reference])),
+            false => self.read_barrier_in_place(reference),
+        }
+    }
+
+    /// The same in any case.
+    pub(super) fn read_barrier_in_place(&mut self, reference: Value) {
         let slots = trusted(self.regions.slots);
         let context = trusted(self.regions.context);
         let slot = self.slot_address(reference);
@@ -74,6 +83,22 @@ impl Translator<'_, '_> {
     /// Stores `reference` in a counted place: counts it, then uncounts what
     /// was there. The new one first, in case both are the same.
     pub(super) fn store_counted(
+        &mut self,
+        place_flags: MemFlagsData,
+        reference: Value,
+        base: Value,
+        offset: i32,
+    ) {
+        if !self.is_large {
+            return self.store_counted_in_place(place_flags, reference, base, offset);
+        }
+        let offset = self.integer(POINTER, offset.into());
+        let address = self.builder.ins().iadd(base, offset);
+        self.outlined(Outlined::Store, &[address, reference]);
+    }
+
+    /// The same without a stub.
+    pub(super) fn store_counted_in_place(
         &mut self,
         place_flags: MemFlagsData,
         reference: Value,

@@ -1,6 +1,7 @@
 //! [`CodeKey`]: what the pieces of a module's code are, and the names by which
 //! Cranelift's IR refers to them.
 
+use super::outlined::Outlined;
 use crate::abi::{Builtin, FuncIndex, MemoryIndex, TypeIndex};
 use cranelift_codegen::ir::{ExtFuncData, ExternalName, FuncRef, Signature, UserExternalName};
 use cranelift_frontend::FunctionBuilder;
@@ -18,8 +19,8 @@ pub(super) enum CodeKey {
     ExitStub(TypeIndex),
     /// The stub that copies or fills ranges of memory.
     Bulk(Bulk),
-    /// The stub that converts a float to an integer, or traps.
-    Truncate(Truncation),
+    /// A stub that large functions call.
+    Outlined(Outlined),
     /// What raises a trap: [`crate::arch::RAISE_THUNK`].
     Raise,
 }
@@ -33,28 +34,6 @@ pub(super) enum Bulk {
     Fill(MemoryIndex),
 }
 
-/// A conversion from float to integer that may trap.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(super) struct Truncation {
-    /// From f64 rather than f32.
-    pub(super) from_64: bool,
-    /// To i64 rather than i32.
-    pub(super) to_64: bool,
-    /// To a signed integer.
-    pub(super) signed: bool,
-}
-
-impl Truncation {
-    fn number(self) -> u32 {
-        u32::from(self.from_64) | u32::from(self.to_64) << 1 | u32::from(self.signed) << 2
-    }
-
-    fn of_number(number: u32) -> Option<Self> {
-        let bit = |at: u32| number & 1 << at != 0;
-        (number < 8).then(|| Self { from_64: bit(0), to_64: bit(1), signed: bit(2) })
-    }
-}
-
 impl From<CodeKey> for UserExternalName {
     fn from(key: CodeKey) -> Self {
         let (namespace, index) = match key {
@@ -65,7 +44,7 @@ impl From<CodeKey> for UserExternalName {
             CodeKey::Bulk(Bulk::Copy(to, from)) => (5, to.0 << 16 | from.0),
             CodeKey::Bulk(Bulk::Fill(memory)) => (6, memory.0),
             CodeKey::Raise => (7, 0),
-            CodeKey::Truncate(truncation) => (8, truncation.number()),
+            CodeKey::Outlined(what) => (8, what.number()),
         };
         UserExternalName::new(namespace, index)
     }
@@ -86,14 +65,14 @@ impl CodeKey {
             }
             6 => Some(Self::Bulk(Bulk::Fill(MemoryIndex(index)))),
             7 => Some(Self::Raise),
-            8 => Truncation::of_number(index).map(Self::Truncate),
+            8 => Outlined::of_number(index).map(Self::Outlined),
             _ => None,
         }
     }
 
     /// Whether it is made only if something calls it.
     pub(super) fn is_stub(self) -> bool {
-        matches!(self, Self::Builtin(_) | Self::Bulk(_) | Self::Truncate(_))
+        matches!(self, Self::Builtin(_) | Self::Bulk(_) | Self::Outlined(_))
     }
 
     /// Makes a reference through which the function of `builder` can call this.

@@ -5,6 +5,7 @@
 
 use super::poll::Poll;
 use crate::abi::{FuncIndex, GlobalIndex, MemoryIndex, TableIndex, TypeIndex};
+use crate::artifact::limits;
 use crate::artifact::{
     ConstExpr, ConstOp, DataMode, DataSegment, ElemItems, ElemMode, ElemSegment, Export,
     ExportKind, FuncType, Global, GlobalType, HeapType, Import, ImportKind, Lasting, MemoryType,
@@ -297,6 +298,7 @@ impl Declarations {
                 Operator::End => break,
                 _ => return Err(UNREPRESENTABLE.into()),
             });
+            limits::CONST_OPERATIONS.check(ops.len() as u64)?;
         }
         Ok(ConstExpr { ops: ops.into() })
     }

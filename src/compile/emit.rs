@@ -20,13 +20,17 @@ use crate::error::{Error, Result};
 use core::ops::Range;
 use cranelift_codegen::CompiledCode;
 use cranelift_codegen::binemit::Reloc;
-use cranelift_codegen::ir::{ExternalName, Function, SourceLoc, TrapCode, UserExternalName};
+use cranelift_codegen::ir::function::FunctionParameters;
+use cranelift_codegen::ir::{ExternalName, SourceLoc, TrapCode, UserExternalName};
 use cranelift_codegen::{FinalizedMachReloc, FinalizedRelocTarget};
 use hashbrown::HashMap;
 use std_alloc::vec::Vec;
 
 /// Bytes of [`arch::LANDING`] and what pads it: entry points stay aligned.
 const LANDING_BYTES: usize = 16;
+
+/// Room for so many sites of a function is kept for the next.
+const KEPT_SITES: usize = 1 << 10;
 
 /// A call whose target address is not known until the end.
 struct Fixup {
@@ -82,7 +86,7 @@ impl CodeBuffer {
     pub(super) fn append(
         &mut self,
         key: CodeKey,
-        function: &Function,
+        names: &FunctionParameters,
         compiled: &CompiledCode,
         sites: &Sites,
     ) -> Result<(u32, u32)> {
@@ -101,7 +105,7 @@ impl CodeBuffer {
         self.bytes.extend_from_slice(code);
         self.starts.insert(key.into(), entry as u32);
         for reloc in compiled.buffer.relocs() {
-            self.fixups.push(fixup(start, function, reloc)?);
+            self.fixups.push(fixup(start, names, reloc)?);
         }
         self.push_maps(start as u32, compiled)?;
         self.rewrite_tail_jumps(start, compiled)?;
@@ -113,7 +117,9 @@ impl CodeBuffer {
     /// The sites of calls and checks; lets the latter call the raise thunk.
     fn push_sites(&mut self, start: usize, compiled: &CompiledCode, sites: &Sites) -> Result<()> {
         let located = failed_checks::Located::new(compiled.buffer.get_srclocs_sorted());
+        let (calls, traps) = (compiled.buffer.call_sites().count(), compiled.buffer.traps().len());
         self.piece_sites.clear();
+        self.piece_sites.reserve_exact(calls + traps);
         for call in compiled.buffer.call_sites() {
             let Some(site) = located.at(call.ret_addr - 1).and_then(|n| sites.get(n)) else {
                 continue;
@@ -121,7 +127,7 @@ impl CodeBuffer {
             let trap = match site.kind {
                 SiteKind::Call => None,
                 SiteKind::Raise(trap) => Some(trap),
-                SiteKind::Access => continue,
+                SiteKind::Access | SiteKind::Conversion => continue,
             };
             let return_offset = start as u32 + call.ret_addr;
             let module_offset = site.module_offset;
@@ -129,15 +135,13 @@ impl CodeBuffer {
             self.piece_sites.push(CodeSite { return_offset, code_offset, module_offset, trap });
         }
         let before_frame = frame_checks(compiled)?;
-        let mut checks: Vec<_> = before_frame
-            .iter()
-            .map(|(trap_at, branch)| FailedCheck {
-                site: sites.frame_check(),
-                trap: Trap::StackOverflow,
-                ranges: core::slice::from_ref(branch),
-                trap_at: *trap_at,
-            })
-            .collect();
+        let mut checks = Vec::with_capacity(traps);
+        checks.extend(before_frame.iter().map(|(trap_at, branch)| FailedCheck {
+            site: sites.frame_check(),
+            trap: Trap::StackOverflow,
+            ranges: core::slice::from_ref(branch),
+            trap_at: *trap_at,
+        }));
         for trap in compiled.buffer.traps() {
             if trap.code == TrapCode::STACK_OVERFLOW {
                 continue;
@@ -166,6 +170,8 @@ impl CodeBuffer {
                 return Err(Error::Bug("calls and checks are out of order"));
             }
         }
+        self.piece_sites.clear();
+        self.piece_sites.shrink_to(KEPT_SITES);
         Ok(())
     }
 
@@ -315,7 +321,7 @@ fn frame_checks(compiled: &CompiledCode) -> Result<Vec<FrameCheck>> {
         .collect()
 }
 
-fn fixup(start: usize, function: &Function, reloc: &FinalizedMachReloc) -> Result<Fixup> {
+fn fixup(start: usize, names: &FunctionParameters, reloc: &FinalizedMachReloc) -> Result<Fixup> {
     const FIELD_BYTES: usize = 4;
     match (&reloc.target, reloc.kind, reloc.addend) {
         (
@@ -326,7 +332,7 @@ fn fixup(start: usize, function: &Function, reloc: &FinalizedMachReloc) -> Resul
         | (FinalizedRelocTarget::ExternalName(ExternalName::User(name)), Reloc::Arm64Call, 0) => {
             Ok(Fixup {
                 end: start + reloc.offset as usize + FIELD_BYTES,
-                target: function.params.user_named_funcs()[*name].clone(),
+                target: names.user_named_funcs()[*name].clone(),
             })
         }
         _ => Err(Error::Bug("the code generator wants a relocation other than a call")),

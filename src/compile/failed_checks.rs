@@ -2,11 +2,12 @@
 //!
 //! Nothing here is promised by the code generator. It is therefore verified for
 //! each check, and what is not as expected is refused: every trap of ours
-//! carries the number of a check of the same kind, and comes after it; other
+//! carries the number of a check of the same kind, and comes after it; those
+//! of a conversion that the code generator checks carry its number; other
 //! traps are of kinds that generated code never reaches.
 
 use super::signature::NEVER_REACHED;
-use super::sites::{Site, SiteKind, Sites, trap_of};
+use super::sites::{Site, SiteKind, Sites, conversion_trap, trap_of};
 use crate::abi::Trap;
 use crate::arch;
 use crate::error::{Error, Result};
@@ -34,11 +35,9 @@ pub(super) struct FailedCheck<'a> {
 impl<'a> Located<'a> {
     /// `by_place` is sorted, and nothing in it overlaps.
     pub(super) fn new(by_place: &'a [MachSrcLoc<Final>]) -> Self {
-        let mut by_number: Vec<_> = by_place
-            .iter()
-            .filter(|range| !range.loc.is_default())
-            .map(|range| (range.loc, range.start..range.end))
-            .collect();
+        let numbered = || by_place.iter().filter(|range| !range.loc.is_default());
+        let mut by_number = Vec::with_capacity(numbered().count());
+        by_number.extend(numbered().map(|range| (range.loc, range.start..range.end)));
         by_number.sort_unstable_by_key(|(number, range)| (number.bits(), range.start));
         Self { by_place, by_number }
     }
@@ -82,7 +81,12 @@ pub(super) fn kind_of<'a>(
     sites: &Sites,
     may_fault: bool,
 ) -> Result<TrapKind<'a>> {
-    let Some(kind) = trap_of(trap.code) else {
+    let of_conversion = || {
+        let site = located.at(trap.offset).and_then(|number| sites.get(number));
+        site.filter(|site| site.kind == SiteKind::Conversion)
+            .and_then(|_| conversion_trap(trap.code))
+    };
+    let Some(kind) = trap_of(trap.code).or_else(of_conversion) else {
         return match trap.code {
             TrapCode::HEAP_OUT_OF_BOUNDS if may_fault => {
                 let site = located.at(trap.offset).and_then(|number| sites.get(number));
@@ -94,7 +98,11 @@ pub(super) fn kind_of<'a>(
     };
     const LOST: Error = Error::Bug("the code generator lost track of a check");
     let number = located.at(trap.offset).ok_or(LOST)?;
-    let site = sites.get(number).filter(|site| site.kind == SiteKind::Raise(kind)).ok_or(LOST)?;
+    let raises = match trap_of(trap.code) {
+        Some(kind) => SiteKind::Raise(kind),
+        None => SiteKind::Conversion,
+    };
+    let site = sites.get(number).filter(|site| site.kind == raises).ok_or(LOST)?;
     let own = trap.offset..trap.offset + arch::CHECK_TRAP.len() as u32;
     let all = located.ranges(number);
     // What comes after the trap, in an island amid the function, are moves.

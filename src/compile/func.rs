@@ -4,11 +4,13 @@
 use super::assignments::Assignments;
 use super::budget::{FunctionBudget, Made};
 use super::bulk;
-use super::code_key::{Bulk, Truncation};
+use super::code_key::Bulk;
 use super::locals::Locals;
 use super::op;
+use super::outlined::Outlined;
 use super::poll::Poll;
 use super::regions::{field, trusted};
+use super::repeats::Repeats;
 use super::signature::{POINTER, value_type};
 use super::sites::Sites;
 use super::translator::{ModuleEnv, Translator};
@@ -29,6 +31,8 @@ pub(super) struct Translated {
     pub(super) indirectly_called: Vec<TypeIndex>,
     /// What it used of its budget.
     pub(super) made: Made,
+    /// How many operators become many machine instructions.
+    pub(super) of_many_steps: u32,
 }
 
 /// Translates one body, which is valid. If it is large, with as few instructions as
@@ -55,6 +59,9 @@ pub(super) fn translate<'b>(
     let mut t = Translator::new(builder, sites, env, context, assignments);
     t.locals = locals;
     t.is_large = is_large;
+    if is_large {
+        t.repeats = Repeats::anywhere();
+    }
     let ty = env.info.funcs[func.index()];
     declare_params(&mut t, entry, env.info.types[ty.index()].params());
     declare_locals(&mut t, body)?;
@@ -83,8 +90,9 @@ pub(super) fn translate<'b>(
     t.stack_check()?;
     t.builder.ins().jump(start, &[]);
     t.builder.seal_block(start);
-    let made = t.made();
-    Ok((t.builder, Translated { indirectly_called: t.indirectly_called, made }))
+    let (made, of_many_steps) = (t.made(), t.of_many_steps);
+    let indirectly_called = t.indirectly_called;
+    Ok((t.builder, Translated { indirectly_called, made, of_many_steps }))
 }
 
 fn unreadable(_: wasmparser::Error) -> Error {
@@ -108,21 +116,35 @@ pub(super) fn bulk_stub<'b>(
     t.builder
 }
 
-/// Makes the stub for a conversion.
-pub(super) fn truncation_stub<'b>(
+/// Makes the stub of what large functions leave to one.
+pub(super) fn outlined_stub<'b>(
     (mut builder, sites): (FunctionBuilder<'b>, &'b mut Sites),
     env: ModuleEnv<'_>,
-    truncation: Truncation,
+    what: Outlined,
 ) -> FunctionBuilder<'b> {
     let entry = builder.create_block();
     builder.append_block_params_for_function_params(entry);
     builder.switch_to_block(entry);
-    let [context, operand] = [0, 1].map(|at| builder.block_params(entry)[at]);
-    let mut t = Translator::new(builder, sites, env, context, Assignments::default());
-    t.push(operand);
-    op::truncate_in_place(&mut t, truncation);
-    let result = t.pop();
-    t.builder.ins().return_(&[result]);
+    let params = builder.block_params(entry).to_vec();
+    let mut t = Translator::new(builder, sites, env, params[0], Assignments::default());
+    match (what, &params[1..]) {
+        (Outlined::Store, &[address, reference]) => {
+            // Where it lies is nobody else's: of a global or of a table's element.
+            let flags = trusted(t.regions.global);
+            t.store_counted_in_place(flags, reference, address, 0);
+        }
+        (Outlined::Read, &[reference]) => t.read_barrier_in_place(reference),
+        (Outlined::Truncate(truncation), operands) => {
+            t.stack.extend_from_slice(operands);
+            op::truncate_in_place(&mut t, truncation);
+        }
+        (_, operands) => {
+            t.stack.extend_from_slice(operands);
+            op::divide_signed_in_place(&mut t);
+        }
+    }
+    let results = core::mem::take(&mut t.stack);
+    t.builder.ins().return_(&results);
     t.builder
 }
 

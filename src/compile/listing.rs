@@ -2,7 +2,7 @@
 //! a stored copy. Ordinary compilation pays nothing for this: it is watched by
 //! [`Unwatched`], which does nothing.
 
-use super::code_key::{Bulk, CodeKey, Truncation};
+use super::code_key::{Bulk, CodeKey};
 use cranelift_codegen::CompiledCode;
 use cranelift_codegen::ir::Function;
 use std_alloc::format;
@@ -74,11 +74,7 @@ fn title(key: CodeKey) -> String {
         CodeKey::EntryShim(ty) => format!("entry shim of type {}", ty.0),
         CodeKey::ExitStub(ty) => format!("exit stub of type {}", ty.0),
         CodeKey::Bulk(Bulk::Copy(to, from)) => format!("stub of memory.copy {} {}", to.0, from.0),
-        CodeKey::Truncate(Truncation { from_64, to_64, signed }) => {
-            let bits = |is_64| if is_64 { 64 } else { 32 };
-            let sign = if signed { 's' } else { 'u' };
-            format!("stub of i{}.trunc_f{}_{sign}", bits(to_64), bits(from_64))
-        }
+        CodeKey::Outlined(what) => format!("stub of {}", what.name()),
         CodeKey::Bulk(Bulk::Fill(memory)) => format!("stub of memory.fill {}", memory.0),
         CodeKey::Raise => "raise thunk".to_string(),
     }

@@ -34,6 +34,7 @@ mod module;
 mod names;
 mod needs;
 mod op;
+mod outlined;
 mod pass;
 mod path_facts;
 mod poll;

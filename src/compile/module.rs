@@ -28,6 +28,10 @@ use wasmparser::FunctionBody;
 /// longer, which mostly is too large for other reasons, too.
 const OPTIMIZED_BYTES: u64 = 1 << 17;
 
+/// The most operators of such a body that become ten machine instructions or more.
+/// Each takes up to 12 KiB of heap then, and a fifth of it the linear way.
+const OPTIMIZED_STEPS: u32 = 1 << 9;
+
 /// Compiles a module for this machine.
 ///
 /// # Errors
@@ -149,7 +153,8 @@ impl<'a, 'p, W: Watch> Compiler<'a, 'p, W> {
                 allowed = allowed.with_locals_passed(most);
                 translated = self.translate(env, func, (body, allowed, is_large))?;
             }
-            if !is_large && self.bench.is_large() {
+            let is_long = translated.of_many_steps > OPTIMIZED_STEPS;
+            if !is_large && (is_long || self.bench.is_large()) {
                 is_large = true;
                 translated = self.translate(env, func, (body, allowed, is_large))?;
             }
@@ -249,7 +254,8 @@ impl<'a, 'p, W: Watch> Compiler<'a, 'p, W> {
     }
 
     fn append(&mut self, key: CodeKey) -> Result<(u32, u32)> {
-        self.code.append(key, self.bench.ir(), self.bench.compiled()?, self.bench.sites())
+        self.bench.keep_only_code();
+        self.code.append(key, self.bench.names(), self.bench.compiled()?, self.bench.sites())
     }
 
     fn entry_shims(&mut self, info: &ModuleInfo) -> Result<Vec<ShimCode>> {
@@ -322,11 +328,11 @@ impl<'a, 'p, W: Watch> Compiler<'a, 'p, W> {
                     func::bulk_stub((builder, sites), env, bulk)
                 });
             }
-            CodeKey::Truncate(truncation) => {
+            CodeKey::Outlined(what) => {
                 let offsets = offsets(info)?;
                 let env = ModuleEnv { info, offsets: &offsets, settings: self.settings };
-                self.bench.function(key, truncation.signature(), |builder, sites| {
-                    func::truncation_stub((builder, sites), env, truncation)
+                self.bench.function(key, what.signature(), |builder, sites| {
+                    func::outlined_stub((builder, sites), env, what)
                 });
             }
             _ => return Err(Error::Bug("a stub of another kind")),

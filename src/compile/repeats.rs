@@ -33,6 +33,8 @@ struct Entry {
     block: Block,
     value: Value,
     is_shared: bool,
+    /// When it was last handed out or made.
+    used: u32,
 }
 
 /// Few are needed: what repeats does so soon.
@@ -42,6 +44,10 @@ const ENTRIES: usize = 32;
 #[derive(Default)]
 pub(super) struct Repeats {
     entries: [Option<Entry>; ENTRIES],
+    /// Whether a key may have any place, and drives out what was not used for longest,
+    /// rather than one of its own. The optimizer does without.
+    anywhere: bool,
+    now: u32,
 }
 
 impl Key {
@@ -60,39 +66,58 @@ impl Key {
 }
 
 impl Repeats {
+    /// For code that is not optimized.
+    pub(super) fn anywhere() -> Self {
+        Self { anywhere: true, ..Self::default() }
+    }
+
+    /// Where `key` may be.
+    fn places(&mut self, key: Key) -> &mut [Option<Entry>] {
+        let place = key.place();
+        let places = if self.anywhere { 0..ENTRIES } else { place..place + 1 };
+        &mut self.entries[places]
+    }
+
     /// The value that `block` has made of `key`, if it is still known.
     pub(super) fn find(&mut self, key: Key, block: Option<Block>) -> Option<Value> {
-        let entry = self.entries[key.place()].as_mut()?;
-        let is_it = entry.key == key && Some(entry.block) == block;
-        is_it.then(|| {
-            entry.is_shared = true;
-            entry.value
-        })
+        self.now = self.now.wrapping_add(1);
+        let now = self.now;
+        let is_it = |entry: &&mut Entry| entry.key == key && Some(entry.block) == block;
+        let entry = self.places(key).iter_mut().flatten().find(is_it)?;
+        entry.is_shared = true;
+        entry.used = now;
+        Some(entry.value)
     }
 
     /// Notes that `block` has made it.
     pub(super) fn note(&mut self, key: Key, block: Option<Block>, value: Value) {
-        if let Some(block) = block {
-            self.entries[key.place()] = Some(Entry { key, block, value, is_shared: false });
+        let Some(block) = block else { return };
+        let used = self.now;
+        // That of an earlier block is of no use any more.
+        let age = |place: &&mut Option<Entry>| match place {
+            Some(entry) if entry.key != key => entry.used.saturating_add(1),
+            _ => 0,
+        };
+        if let Some(place) = self.places(key).iter_mut().min_by_key(age) {
+            *place = Some(Entry { key, block, value, is_shared: false, used });
         }
     }
 
     /// Whether `value`, made of `key`, is certain to have been handed out to nobody
     /// else. It never is from now on: the caller will change it.
     pub(super) fn take(&mut self, key: Key, value: Value) -> bool {
-        let entry = &mut self.entries[key.place()];
-        let is_alone =
-            entry.is_some_and(|entry| entry.key == key && entry.value == value && !entry.is_shared);
-        if is_alone {
-            *entry = None;
-        }
-        is_alone
+        let is_alone = |place: &&mut Option<Entry>| {
+            place.is_some_and(|it| it.key == key && it.value == value && !it.is_shared)
+        };
+        let place = self.places(key).iter_mut().find(is_alone);
+        place.is_some_and(|place| place.take().is_some())
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::{Key, Repeats};
+    use crate::abi::MemoryIndex;
     use cranelift_codegen::ir::{Block, Value, types};
 
     #[test]
@@ -126,5 +151,29 @@ mod tests {
         repeats.note(Key::Reach(4), here, first);
         assert_eq!(repeats.find(Key::Reach(4), here), Some(first));
         assert!(!repeats.take(Key::Reach(4), first));
+    }
+
+    #[test]
+    fn what_is_used_again_stays() {
+        let mut repeats = Repeats::anywhere();
+        let here = Some(Block::from_u32(1));
+        let [len, base] = [1, 2].map(Value::from_u32);
+        let keys = [
+            Key::Constant(types::I64, 0),
+            Key::Constant(types::I32, 0),
+            Key::Length(MemoryIndex(0), 0),
+            Key::Field(types::I64, base, 0),
+            Key::Limit(len, 4),
+            Key::Limit(len, 8),
+        ];
+        for (at, key) in keys.into_iter().enumerate() {
+            repeats.note(key, here, Value::from_u32(at as u32));
+        }
+        for others in 0..1000 {
+            repeats.note(Key::Constant(types::I32, 1000 + others), here, len);
+            for (at, key) in keys.into_iter().enumerate() {
+                assert_eq!(repeats.find(key, here), Some(Value::from_u32(at as u32)));
+            }
+        }
     }
 }

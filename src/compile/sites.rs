@@ -17,6 +17,8 @@ pub(super) enum SiteKind {
     Call,
     /// A check that raises this when it fails, or a call that always does.
     Raise(Trap),
+    /// A conversion whose checks the code generator makes.
+    Conversion,
     /// Accesses to a memory that rely on its guard.
     Access,
 }
@@ -139,6 +141,15 @@ impl Sites {
             self.current = SourceLoc::default();
             builder.set_srcloc(self.current);
         }
+    }
+}
+
+/// What a conversion raises where the code generator has this code.
+pub(super) fn conversion_trap(code: TrapCode) -> Option<Trap> {
+    match code {
+        TrapCode::BAD_CONVERSION_TO_INTEGER => Some(Trap::BadConversionToInteger),
+        TrapCode::INTEGER_OVERFLOW => Some(Trap::IntegerOverflow),
+        _ => None,
     }
 }
 

@@ -10,6 +10,7 @@ use super::budget::Made;
 use super::code_key::CodeKey;
 use super::control_stack::ControlFrame;
 use super::locals::Locals;
+use super::outlined::Outlined;
 use super::path_facts::PathFacts;
 use super::regions::Regions;
 use super::repeats::{Key, Repeats};
@@ -63,6 +64,8 @@ pub(super) struct Translator<'f, 'm> {
     pub(super) references_over_calls: u64,
     /// Operands of jumps and calls so far, with those kept for later at each.
     pub(super) operands_passed: u64,
+    /// Operators that become many machine instructions.
+    pub(super) of_many_steps: u32,
     /// Fuel used since it was last written back.
     pub(super) pending_fuel: u32,
     pub(super) facts: PathFacts,
@@ -98,6 +101,7 @@ impl<'f, 'm> Translator<'f, 'm> {
             reference_operands: 0,
             references_over_calls: 0,
             operands_passed: 0,
+            of_many_steps: 0,
             pending_fuel: 0,
             facts: PathFacts::new(assignments),
             repeats: Repeats::default(),
@@ -275,6 +279,15 @@ impl<'f, 'm> Translator<'f, 'm> {
         all.extend_from_slice(args);
         let call = self.call_site(|builder| builder.ins().call(callee, &all));
         self.builder.inst_results(call)[0]
+    }
+
+    /// Calls the stub, which may give a result.
+    pub(super) fn outlined(&mut self, what: Outlined, operands: &[Value]) -> Option<Value> {
+        self.note_call();
+        let stub = self.function_ref(CodeKey::Outlined(what), || what.signature());
+        let args: Vec<_> = core::iter::once(self.context).chain(operands.iter().copied()).collect();
+        let call = self.call_site(|builder| builder.ins().call(stub, &args));
+        self.builder.inst_results(call).first().copied()
     }
 
     fn builtin_ref(&mut self, builtin: Builtin) -> FuncRef {

@@ -8,7 +8,9 @@ use super::settings::{self, CompileSettings, Way};
 use super::sites::Sites;
 use crate::error::{Error, LimitError, Result};
 use core::convert::Infallible;
+use core::mem;
 use cranelift_codegen::control::ControlPlane;
+use cranelift_codegen::ir::function::FunctionParameters;
 use cranelift_codegen::ir::{Function, Signature, UserFuncName};
 use cranelift_codegen::isa::OwnedTargetIsa;
 use cranelift_codegen::{CodegenError, CompileError, CompiledCode, Context};
@@ -43,6 +45,8 @@ pub(super) struct Workbench<'s> {
     sites: Sites,
     /// How the function is compiled.
     way: Way,
+    /// Its code, if nothing else of it was kept.
+    only_code: Option<CompiledCode>,
 }
 
 impl<'s> Workbench<'s> {
@@ -57,6 +61,7 @@ impl<'s> Workbench<'s> {
             builder_context: FunctionBuilderContext::new(),
             sites: Sites::default(),
             way: Way::AsSet,
+            only_code: None,
         })
     }
 
@@ -83,6 +88,7 @@ impl<'s> Workbench<'s> {
         ) -> Result<(FunctionBuilder<'b>, R), E>,
     ) -> Result<R, E> {
         self.context.clear();
+        self.only_code = None;
         self.sites.clear();
         self.way = if self.settings.as_if_large { Way::Linear } else { Way::AsSet };
         let func = &mut self.context.func;
@@ -142,8 +148,12 @@ impl<'s> Workbench<'s> {
         let isa = match self.way {
             Way::AsSet => &self.isa,
             Way::Linear => {
-                // A copy has no room to spare; what grew has as much as it uses.
-                self.context.func = self.context.func.clone();
+                // A copy has no room to spare; what grew has as much as it uses. What
+                // earlier functions left is given back.
+                let wants_text = self.context.want_disasm;
+                self.context = Context::for_function(self.context.func.clone());
+                self.context.set_disasm(wants_text);
+                self.builder_context = FunctionBuilderContext::new();
                 match &mut self.linear_isa {
                     Some(isa) => isa,
                     none => none.insert(settings::isa(self.settings, self.processor, Way::Linear)?),
@@ -168,7 +178,23 @@ impl<'s> Workbench<'s> {
 
     /// The machine code of the function.
     pub(super) fn compiled(&self) -> Result<&CompiledCode> {
-        self.context.compiled_code().ok_or(Error::Bug("nothing has been compiled"))
+        let code = self.only_code.as_ref().or(self.context.compiled_code());
+        code.ok_or(Error::Bug("nothing has been compiled"))
+    }
+
+    /// Gives back all else of a large function, before more is made of its code.
+    pub(super) fn keep_only_code(&mut self) {
+        if self.way == Way::Linear {
+            self.only_code = self.context.take_compiled_code();
+            let names = mem::replace(&mut self.context.func.params, FunctionParameters::new());
+            self.context = Context::new();
+            self.context.func.params = names;
+        }
+    }
+
+    /// What the machine code calls.
+    pub(super) fn names(&self) -> &FunctionParameters {
+        &self.context.func.params
     }
 }
 

@@ -53,7 +53,12 @@ impl InterruptHandle {
     /// compilation ends soon, with [`Error::Interrupted`](crate::Error::Interrupted);
     /// that may be asked before it begins, and cannot be taken back.
     pub fn interrupt(&self) {
-        self.word().store(STATUS_REQUESTED, Ordering::Relaxed);
+        self.request(STATUS_REQUESTED);
+    }
+
+    /// Asks with these bits.
+    pub(super) fn request(&self, kind: u64) {
+        self.word().fetch_or(kind, Ordering::Relaxed);
     }
 
     /// Whether anyone has asked. For a store: and the end has neither been

@@ -12,6 +12,7 @@ use super::fault;
 use super::host_faults::CODE_RANGES;
 use super::host_signals;
 use super::interrupt::InterruptHandle;
+use crate::abi::STATUS_OVERDUE;
 use crate::alloc;
 use crate::arch;
 use crate::error::{Error, Misuse, Result};
@@ -170,7 +171,7 @@ impl List {
     /// Tells those that have had their time.
     fn bark(&mut self, now: Instant) {
         for watch in self.watches.iter_mut().filter(|watch| watch.at <= now) {
-            watch.handle.interrupt();
+            watch.handle.request(STATUS_OVERDUE);
             watch.has_barked = true;
             watch.at = now + AGAIN;
             // SAFETY: the thread is one of this process, whose handler is installed;

@@ -9,7 +9,7 @@ use crate::abi::{NULL_SLOT, Slot, SlotFlags};
 use core::ptr::NonNull;
 
 /// Payload of a freed slot under zeal: odd, so no box can be there.
-pub(super) const POISON: u64 = 0xdead_beef_dead_bee1;
+pub(super) const POISON: *mut () = core::ptr::without_provenance_mut(0xdead_beef_dead_bee1);
 
 /// The slots of a heap.
 pub(super) struct Arena {
@@ -28,7 +28,11 @@ impl Arena {
     /// `slots` points to room for `len >= 2` slots, and behind them as many entries
     /// of the activations table, that are the heap's (G5).
     pub(super) unsafe fn new(slots: NonNull<Slot>, len: u32) -> Self {
-        let null = Slot { count: 1 << 31, flags: SlotFlags::IN_TABLE.bits(), payload: 0 };
+        let null = Slot {
+            count: 1 << 31,
+            flags: SlotFlags::IN_TABLE.bits(),
+            payload: core::ptr::null_mut(),
+        };
         // SAFETY: room for at least two slots and their entries.
         unsafe {
             slots.write(null);

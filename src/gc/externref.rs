@@ -190,19 +190,18 @@ impl ExternRef {
         self.header().revoked.load(Ordering::Acquire)
     }
 
-    /// The handle as a number that owns it.
-    pub(super) fn into_raw(self) -> u64 {
-        ManuallyDrop::new(self).object.as_ptr().expose_provenance() as u64
+    /// The handle as a pointer that owns it: nothing else is in a handle.
+    pub(super) fn into_raw(self) -> *mut () {
+        ManuallyDrop::new(self).object.as_ptr().cast()
     }
 
-    /// The handle back. `None` for zero.
+    /// The handle back. `None` for null.
     ///
     /// # Safety
     /// `raw` came from [`ExternRef::into_raw`]; it owns the handle, and is not
     /// used as an owner again (or the result is not dropped).
-    pub(super) unsafe fn from_raw(raw: u64) -> Option<Self> {
-        let object = core::ptr::with_exposed_provenance_mut(raw as usize);
-        NonNull::new(object).map(|object| Self { object })
+    pub(super) unsafe fn from_raw(raw: *mut ()) -> Option<Self> {
+        NonNull::new(raw.cast()).map(|object| Self { object })
     }
 }
 

@@ -10,6 +10,7 @@ use super::host_item::HostItem;
 use super::link::{self, Definition};
 use super::store::StoreContextMut;
 use crate::alloc;
+use crate::engine::Engine;
 use crate::engine::Module;
 use crate::engine::index_table::IndexTable;
 use crate::engine::shared::Shared;
@@ -29,8 +30,9 @@ pub(super) struct Definitions<T: 'static> {
 }
 
 impl<T: 'static> Definitions<T> {
-    pub(super) fn new() -> Self {
-        Self { list: List::new(), _data: PhantomData }
+    pub(super) fn new(engine: &Engine) -> Self {
+        let seed = engine.config().hash_seed;
+        Self { list: List::new(seed), _data: PhantomData }
     }
 
     pub(super) fn allow_shadowing(&mut self, allow: bool) {
@@ -142,13 +144,15 @@ struct List {
     list: Vec<Named>,
     by_name: IndexTable,
     hasher: DefaultHashBuilder,
+    /// [`crate::Config::hash_seed`]: names may be a guest's choice.
+    seed: u64,
     allow_shadowing: bool,
 }
 
 impl List {
-    fn new() -> Self {
+    fn new(seed: u64) -> Self {
         let (by_name, hasher) = (IndexTable::default(), DefaultHashBuilder::default());
-        Self { list: Vec::new(), by_name, hasher, allow_shadowing: false }
+        Self { list: Vec::new(), by_name, hasher, seed, allow_shadowing: false }
     }
 
     fn len(&self) -> usize {
@@ -156,7 +160,7 @@ impl List {
     }
 
     fn hash(&self, module: &str, name: &str) -> u64 {
-        self.hasher.hash_one((module, name))
+        self.hasher.hash_one((self.seed, module, name))
     }
 
     fn find(&self, hash: u64, module: &str, name: &str) -> Option<usize> {
@@ -232,7 +236,7 @@ mod tests {
     fn finds_what_was_put_in_in_any_order() {
         let mut store = Store::new(&Engine::new(&Config::new()).unwrap(), ()).unwrap();
         let func = Func::wrap(&mut store, || ()).unwrap();
-        let mut definitions = List::new();
+        let mut definitions = List::new(0);
         let names = ["m", "", "z", "a", "mm", "b"];
         for module in names {
             for name in names {

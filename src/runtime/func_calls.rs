@@ -108,7 +108,7 @@ impl Func {
         let outcome = outcome.and_then(|()| {
             for (at, (result, ty)) in results.iter_mut().zip(ty.results()).enumerate() {
                 // SAFETY: the function has written its results.
-                *result = Val::lift(unsafe { *cells.add(at) }, *ty, opaque)?;
+                *result = Val::lift(unsafe { convert::read(cells.add(at), *ty) }, *ty, opaque)?;
             }
             Ok(())
         });

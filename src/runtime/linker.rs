@@ -38,7 +38,7 @@ pub struct Linker<T: 'static> {
 impl<T: 'static> Linker<T> {
     /// A linker without definitions.
     pub fn new(engine: &Engine) -> Self {
-        Self { engine: engine.clone(), definitions: Definitions::new() }
+        Self { engine: engine.clone(), definitions: Definitions::new(engine) }
     }
 
     /// The engine.

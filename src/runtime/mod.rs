@@ -24,7 +24,7 @@
 //! | `memory`, `table`, `global`, `instance` | the other handles, and what they do |
 //! | `external` | any of the four that can be imported |
 //! | `value` | values whose types are only known at run time |
-//! | `convert/mod`, `convert/list`, `convert/reference`, `convert/values` | values between cells and Rust types; lists of them; references; [`Val`]s |
+//! | `convert/mod`, `convert/cells`, `convert/list`, `convert/reference`, `convert/values` | values between cells and Rust types; reading cells; lists of them; references; [`Val`]s |
 //! | `rooted` | references that are lent, and kept for the host |
 //! | `host_func`, `into_func` | making and running host functions; closures that can be one |
 //! | `host_item` | a host function with the type of data that it expects |

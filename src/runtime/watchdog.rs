@@ -1,6 +1,7 @@
 //! [`Watchdog::run`]: a store with a limit of time.
 
-use super::store::Store;
+use super::store::{AsContextMut, Store};
+use crate::abi::STATUS_OVERDUE;
 use crate::engine::{Watchdog, Watched};
 use crate::error::Result;
 use core::time::Duration;
@@ -53,7 +54,7 @@ struct Within<'a, T: 'static> {
 impl<T: 'static> Drop for Within<'_, T> {
     fn drop(&mut self) {
         if self.watched.end() {
-            self.store.clear_interrupt();
+            self.store.as_context_mut().opaque_mut().take_back(STATUS_OVERDUE);
         }
     }
 }

@@ -1,9 +1,9 @@
 //! The only way into generated code, and back out of it.
 //!
 //! Invariants: no reference to the store is held while generated code runs.
-//! The stack limit is set by the outermost entry and kept by nested ones, which
-//! are refused on another stack than that. A
-//! failed activation yields exactly one error.
+//! The stack limit is set by the outermost call, of a host function too, and kept by
+//! nested ones, which are refused on another stack than that. A failed activation
+//! yields exactly one error.
 
 use super::host_def;
 use super::store::{StoreOpaque, StorePtr};
@@ -117,22 +117,26 @@ unsafe fn invoke_otherwise(
         let func = func.as_ptr();
         ((*func).code, (*func).context, (*func).entry_shim)
     };
-    if shim.is_null() {
-        // SAFETY: passed on to the caller.
-        return unsafe { invoke_host(store, func, cells) };
-    }
     // SAFETY: as in `invoke`.
     let vm = unsafe { store.vm() };
     // SAFETY: as above.
     let is_outermost = unsafe { (*vm).activation.is_null() };
+    let stack_pointer = arch::stack_pointer();
     // SAFETY: as above; the reference ends with the block (V3).
-    let has_vectors = unsafe {
-        let stack_pointer = arch::stack_pointer();
+    let (has_vectors, is_first) = unsafe {
         let store = store.get();
         if !store.heap.counts_are_exact() {
             store.finish_recount();
         }
-        if is_outermost {
+        // Where the store already runs, whose limit is that of the stack there.
+        let outer = match store.way_in.contains(WayIn::IN_HOST_CALL) && is_outermost {
+            true => store.host_call_at,
+            false => (*vm).activation.addr(),
+        };
+        if !is_outermost {
+            store.trap_passes = false;
+        }
+        if outer == 0 {
             (*vm).stack_limit = match store.fixed_stack_limit {
                 _ if store.way_in.contains(WayIn::ASK_STACK_BOUNDS) => {
                     limit_on_this_stack(store, stack_pointer)?
@@ -140,18 +144,18 @@ unsafe fn invoke_otherwise(
                 0 => stack_pointer.saturating_sub(store.stack_budget_bytes),
                 limit => limit,
             };
-        } else {
-            store.trap_passes = false;
-            // The limit is that of the stack on which the store already runs.
-            if stack_pointer > (*vm).activation.addr() {
-                return Err(Misuse::OtherStack.into());
-            }
+        } else if stack_pointer > outer {
+            return Err(Misuse::OtherStack.into());
         }
         if !has_room(stack_pointer, (*vm).stack_limit) {
-            return Err(no_room(store, (*vm).activation.addr()));
+            return Err(no_room(store, outer));
         }
-        !store.way_in.contains(WayIn::WITHOUT_VECTORS)
+        (!store.way_in.contains(WayIn::WITHOUT_VECTORS), outer == 0)
     };
+    if shim.is_null() {
+        // SAFETY: passed on to the caller.
+        return unsafe { invoke_host(store, func, cells, is_first.then_some(stack_pointer)) };
+    }
     // SAFETY: as in `invoke`. The store's engine takes no code that was compiled with
     // floating point if it is without.
     let status = unsafe {
@@ -195,25 +199,46 @@ fn no_room(store: &StoreOpaque, activation: usize) -> Error {
     }
 }
 
-/// Calls a host function from the host, without any generated code.
+/// Calls a host function from the host, without any generated code. `outermost_at`:
+/// the stack pointer, if nothing of the store runs yet. What this calls in turn is
+/// held to the limit of this call: a guest may export what it was given, and have a
+/// host function call itself without end.
 ///
 /// # Safety
 /// As for [`invoke`]; `func` is a host function.
-#[cold]
-unsafe fn invoke_host(store: StorePtr, func: NonNull<VmFuncRef>, cells: *mut ValRaw) -> Result<()> {
-    // SAFETY: passed on to the caller.
+unsafe fn invoke_host(
+    store: StorePtr,
+    func: NonNull<VmFuncRef>,
+    cells: *mut ValRaw,
+    outermost_at: Option<usize>,
+) -> Result<()> {
+    if let Some(at) = outermost_at {
+        // SAFETY: the reference ends with the block (V3).
+        let store = unsafe { store.get() };
+        store.host_call_at = at;
+        store.way_in.insert(WayIn::IN_HOST_CALL);
+    }
+    // SAFETY: passed on to the caller. The function catches what panics.
     let status = unsafe {
-        let context = host_def::host_context(func.as_ptr())
-            .ok_or(Error::Bug("function without an entry shim"))?;
-        let context = context.cast::<crate::abi::VmHostContext>();
-        ((*context).call)(context, cells)
+        match host_def::host_context(func.as_ptr()) {
+            Some(context) => {
+                let context = context.cast::<crate::abi::VmHostContext>();
+                ((*context).call)(context, cells)
+            }
+            None => store.get().record_failure(NO_SHIM) as u64,
+        }
     };
+    // SAFETY: the host function has returned, and no reference is in use (V3).
+    let store = unsafe { store.get() };
+    if outermost_at.is_some() {
+        store.way_in.remove(WayIn::IN_HOST_CALL);
+    }
     if status == STATUS_OK {
         return Ok(());
     }
-    // SAFETY: the host function has returned, and no reference is in use (V3).
-    let store = unsafe { store.get() };
     let status = store.host_failed(status);
     let is_outermost = store.is_idle();
     Err(store.take_failure(status, is_outermost))
 }
+
+const NO_SHIM: Error = Error::Bug("function without an entry shim");

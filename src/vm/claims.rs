@@ -50,6 +50,16 @@ pub(crate) struct Claim<'s> {
 }
 
 impl Claim<'_> {
+    /// Counts `bytes` more, for the same.
+    ///
+    /// # Errors
+    /// [`Error::Limit`]; they are not counted then.
+    pub(crate) fn extend(&mut self, bytes: usize) -> Result<()> {
+        self.store.claim(0, bytes)?.keep();
+        self.bytes = self.bytes.saturating_add(bytes);
+        Ok(())
+    }
+
     /// What the claim was for has been made.
     pub(crate) fn keep(mut self) {
         (self.places, self.bytes) = (0, 0);

@@ -13,6 +13,11 @@ use crate::error::{Error, Result};
 use core::ptr::NonNull;
 use std_alloc::vec::Vec;
 
+/// What a constant expression costs beyond the thing that it initialises, in elements.
+pub(crate) fn extra_work(expr: &ConstExpr) -> u64 {
+    (expr.ops.len() as u64).saturating_sub(1)
+}
+
 /// The value of a constant expression.
 pub(crate) fn eval(expr: &ConstExpr, module: &Module, view: ContextView<'_>) -> Result<ValRaw> {
     if let [op] = *expr.ops {

@@ -72,6 +72,7 @@ const GONE: Error = Error::Bug("instance vanished");
 
 /// The value of a constant expression.
 fn value(store: &StoreOpaque, index: u32, module: &Module, expr: &ConstExpr) -> Result<ValRaw> {
+    pay_for_elements(store, const_expr::extra_work(expr))?;
     let instance = store.instances.get(index as usize).ok_or(GONE)?;
     const_expr::eval(expr, module, instance.view())
 }

@@ -252,6 +252,7 @@ fn build(store: &mut StoreOpaque, instance: &mut InstanceData, imports: &[VmImpo
     for (at, global) in info.globals.iter().enumerate().skip(info.counts.imported_globals as usize)
     {
         let init = global.init.as_ref().ok_or(Error::Bug("global without a value"))?;
+        pay_for_elements(store, const_expr::extra_work(init))?;
         let value = const_expr::eval(init, &module, instance.view())?;
         if global.ty.content.is_counted() {
             store.claim(1, 0)?.keep();

@@ -12,7 +12,7 @@
 //! set it.
 
 use super::store::StoreOpaque;
-use crate::abi::{STATUS_OK, STATUS_REQUESTED, Trap, VmStoreContext};
+use crate::abi::{STATUS_OK, STATUS_OVERDUE, STATUS_REQUESTED, Trap, VmStoreContext};
 use crate::engine::InterruptHandle;
 use crate::error::Error;
 use core::sync::atomic::Ordering;
@@ -27,8 +27,8 @@ pub(crate) unsafe fn is_interrupted(vm: *const VmStoreContext) -> bool {
     unsafe { requested_status(vm) != STATUS_OK }
 }
 
-/// [`STATUS_REQUESTED`] if someone has asked that what runs in the store end, or else
-/// [`STATUS_OK`].
+/// [`STATUS_OK`], or [`STATUS_REQUESTED`] or more if someone has asked that what runs in
+/// the store end.
 ///
 /// # Safety
 /// As for [`is_interrupted`].
@@ -44,11 +44,18 @@ impl StoreOpaque {
         self.shared_block().interrupt_handle()
     }
 
-    /// Takes a request back.
+    /// Takes all requests back.
     pub(crate) fn clear_interrupt(&mut self) {
-        self.interrupt_delivered = false;
+        self.take_back(STATUS_REQUESTED | STATUS_OVERDUE);
+    }
+
+    /// Takes requests of these kinds back.
+    pub(crate) fn take_back(&mut self, kinds: u64) {
         // SAFETY: the context is in its place (V1); the word is atomic.
-        unsafe { (*self.vm().as_ptr()).interrupt.store(0, Ordering::Relaxed) };
+        let word = unsafe { &(*self.vm().as_ptr()).interrupt };
+        if word.fetch_and(!kinds, Ordering::Relaxed) & !kinds == 0 {
+            self.interrupt_delivered = false;
+        }
     }
 
     /// Records that an activation ends because someone has asked for it.
@@ -63,10 +70,7 @@ impl StoreOpaque {
     /// The status of the activation that ends because a host function has returned
     /// `status`, which is not [`STATUS_OK`].
     pub(crate) fn host_failed(&mut self, status: u64) -> u64 {
-        match status == STATUS_REQUESTED {
-            true => self.interrupted() as u64,
-            false => status,
-        }
+        if status < STATUS_REQUESTED { status } else { self.interrupted() as u64 }
     }
 
     /// The outermost call has failed: if an activation was ended because someone had

@@ -18,6 +18,8 @@ pub(crate) struct MemoryData {
     vm: VmPlace<VmMemory>,
     ty: MemoryType,
     linear: LinearMemory,
+    /// Bytes that the store has counted: at least as many as the source holds for it.
+    counted_bytes: usize,
     /// Whose source the space came from.
     engine: Engine,
 }
@@ -58,7 +60,19 @@ impl MemoryData {
     ) -> Result<Self> {
         let linear = reserve(engine, &ty, minimum_bytes, maximum_bytes)?;
         vm.set(VmMemory { base: linear.base.as_ptr(), len: minimum_bytes });
-        Ok(Self { vm, ty, linear, engine: engine.clone() })
+        Ok(Self { vm, ty, linear, counted_bytes: minimum_bytes, engine: engine.clone() })
+    }
+
+    /// Bytes that the memory will take if `bytes` are committed, beyond those that
+    /// the store has counted.
+    pub(crate) fn bytes_to_count(&self, bytes: usize) -> usize {
+        let held = self.engine.memory_source().held_bytes(&self.linear);
+        bytes.max(held).saturating_sub(self.counted_bytes)
+    }
+
+    /// The store has counted so many bytes more.
+    pub(crate) fn note_counted(&mut self, bytes: usize) {
+        self.counted_bytes = self.counted_bytes.saturating_add(bytes);
     }
 
     /// Makes the memory `new_bytes` long, which is not less than it is now and

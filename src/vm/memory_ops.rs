@@ -33,7 +33,11 @@ pub(crate) fn create(
         return Err(refused_by_limiter(minimum_bytes, 0));
     }
     let mut claim = store.claim(0, minimum_bytes.saturating_add(size_of::<MemoryData>()))?;
-    let memory = MemoryData::new(&claim.engine, ty, place, minimum_bytes, maximum_bytes)?;
+    let mut memory = MemoryData::new(&claim.engine, ty, place, minimum_bytes, maximum_bytes)?;
+    // The source may hold more than was asked for.
+    let more = memory.bytes_to_count(minimum_bytes);
+    claim.extend(more)?;
+    memory.note_counted(more);
     let index = StoreOpaque::push(&mut claim.memories, memory)?;
     claim.keep();
     Ok(index)
@@ -79,22 +83,37 @@ pub(crate) fn check_growth(store: &mut StoreOpaque, index: u32, delta: u64) -> R
     if !store.limiter_allows(|limiter| limiter.memory_growing(old_bytes, new_bytes, declared)) {
         return Err(refused_by_limiter(new_bytes, old_bytes));
     }
-    store.ask_for_bytes(new_bytes.saturating_sub(old_bytes))?;
+    let memory = store.memories.get(index as usize).ok_or(Misuse::WrongStore)?;
+    store.ask_for_bytes(memory.bytes_to_count(new_bytes))?;
     Ok(Growth { old_pages, old_bytes, new_bytes, in_pieces })
 }
 
 /// Lets the source commit so many bytes, which was checked to be allowed. The
-/// memory does not grow yet.
+/// memory does not grow yet, but what is committed is counted from now on, because
+/// it remains the memory's if the growth is given up.
 pub(crate) fn commit(store: &mut StoreOpaque, index: u32, bytes: usize) -> Result<()> {
-    store.memories.get_mut(index as usize).ok_or(Misuse::WrongStore)?.commit(bytes)
+    counted(store, index, bytes, MemoryData::commit)
 }
 
-/// Makes a memory so long, which was checked to be allowed. Only now is it counted:
-/// embedder code may have run since the check, and the limiter is asked again.
+/// Makes a memory so long, which was checked to be allowed: embedder code may have
+/// run since the check, and the limiter is asked again for what is not counted yet.
 pub(crate) fn set_len(store: &mut StoreOpaque, index: u32, bytes: usize) -> Result<()> {
-    let old_bytes = len_bytes(store, index).ok_or(Misuse::WrongStore)?;
-    let mut claim = store.claim(0, bytes.saturating_sub(old_bytes))?;
-    claim.memories.get_mut(index as usize).ok_or(Misuse::WrongStore)?.grow(bytes)?;
+    counted(store, index, bytes, MemoryData::grow)
+}
+
+/// Has a memory commit `bytes`, by `change`, and counts what is new of that.
+fn counted(
+    store: &mut StoreOpaque,
+    index: u32,
+    bytes: usize,
+    change: impl FnOnce(&mut MemoryData, usize) -> Result<()>,
+) -> Result<()> {
+    let memory = store.memories.get(index as usize).ok_or(Misuse::WrongStore)?;
+    let more = memory.bytes_to_count(bytes);
+    let mut claim = store.claim(0, more)?;
+    let memory = claim.memories.get_mut(index as usize).ok_or(Misuse::WrongStore)?;
+    change(memory, bytes)?;
+    memory.note_counted(more);
     claim.keep();
     Ok(())
 }

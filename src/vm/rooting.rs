@@ -1,6 +1,7 @@
 //! How roots come and go: what a store does to its heap, its limits and its
 //! serial numbers in addition to the entry in [`super::roots::Roots`].
 
+use super::roots::Roots;
 use super::store::StoreOpaque;
 use crate::abi::HostFrame;
 use crate::error::{Error, Misuse, Result};
@@ -30,7 +31,7 @@ impl StoreOpaque {
             return Ok(());
         }
         // Entries are reused: there are never more places than entries.
-        let mut claim = self.claim(1, 0)?;
+        let mut claim = self.claim(1, Roots::ENTRY_BYTES)?;
         claim.roots.grow()?;
         claim.keep();
         Ok(())

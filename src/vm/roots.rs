@@ -31,6 +31,9 @@ pub(crate) struct Roots {
 }
 
 impl Roots {
+    /// What an entry takes.
+    pub(crate) const ENTRY_BYTES: usize = size_of::<Root>();
+
     pub(crate) const fn new() -> Self {
         Self { entries: Vec::new(), free: NO_ROOT }
     }

@@ -4,6 +4,7 @@
 //! Indices into memories, tables and segments are guest numbers: all sums are
 //! checked, and nothing is written when a range is out of bounds.
 
+use super::bulk::pay_for_elements;
 use super::const_expr;
 use super::context::ContextView;
 use super::instance::InstanceData;
@@ -158,7 +159,9 @@ pub(crate) fn table_init(
             })
         }
         ElemItems::Exprs(exprs) => {
-            let mut exprs = segment_range(exprs, src, len, trap)?.iter();
+            let exprs = segment_range(exprs, src, len, trap)?;
+            pay_for_elements(store, exprs.iter().map(const_expr::extra_work).sum())?;
+            let mut exprs = exprs.iter();
             table_ops::init(store, table, dst, len, |_| {
                 let value = const_expr::eval(exprs.next().ok_or(trap)?, &module, view)?;
                 Ok(elem.element.element_from_cell(value))

@@ -143,6 +143,9 @@ pub struct StoreOpaque {
     pub(crate) stack_budget_bytes: usize,
     /// Given by the embedder; 0: none.
     pub(crate) fixed_stack_limit: usize,
+    /// While [`WayIn::IN_HOST_CALL`]: the stack pointer of the outermost call. The
+    /// stack limit was set for it.
+    pub(crate) host_call_at: usize,
     /// Serial number of the newest host frame or root.
     pub(crate) serial: u64,
     pub(crate) roots: Roots,
@@ -193,6 +196,7 @@ impl StoreOpaque {
             interrupt_delivered: false,
             stack_budget_bytes: engine.config().stack_budget_bytes().unwrap_or(0),
             fixed_stack_limit: 0,
+            host_call_at: 0,
             serial: 0,
             roots: Roots::new(),
             heap,

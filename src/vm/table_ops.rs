@@ -93,9 +93,17 @@ pub(crate) fn extend(store: &mut StoreOpaque, index: u32, delta: u64) -> Result<
     }
     let table = store.tables.get(index as usize).ok_or(Misuse::WrongStore)?;
     let (new, ty) = (table.len().saturating_add(delta), *table.ty());
-    let ample = table.ample(new, element_limit(&ty).most);
-    if reserve(store, index, ample).is_err() {
-        reserve(store, index, new)?;
+    // With less and less to spare, as long as that is refused: with nothing to spare,
+    // each further growth would move all elements.
+    let mut spare = match table.bytes_to_reserve(new) {
+        0 => 0,
+        _ => table.ample(new, element_limit(&ty).most) - new,
+    };
+    while let Err(refused) = reserve(store, index, new + spare) {
+        if spare == 0 {
+            return Err(refused);
+        }
+        spare /= 2;
     }
     let places = if ty.element.is_counted() { delta } else { 0 };
     let mut claim = store.claim(places, 0)?;

@@ -15,6 +15,9 @@ bitflags! {
         /// A barrier was cut short: counts may be too high until they have been made
         /// exact (`vm/recount.rs`).
         const COUNTS_ARE_BOUNDS = 1 << 2;
+        /// A host function runs that the host has called, and there is no activation:
+        /// [`host_call_at`](super::store::StoreOpaque::host_call_at) tells where.
+        const IN_HOST_CALL = 1 << 3;
     }
 }
 

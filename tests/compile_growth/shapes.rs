@@ -37,8 +37,9 @@ const MULTIPLY: u8 = 0x6c;
 const LOADED: [u8; 5] = [0x41, 0, 0x28, 2, 0];
 
 /// The shapes that 16 MiB of heap do not suffice for.
-pub const BEYOND_16_MIB: [&str; 6] = [
+pub const BEYOND_16_MIB: [&str; 7] = [
     "a chain of loads",
+    "indirect calls",
     "loads from a memory of 64 bits",
     "entries of branch tables, two targets in turn",
     "A2: conversions that may trap",
@@ -49,8 +50,8 @@ pub const BEYOND_16_MIB: [&str; 6] = [
 /// Every shape.
 pub const SHAPES: &[Shape] = &[
     // What is linear by itself.
-    shape("straight arithmetic", 20_000, |n| one(1, &times(n, &increment(0)))),
-    shape("straight arithmetic, optimized", 9000, |n| one(1, &times(n, &increment(0)))),
+    shape("straight arithmetic", 20_000, |n| used(&times(n, &increment(0)))),
+    shape("straight arithmetic, optimized", 9000, |n| used(&times(n, &increment(0)))),
     shape("many small functions", 500, |n| {
         let body = times(5, &increment(0));
         (0..n).fold(Module::new(&[]), |m, _| m.function(0, (1, I32), &body)).bytes()
@@ -60,7 +61,7 @@ pub const SHAPES: &[Shape] = &[
         (0..n).fold(Module::new(&[]), |m, at| m.function(0, (1, I32), &calls(at))).bytes()
     }),
     shape("one long expression", 2000, |n| {
-        one(1, &[times(n + 1, &get(0)), times(n, &[ADD]), vec![DROP]].concat())
+        used(&[times(n + 1, &get(0)), times(n, &[ADD]), set(0)].concat())
     }),
     shape("nested blocks", 5000, |n| {
         one(0, &[times(n, &[BLOCK, EMPTY]), times(n, &[END])].concat())
@@ -250,15 +251,13 @@ pub const SHAPES: &[Shape] = &[
         one(1, &[values, loads, times(n, &[DROP])].concat())
     }),
     // More operators than bytes that say so.
-    shape("a chain of comparisons", 8000, |n| {
-        one(1, &[get(0), times(n, &[0x45]), set(0)].concat())
-    }),
+    shape("a chain of comparisons", 8000, |n| used(&[get(0), times(n, &[0x45]), set(0)].concat())),
     shape("a chain of divisions", 4000, |n| {
         one(2, &times(n, &[get(0), get(1), vec![0x6d], set(0)].concat()))
     }),
     shape("a chain of selections", 4000, |n| {
         let select = [get(0), get(1), get(0), vec![0x1b], set(1)].concat();
-        one(2, &times(n, &[select, increment(0)].concat()))
+        used(&times(n, &[select, increment(0)].concat()))
     }),
     shape("a chain of loads", 4000, |n| {
         one(0, &[vec![0x41, 0], times(n, &[0x28, 2, 0]), vec![DROP]].concat())
@@ -266,7 +265,7 @@ pub const SHAPES: &[Shape] = &[
     shape("lanes of vectors", 3000, |n| {
         let lane =
             |k: u64| vec![0x20, 0, 0x20, 0, 0xfd, 0x1b, (k % 4) as u8, 0xfd, 0x1c, 1, 0x21, 0];
-        Module::new(&[]).function(0, (1, 0x7b), &each(n, lane)).bytes()
+        vector(&each(n, lane))
     }),
     shape("branch tables to blocks with results", 1000, |n| {
         let table = [&LOADED[..], &LOADED, &[BR_TABLE], &leb(n - 1), &each(n, leb)].concat();
@@ -302,6 +301,27 @@ pub const SHAPES: &[Shape] = &[
         let fill = |k: u64| times(k / 8 % 50, &[0x41, 0]);
         (0..n).fold(Module::new(&types), |m, k| m.function(k + 1, (0, I32), &fill(k))).bytes()
     }),
+    // Operators of many machine instructions, or of many values.
+    shape("a chain of conversions of vectors", 2000, |n| {
+        let chain = times(n, &[0xfd, 0xf9, 1, 0xfd, 0xfb, 1]);
+        vector(&[get(0), chain, set(0)].concat())
+    }),
+    shape("a chain of conversions that saturate", 2000, |n| {
+        let chain = times(n, &[0xfc, 1, 0xb3]);
+        one(0, &[vec![0x41, 0, 0x43, 0, 0, 0, 0], chain, vec![0x38, 2, 0]].concat())
+    }),
+    shape("copies in place", 1000, |n| {
+        one(1, &times(n, &[&LOADED[..], &get(0), &[0x41, 63, 0xfc, 10, 0, 0]].concat()))
+    }),
+    shape("indirect calls", 2000, |n| one(1, &times(n, &[get(0), vec![0x11, 0, 0]].concat()))),
+    shape("elements of tables", 3000, |n| {
+        one(1, &times(n, &[get(0), get(0), vec![0x25, 0, 0x26, 0]].concat()))
+    }),
+    shape("memories that grow", 2000, |n| one(1, &times(n, &[0x20, 0, 0x40, 0, 0x21, 0]))),
+    shape("results through a block, again and again", 2000, |n| {
+        let leave = [&[BLOCK, I32][..], &LOADED, &LOADED, &[BR_IF, 0, END, DROP]].concat();
+        one(0, &times(n, &leave))
+    }),
     // What is declared and not code.
     shape("imports of globals", 3000, |n| {
         let import = each(n, |_| vec![1, b'm', 1, b'g', 3, I32, 0]);
@@ -331,14 +351,44 @@ pub const SHAPES: &[Shape] = &[
             let body = [vec![0], times(k % 13, &[0x41, 0]), vec![END]].concat();
             [leb(body.len() as u64), body].concat()
         };
+        let digit = |k: u64| (k & 63) as u8 + 32;
         let export =
-            |k: u64| [vec![2, (k & 63) as u8 + 32, (k >> 6) as u8 + 32, 0], leb(k)].concat();
+            |k: u64| [vec![3, digit(k), digit(k >> 6), digit(k >> 12), 0], leb(k)].concat();
         module(&[
             section(1, n, &types),
             section(3, n, &each(n, leb)),
             section(7, n, &each(n, export)),
             section(10, n, &each(n, body)),
         ])
+    }),
+    shape("segments of data and their use", 2000, |n| {
+        let init = |k| [vec![0x41, 0, 0x41, 0, 0x41, 1, 0xfc, 8], leb(k), vec![0]].concat();
+        let body = [vec![0], each(n, init), vec![END]].concat();
+        module(&[
+            section(1, 1_u64, &func_type(0, 0)),
+            section(3, 1_u64, &[0]),
+            section(5, 1_u64, &[0, 1]),
+            [vec![12], leb(leb(n).len() as u64), leb(n)].concat(),
+            section(10, 1_u64, &[leb(body.len() as u64), body].concat()),
+            section(11, n, &times(n, &[1, 1, b'x'])),
+        ])
+    }),
+    shape("imported functions of types of their own", 400, |n| {
+        let types: Vec<_> = (0..n).flat_map(|k| func_type(k % 25, k % 37)).collect();
+        let import = each(n, |k| [vec![1, b'm', 1, b'f', 0], leb(k)].concat());
+        module(&[section(1, n, &types), section(2, n, &import)])
+    }),
+    shape("names of functions", 2000, |n| {
+        let names = each(n, |k| [leb(k), vec![4, 0xc3, 0xa4, b'b', 0x0a]].concat());
+        let names = [leb(n), names].concat();
+        let names = [vec![4], b"name".to_vec(), vec![1], leb(names.len() as u64), names].concat();
+        let sections = [
+            section(1, 1_u64, &func_type(0, 0)),
+            section(3, n, &times(n, &[0])),
+            section(10, n, &times(n, &[2, 0, END])),
+            [vec![0], leb(names.len() as u64), names].concat(),
+        ];
+        module(&sections)
     }),
     shape("loads from a memory of 64 bits", 4000, |n| {
         let load = [vec![0x42, 0], times(n, &[0x29, 3, 0]), vec![DROP, END]].concat();
@@ -373,6 +423,18 @@ pub const SHAPES: &[Shape] = &[
         one(0, &[vec![0x43, 0, 0, 0, 0], chain, vec![DROP]].concat())
     }),
 ];
+
+/// Code that makes something of local 0 and local 1, which is kept in a global: the
+/// code generator leaves out what is not used.
+fn used(code: &[u8]) -> Vec<u8> {
+    one(2, &[code, &get(0), &op(0x24, 0)].concat())
+}
+
+/// The same for a vector, in local 0.
+fn vector(code: &[u8]) -> Vec<u8> {
+    let code = [code, &[0x41, 0], &get(0), &[0xfd, 11, 0, 0]].concat();
+    Module::new(&[]).function(0, (1, 0x7b), &code).bytes()
+}
 
 /// Code between `n` operands (1000 at most) that come and go; type 1 takes and
 /// gives that many, and so does function 1.

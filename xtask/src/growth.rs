@@ -51,7 +51,9 @@ pub fn run(args: &Args) -> Result<()> {
 
 /// Compiles every shape at sizes from small ones on.
 pub fn sweep() -> Result<()> {
-    let mut command = test(&["--release"], &["--ignored", "--exact", "other_sizes", "--nocapture"]);
+    let tests = ["other_sizes", "each_byte_takes_as_much_as_is_listed"];
+    let arguments = [&["--ignored", "--exact", "--nocapture"][..], &tests].concat();
+    let mut command = test(&["--release"], &arguments);
     let status = command.status().map_err(|error| format!("cargo cannot be started: {error}"))?;
     match status.success() {
         true => Ok(()),

@@ -6,16 +6,12 @@
 use super::bytes::{Cursor, Out};
 use super::types::{read_ref, write_ref};
 use crate::abi::{FuncIndex, GlobalIndex};
-use crate::artifact::limits::{Limit, MODULE_BYTES};
+use crate::artifact::limits::CONST_OPERATIONS;
 use crate::artifact::module::{ConstExpr, ConstOp, ModuleInfo, NO_ESCAPE};
 use crate::artifact::types::ValType;
 use crate::error::Result;
 use crate::fallible::{try_boxed_slice, try_push, try_vec_with_capacity};
 use std_alloc::vec::Vec;
-
-/// Operations of an expression: no more than a module has bytes.
-const OPERATIONS: Limit =
-    Limit { what: "operations of a constant expression", most: MODULE_BYTES.most };
 
 /// Operations, by their bytes in the binary format; vectors have one byte only.
 mod code {
@@ -98,7 +94,7 @@ impl Expressions {
         info: &ModuleInfo,
         wanted: ValType,
     ) -> Result<ConstExpr> {
-        let count = cursor.count(OPERATIONS, 0, 1)?;
+        let count = cursor.count(CONST_OPERATIONS, 0, 1)?;
         let mut ops = try_vec_with_capacity(count)?;
         self.stack.clear();
         for _ in 0..count {

@@ -10,7 +10,15 @@ pub(super) fn translate(t: &mut Translator<'_, '_>, op: &Operator<'_>) -> Done {
     match *op {
         Operator::I32Eqz | Operator::I64Eqz => {
             let a = t.pop();
-            let value = t.builder.ins().icmp_imm_u(IntCC::Equal, a, 0);
+            let value = match t.is_large {
+                // One zero serves all of a block.
+                true => {
+                    let ty = t.builder.func.dfg.value_type(a);
+                    let zero = t.integer(ty, 0);
+                    t.builder.ins().icmp(IntCC::Equal, a, zero)
+                }
+                false => t.builder.ins().icmp_imm_u(IntCC::Equal, a, 0),
+            };
             let value = t.builder.ins().uextend(types::I32, value);
             t.push(value);
         }

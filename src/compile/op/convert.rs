@@ -1,19 +1,19 @@
 //! Conversions between number types.
 //!
 //! Trapping float→integer conversions check first and then convert with
-//! saturation, so that no CPU exception is ever needed. The bounds are exact:
+//! saturation, so that no CPU exception is ever needed; in large functions the code
+//! generator's checks are directed to where failed ones go. The bounds are exact:
 //! for a target of `n` bits the largest float below the range and the
 //! smallest above it (WebAssembly core, "trunc_u" and "trunc_s").
 
 use super::scalar::unary;
 use crate::abi::Trap;
-use crate::compile::code_key::{CodeKey, Truncation};
 use crate::compile::op::done::Done;
-use crate::compile::signature::{POINTER, plain};
+use crate::compile::outlined::{Outlined, Truncation};
+use crate::compile::sites::SiteKind;
 use crate::compile::translator::Translator;
-use cranelift_codegen::ir::condcodes::FloatCC;
-use cranelift_codegen::ir::{InstBuilder, MemFlagsData, Signature, Type, types};
-use cranelift_codegen::isa::CallConv;
+use cranelift_codegen::ir::condcodes::{FloatCC, IntCC};
+use cranelift_codegen::ir::{InstBuilder, MemFlagsData, Type, types};
 use wasmparser::Operator;
 
 pub(super) fn translate(t: &mut Translator<'_, '_>, op: &Operator<'_>) -> Done {
@@ -73,32 +73,41 @@ fn bounds(from: Type, to: Type, signed: bool) -> (f64, bool, f64) {
     }
 }
 
-impl Truncation {
-    fn types(self) -> (Type, Type) {
-        let from = if self.from_64 { types::F64 } else { types::F32 };
-        (from, if self.to_64 { types::I64 } else { types::I32 })
-    }
-
-    /// The stub's signature.
-    pub(in crate::compile) fn signature(self) -> Signature {
-        let (from, to) = self.types();
-        plain(CallConv::Tail, &[POINTER, from], &[to])
-    }
-}
-
-/// In a large function, calls a stub: that is a third of the instructions.
+/// In a large function with the code generator's own checks, or by a stub: that
+/// is a third of the instructions, or less.
 fn truncate(t: &mut Translator<'_, '_>, from: Type, to: Type, signed: bool) {
     let [from_64, to_64] = [from == types::F64, to == types::I64];
     let truncation = Truncation { from_64, to_64, signed };
-    if !t.is_large {
-        return truncate_in_place(t, truncation);
+    match (t.is_large, signed, to_64) {
+        (false, _, _) => truncate_in_place(t, truncation),
+        (true, true, _) => truncate_signed(t, to),
+        (true, false, false) => {
+            // All of these numbers are among the signed ones of 64 bits.
+            truncate_signed(t, types::I64);
+            let value = t.pop();
+            let last = t.integer(types::I64, i64::from(u32::MAX));
+            let above = t.builder.ins().icmp(IntCC::UnsignedGreaterThan, value, last);
+            t.trap_if(above, Trap::IntegerOverflow);
+            let value = t.builder.ins().ireduce(to, value);
+            t.push(value);
+        }
+        // Some of the code generator's checks of these are no branches.
+        (true, false, true) => {
+            let operand = t.pop();
+            let value = t.outlined(Outlined::Truncate(truncation), &[operand]);
+            t.stack.extend(value);
+        }
     }
-    t.note_call();
-    let stub = t.function_ref(CodeKey::Truncate(truncation), || truncation.signature());
-    let args = [t.context, t.pop()];
-    let call = t.call_site(|builder| builder.ins().call(stub, &args));
-    let result = t.builder.inst_results(call)[0];
-    t.push(result);
+}
+
+/// Converts with one instruction of the code generator, which checks as Wasm does.
+fn truncate_signed(t: &mut Translator<'_, '_>, to: Type) {
+    let operand = t.pop();
+    let position = t.facts.position;
+    let value = t.sites.call(&mut t.builder, SiteKind::Conversion, position, |builder| {
+        builder.ins().fcvt_to_sint(to, operand)
+    });
+    t.push(value);
 }
 
 /// Converts the operand on the stack, or traps.

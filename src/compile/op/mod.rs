@@ -17,6 +17,7 @@ mod table;
 mod variable;
 
 pub(super) use convert::truncate_in_place;
+pub(super) use numeric::divide_signed_in_place;
 
 use super::translator::Translator;
 use crate::error::{Error, Result};

@@ -4,6 +4,7 @@ use super::scalar::{binary, unary};
 use crate::abi::Trap;
 use crate::arch::COUNTS_BITS_IN_VECTORS;
 use crate::compile::op::done::Done;
+use crate::compile::outlined::Outlined;
 use crate::compile::translator::Translator;
 use cranelift_codegen::ir::condcodes::IntCC;
 use cranelift_codegen::ir::{InstBuilder, Type, Value, types};
@@ -36,10 +37,7 @@ fn seen(t: &mut Translator<'_, '_>, op: &Operator<'_>) -> Done {
         Operator::I32Ctz | Operator::I64Ctz => unary(t, |ins, a| ins.ctz(a)),
         Operator::I32Popcnt | Operator::I64Popcnt => count_bits(t),
         Operator::I32DivS | Operator::I64DivS => {
-            let (a, b) = divisor_checked(t);
-            overflow_checked(t, a, b);
-            let value = t.builder.ins().sdiv(a, b);
-            t.push(value);
+            divide_signed(t);
         }
         Operator::I32DivU | Operator::I64DivU => {
             let (a, b) = divisor_checked(t);
@@ -75,6 +73,27 @@ fn seen(t: &mut Translator<'_, '_>, op: &Operator<'_>) -> Done {
         _ => return Done::NotMine,
     }
     Done::Seen
+}
+
+/// In a large function by a stub, unless nothing is to be checked.
+fn divide_signed(t: &mut Translator<'_, '_>) {
+    let divisor = t.stack.last().copied().unwrap_or(t.context);
+    let is_harmless = |divisor| !matches!(divisor as u32, 0 | u32::MAX);
+    if !t.is_large || t.constant(divisor).is_some_and(is_harmless) {
+        return divide_signed_in_place(t);
+    }
+    let (a, b) = t.pop2();
+    let is_64 = t.builder.func.dfg.value_type(b) == types::I64;
+    let value = t.outlined(Outlined::Divide { is_64 }, &[a, b]);
+    t.stack.extend(value);
+}
+
+/// Divides the operands on the stack, or traps.
+pub(in crate::compile) fn divide_signed_in_place(t: &mut Translator<'_, '_>) {
+    let (a, b) = divisor_checked(t);
+    overflow_checked(t, a, b);
+    let value = t.builder.ins().sdiv(a, b);
+    t.push(value);
 }
 
 /// Dividend and divisor, after a check that the divisor is not zero.

@@ -63,7 +63,9 @@ impl World {
         let heap = self.fixture.heap();
         let table = heap.table.entries_mut().to_vec();
         let slots = (1..heap.arena.initialised_len())
-            .filter_map(|slot| heap.arena.header_mut(slot).map(|h| (h.count, h.flags, h.payload)))
+            .filter_map(|slot| {
+                heap.arena.header_mut(slot).map(|h| (h.count, h.flags, h.payload.addr() as u64))
+            })
             .collect();
         (table, slots, heap.queue.len(), heap.stats().collections)
     }

@@ -1,6 +1,7 @@
 //! Lists of values: parameters and results of a call as a single value or a
 //! tuple of up to 16.
 
+use super::cells::read;
 use super::{FromWasm, HostArg, ToWasm};
 use crate::abi::ValRaw;
 use crate::artifact::ValType;
@@ -56,7 +57,7 @@ unsafe impl<V: FromWasm> WasmResults for V {
     #[inline]
     unsafe fn lift_all(store: &StoreOpaque, cells: *const ValRaw) -> Result<Self> {
         // SAFETY: passed on to the caller.
-        V::lift(unsafe { *cells }, store)
+        V::lift(unsafe { read(cells, V::TYPE) }, store)
     }
 }
 
@@ -93,7 +94,7 @@ macro_rules! lists {
                 serial: u64,
             ) -> Result<Self> {
                 // SAFETY: the caller guarantees the values.
-                Ok(($($name::lift_arg(unsafe { *cells.add($index) }, store, serial)?,)*))
+                Ok(($($name::lift_arg(unsafe { read(cells.add($index), $name::TYPE) }, store, serial)?,)*))
             }
         }
 
@@ -124,7 +125,7 @@ macro_rules! lists {
             #[allow(clippy::unused_unit, reason = "the empty tuple is one")]
             unsafe fn lift_all(store: &StoreOpaque, cells: *const ValRaw) -> Result<Self> {
                 // SAFETY: the caller guarantees the values.
-                Ok(($($name::lift(unsafe { *cells.add($index) }, store)?,)*))
+                Ok(($($name::lift(unsafe { read(cells.add($index), $name::TYPE) }, store)?,)*))
             }
         }
     };

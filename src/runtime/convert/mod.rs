@@ -5,10 +5,12 @@
 //! three steps, of which only the second can collect: check every value,
 //! reserve slots for all references, write the cells.
 
+mod cells;
 mod list;
 mod reference;
 mod values;
 
+pub(super) use cells::read;
 pub(super) use list::for_each_arity;
 pub use list::{HostArgs, WasmParams, WasmResults};
 pub(super) use values::{lift_list, lower_clones, lower_list};

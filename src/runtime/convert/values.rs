@@ -3,6 +3,7 @@
 //! Invariant: a list is checked, and its slots are reserved, before the first
 //! cell is written.
 
+use super::cells::read;
 use crate::abi::{NULL_SLOT, ValRaw};
 use crate::artifact::{FuncType, HeapType, ValType};
 use crate::error::{Error, Misuse, Result};
@@ -79,7 +80,7 @@ pub(crate) unsafe fn lift_list(
     values.try_reserve(count).map_err(|_| Error::OutOfMemory { bytes })?;
     for (at, ty) in ty.params().iter().enumerate() {
         // SAFETY: by this function's contract.
-        values.push(unsafe { Val::lift(*cells.add(at), *ty, store)? });
+        values.push(unsafe { Val::lift(read(cells.add(at), *ty), *ty, store)? });
     }
     values.extend(ty.results().iter().map(|ty| Val::default_for_ty(*ty)));
     Ok(())

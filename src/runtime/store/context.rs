@@ -236,7 +236,8 @@ impl<'a, T: 'static> StoreContextMut<'a, T> {
 
     /// Whether destructors of released references run by themselves when a
     /// call returns or a host function is called. On by default; off, they
-    /// wait for [`Self::drain_released`].
+    /// wait for [`Self::drain_released`], or until a reference needs a slot and
+    /// only released ones are left.
     pub fn set_auto_drain(&mut self, enable: bool) {
         self.opaque_mut().auto_drain = enable;
     }

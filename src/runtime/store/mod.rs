@@ -149,7 +149,8 @@ impl<T: 'static> Store<T> {
 
     /// Whether destructors of released references run by themselves when a
     /// call returns or a host function is called. On by default; off, they
-    /// wait for [`Self::drain_released`].
+    /// wait for [`Self::drain_released`], or until a reference needs a slot and
+    /// only released ones are left.
     pub fn set_auto_drain(&mut self, enable: bool) {
         self.as_context_mut().set_auto_drain(enable);
     }

@@ -1,12 +1,15 @@
 //! What a store has is counted as a whole: the limiter bounds it, instances pay fuel
 //! for it, a failure leaves nothing of it, and an operator can see it.
 
-use crate::support::{Census, Setup, linked, module, tools};
+use crate::support::{Census, Setup, assemble, linked, module, tools};
 use alloc::format;
+use alloc::sync::Arc;
 use alloc::vec::Vec;
+use core::sync::atomic::{AtomicUsize, Ordering};
+use kernref::alloc::{HeapMemorySource, LinearMemory, MemorySource};
 use kernref::{
-    Config, Engine, Error, Global, GlobalType, Instance, LimitError, Memory, MemoryType, Module,
-    Store, StoreFigures, StoreLimits, StoreLimitsBuilder, Trap, ValType,
+    Config, Engine, Error, ExternRef, Global, GlobalType, Instance, LimitError, Memory, MemoryType,
+    Module, OwnedRooted, Store, StoreFigures, StoreLimits, StoreLimitsBuilder, Trap, ValType,
 };
 
 const PAGE: usize = 64 << 10;
@@ -217,4 +220,138 @@ pub fn an_operator_sees_what_a_guest_has(setup: Setup) {
         let figures = store.figures();
         assert_eq!((figures.fuel_consumed, figures.fuel_left), (None, None));
     });
+}
+
+pub fn what_a_source_backs_is_counted(setup: Setup) {
+    setup.each_config(
+        |config| {
+            _ = config
+                .hardware_traps(false)
+                .memory_source(Arc::new(HeapMemorySource::new(4 * PAGE)))
+        },
+        |engine| {
+            let mut store = limited(engine, 16 * PAGE);
+            let instance = Instance::new(&mut store, &module(engine, "(module (memory 1 9))"), &[]);
+            instance.unwrap();
+            let one = store.figures().guest_bytes;
+            assert!((5 * PAGE..6 * PAGE).contains(&one), "{one}: the source backs five pages");
+            let many = format!("(module {})", "(memory 0 9)".repeat(4));
+            let found = bytes_refused(Instance::new(&mut store, &module(engine, &many), &[]));
+            assert_eq!(found.limit as usize / PAGE, 13, "two of them, and what was there");
+            assert_eq!(store.figures().guest_bytes, one);
+        },
+    );
+}
+
+/// Commits pages until there are no more.
+struct Scarce {
+    inner: HeapMemorySource,
+    left: AtomicUsize,
+}
+
+// SAFETY: what another source does.
+unsafe impl MemorySource for Scarce {
+    fn reserve(&self, minimum: usize, maximum: usize) -> kernref::Result<LinearMemory> {
+        self.inner.reserve(minimum, maximum)
+    }
+
+    unsafe fn commit(&self, memory: &mut LinearMemory, bytes: usize) -> kernref::Result<()> {
+        let more = bytes - memory.committed_bytes;
+        let take = |left: usize| left.checked_sub(more);
+        let taken = self.left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, take);
+        taken.map_err(|_| Error::OutOfMemory { bytes: more })?;
+        // SAFETY: passed on to the caller.
+        unsafe { self.inner.commit(memory, bytes) }
+    }
+
+    unsafe fn release(&self, memory: LinearMemory) {
+        // SAFETY: passed on to the caller.
+        unsafe { self.inner.release(memory) }
+    }
+}
+
+pub fn what_a_growth_took_that_was_given_up_is_counted(setup: Setup) {
+    const MIB: usize = 1 << 20;
+    let scarce = || Scarce { inner: HeapMemorySource::new(8 * MIB), left: (5 * MIB).into() };
+    setup.each_config(
+        |config| _ = config.hardware_traps(false).memory_source(Arc::new(scarce())),
+        |engine| {
+            let mut store = limited(engine, 64 * MIB);
+            let text = r#"(module (memory 0 128)
+                (func (export "grow") (param i32) (result i32) (memory.grow (local.get 0))))"#;
+            let instance = Instance::new(&mut store, &module(engine, text), &[]).unwrap();
+            let grow = instance.get_typed_func::<u32, i32>(&mut store, "grow").unwrap();
+            let before = store.figures().guest_bytes;
+            assert_eq!(grow.call(&mut store, 128).unwrap(), -1);
+            let held = store.figures().guest_bytes - before;
+            assert!(held >= 4 * MIB && held <= 5 * MIB, "{held} bytes of 5 MiB are held");
+            // It is there for the next growth, and not counted twice.
+            assert_eq!(grow.call(&mut store, (held / PAGE) as u32).unwrap(), 0);
+            assert_eq!(store.figures().guest_bytes - before, held);
+        },
+    );
+}
+
+pub fn a_table_near_its_limit_does_not_move_each_time(setup: Setup) {
+    setup.each_engine(|engine| {
+        let mut store = limited(engine, 1 << 20);
+        let text = r#"(module (table $t 100000 funcref)
+            (func (export "grow") (result i32) (table.grow $t (ref.null func) (i32.const 1))))"#;
+        let instance = Instance::new(&mut store, &module(engine, text), &[]).unwrap();
+        let grow = instance.get_typed_func::<(), i32>(&mut store, "grow").unwrap();
+        let (mut moves, mut grown) = (0, 0);
+        let mut bytes = store.figures().guest_bytes;
+        while grow.call(&mut store, ()).unwrap() != -1 {
+            let now = store.figures().guest_bytes;
+            (moves, grown) = (moves + u32::from(now != bytes), grown + 1);
+            bytes = now;
+        }
+        assert!(grown > 30_000, "{grown} elements fit");
+        assert!(moves < 40, "moved {moves} times for {grown} elements");
+    });
+}
+
+pub fn roots_are_counted(setup: Setup) {
+    setup.each_engine(|engine| {
+        let mut store = limited(engine, PAGE);
+        let object = ExternRef::new(1_u32).unwrap();
+        let mut roots = Vec::new();
+        let refused = loop {
+            match OwnedRooted::new(&mut store, object.clone()) {
+                Ok(root) => roots.push(root),
+                Err(error) => break error,
+            }
+        };
+        bytes_refused(Err::<(), _>(refused));
+        assert!(roots.len() <= PAGE / 16, "{} roots in 64 KiB", roots.len());
+    });
+}
+
+pub fn constant_expressions_cost_fuel_and_have_a_limit(setup: Setup) {
+    let sums = |count: usize, of: usize| {
+        let adds = of / 2;
+        let sum =
+            format!("(global i32 {}{})", "i32.const 3 ".repeat(adds + 1), "i32.add ".repeat(adds));
+        format!("(module {})", sum.repeat(count))
+    };
+    setup.each_config(
+        |config| _ = config.consume_fuel(true),
+        |engine| {
+            let mut store = Store::new(engine, ()).unwrap();
+            store.set_fuel(100_000).unwrap();
+            let long = module(engine, &sums(100, 126));
+            Instance::new(&mut store, &long, &[]).unwrap();
+            let used = 100_000 - store.get_fuel().unwrap();
+            assert!((1400..2500).contains(&used), "{used} units for 12 700 operations");
+            store.set_fuel(1000).unwrap();
+            let error = Instance::new(&mut store, &long, &[]).unwrap_err();
+            assert_eq!(error.as_trap(), Some(Trap::OutOfFuel));
+            match Module::new(engine, assemble(&sums(1, 128))) {
+                Err(Error::Limit(found)) => {
+                    assert_eq!(found.what, "operations of a constant expression");
+                }
+                other => panic!("{other:?}"),
+            }
+        },
+    );
 }

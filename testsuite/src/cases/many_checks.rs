@@ -8,17 +8,20 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use kernref::{Instance, Module, Store, Trap};
 
-/// A function in which check `k` fails if it is called with `k`: divisions and
-/// loads in turn, `live` values live over a call before them and in use after.
+/// A function in which check `k` fails if it is called with `k`: divisions, loads
+/// and conversions in turn, `live` values live over a call before them and in use after.
 fn text(checks: usize, live: usize, constant: &str) -> String {
     let names = 0..live;
     let locals: String = names.clone().map(|n| format!("(local $l{n} i64) ")).collect();
     let set = |n| format!("(local.set $l{n} (i64.add (local.get $x) (i64.const {n})))\n");
     let use_it = |n| format!("(global.set $g (i64.xor (global.get $g) (local.get $l{n})))\n");
-    let check = |k| match k % 2 {
+    let check = |k| match k % 3 {
         0 => format!("(drop (i32.div_u (i32.const 1) (i32.sub (local.get $k) (i32.const {k}))))\n"),
-        _ => format!(
+        1 => format!(
             "(drop (i32.load (i32.mul (i32.eq (local.get $k) (i32.const {k})) (i32.const 65536))))\n"
+        ),
+        _ => format!(
+            "(drop (i32.trunc_f64_s (f64.mul (f64.convert_i32_u (i32.eq (local.get $k) (i32.const {k}))) (f64.const 1e10))))\n"
         ),
     };
     let sets: String = names.clone().map(set).collect();
@@ -35,10 +38,11 @@ fn text(checks: usize, live: usize, constant: &str) -> String {
     )
 }
 
-/// Where the divisions and loads are.
+/// Where the divisions, loads and conversions are.
 fn offsets(wasm: &[u8]) -> Vec<u32> {
-    let is_check =
-        |bytes: &[u8]| bytes[..2] == [0x6b, 0x6e] || bytes[..4] == [0x6c, 0x28, 0x02, 0x00];
+    let is_check = |bytes: &[u8]| {
+        matches!(bytes[..4], [0x6b, 0x6e, ..] | [0x6c, 0x28, 0x02, 0x00] | [0xa2, 0xaa, ..])
+    };
     (0..wasm.len() - 4).filter(|at| is_check(&wasm[*at..])).map(|at| at as u32 + 1).collect()
 }
 
@@ -68,7 +72,9 @@ pub fn each_of_many_checks_is_named(setup: Setup) {
             run.call(&mut store, checks as u32).unwrap();
             for (k, offset) in offsets.iter().enumerate() {
                 let trap = run.call(&mut store, k as u32).unwrap_err().as_trap();
-                let expected = [Trap::IntegerDivisionByZero, Trap::MemoryOutOfBounds][k % 2];
+                let expected =
+                    [Trap::IntegerDivisionByZero, Trap::MemoryOutOfBounds, Trap::IntegerOverflow]
+                        [k % 3];
                 assert_eq!(trap, Some(expected), "{k} of {checks}, {live} live");
                 let trace = store.last_backtrace().unwrap();
                 let frame = trace.frames().next().unwrap();

@@ -1,5 +1,6 @@
 //! The cases, by topic.
 
+#[expect(unsafe_code, reason = "a source of memory")]
 mod accounts;
 mod arena;
 #[expect(unsafe_code, reason = "loads artifacts")]
@@ -66,6 +67,11 @@ cases! {
         a_refused_global_leaves_no_cell_and_no_reference,
         instances_cost_fuel_in_proportion,
         an_operator_sees_what_a_guest_has,
+        what_a_source_backs_is_counted,
+        what_a_growth_took_that_was_given_up_is_counted,
+        a_table_near_its_limit_does_not_move_each_time,
+        roots_are_counted,
+        constant_expressions_cost_fuel_and_have_a_limit,
     }
     arena {
         five_in_and_four_out,
@@ -268,6 +274,7 @@ cases! {
         references_of_every_activation_survive_a_collection,
         a_borrowed_argument_can_be_passed_on,
         a_host_function_called_by_the_host_roots_its_arguments,
+        a_host_function_that_calls_itself_ends_at_the_limit,
     }
     no_vectors {
         code_without_floats_has_no_vector_registers,

@@ -1,7 +1,7 @@
 //! Host → Wasm → host → Wasm: collections see every activation of the store.
 
 use crate::support::{Census, Setup, linked, number};
-use kernref::{Caller, Extern, ExternRef, Func, Linker, Rooted};
+use kernref::{Caller, Extern, ExternRef, Func, Linker, Rooted, Trap};
 
 pub fn references_of_every_activation_survive_a_collection(setup: Setup) {
     setup.each_engine(|engine| {
@@ -106,4 +106,56 @@ pub fn a_host_function_called_by_the_host_roots_its_arguments(setup: Setup) {
         assert_eq!(func.call(&mut store, census.object(6)).unwrap(), 6);
         assert_eq!(census.alive(), 0);
     });
+}
+
+/// How often the host function was entered, and where the stack was at its lowest.
+struct Depth {
+    count: u32,
+    lowest: usize,
+    func: Option<Func>,
+}
+
+/// A guest exports what it was given: the host's function. That calls the guest's
+/// export, which is itself.
+pub fn a_host_function_that_calls_itself_ends_at_the_limit(setup: Setup) {
+    const BUDGET: usize = 48 << 10;
+    // Frames of the host's are not held to the limit, only what they call.
+    const HOST_FRAMES: usize = 16 << 10;
+    let tick = |mut caller: Caller<'_, Depth>| -> kernref::Result<()> {
+        let here = 0_u8;
+        let depth = caller.data_mut();
+        depth.count += 1;
+        depth.lowest = depth.lowest.min((&raw const here).addr());
+        assert!(depth.count < 100_000, "there is no end to it");
+        let func = depth.func;
+        let func = func.or_else(|| caller.get_export("on_tick").and_then(Extern::into_func));
+        func.unwrap().typed::<(), ()>(&caller)?.call(&mut caller, ())
+    };
+    setup.each_config(
+        |config| _ = config.max_wasm_stack(BUDGET),
+        |engine| {
+            let mut linker = Linker::<Depth>::new(engine);
+            linker.func_wrap("h", "tick", tick).unwrap();
+            let (mut store, instance) = linked(
+                &linker,
+                Depth { count: 0, lowest: usize::MAX, func: None },
+                r#"(module
+                    (import "h" "tick" (func $tick))
+                    (export "on_tick" (func $tick))
+                    (func (export "run") (call $tick)))"#,
+            );
+            for name in ["run", "on_tick", "run"] {
+                // The host's own call of it has no instance to ask.
+                let func = instance.get_func(&mut store, "on_tick").filter(|_| name == "on_tick");
+                *store.data_mut() = Depth { count: 0, lowest: usize::MAX, func };
+                let here = 0_u8;
+                let run = instance.get_typed_func::<(), ()>(&mut store, name).unwrap();
+                let error = run.call(&mut store, ()).unwrap_err();
+                assert_eq!(error.as_trap(), Some(Trap::StackOverflow), "{name}: {error}");
+                let used = (&raw const here).addr() - store.data().lowest;
+                assert!(store.data().count > 4, "{name}: {} calls", store.data().count);
+                assert!(used < BUDGET + HOST_FRAMES, "{name}: {used} bytes of stack");
+            }
+        },
+    );
 }

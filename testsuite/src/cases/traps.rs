@@ -233,14 +233,20 @@ pub fn a_fixed_stack_limit_is_kept(setup: Setup) {
 }
 
 /// Ways to trap, in the function `$it` at the bottom of a call chain.
-const TRAPS: [(Trap, &str); 22] = [
+const TRAPS: [(Trap, &str); 28] = [
     (Trap::UnreachableCodeReached, "unreachable"),
     (Trap::IntegerDivisionByZero, "(drop (i32.div_u (i32.const 1) (local.get 0)))"),
     (Trap::IntegerDivisionByZero, "(drop (i32.rem_s (i32.const 1) (local.get 0)))"),
     (Trap::IntegerDivisionByZero, "(drop (i64.div_s (i64.const 1) (i64.const 0)))"),
     (Trap::IntegerDivisionByZero, "(drop (i64.rem_u (i64.const 1) (i64.const 0)))"),
     (Trap::IntegerOverflow, "(drop (i64.div_s (i64.const 0x8000000000000000) (i64.const -1)))"),
+    (Trap::IntegerDivisionByZero, "(drop (i32.div_s (i32.const 1) (local.get 0)))"),
+    (Trap::IntegerOverflow, "(drop (i32.div_s (i32.const 0x80000000) (i32.const -1)))"),
     (Trap::IntegerOverflow, "(drop (i32.trunc_f64_u (f64.const 1e10)))"),
+    (Trap::IntegerOverflow, "(drop (i32.trunc_f64_u (f64.const -1)))"),
+    (Trap::IntegerOverflow, "(drop (i32.trunc_f32_s (f32.const -3e9)))"),
+    (Trap::IntegerOverflow, "(drop (i64.trunc_f64_u (f64.const -1)))"),
+    (Trap::BadConversionToInteger, "(drop (i32.trunc_f32_u (f32.const nan)))"),
     (Trap::IntegerOverflow, "(drop (i64.trunc_f32_s (f32.const inf)))"),
     (Trap::BadConversionToInteger, "(drop (i64.trunc_f64_s (f64.const nan)))"),
     (Trap::MemoryOutOfBounds, "(i64.store (i32.const -1) (i64.const 1))"),

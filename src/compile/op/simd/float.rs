@@ -1,6 +1,6 @@
 //! Lane-wise float arithmetic and conversions.
 
-use super::shape::{binary, unary, zero};
+use super::shape::{binary, unary, unary_of_many_steps, zero};
 use crate::compile::op::done::Done;
 use crate::compile::translator::Translator;
 use cranelift_codegen::ir::condcodes::FloatCC;
@@ -50,10 +50,16 @@ fn seen(t: &mut Translator<'_, '_>, op: &Operator<'_>) -> Done {
         O::F64x2Trunc => unary(t, F64X2, |ins, a| ins.trunc(a)),
         O::F32x4Nearest => unary(t, F32X4, |ins, a| ins.nearest(a)),
         O::F64x2Nearest => unary(t, F64X2, |ins, a| ins.nearest(a)),
-        O::I32x4TruncSatF32x4S => unary(t, F32X4, |ins, a| ins.fcvt_to_sint_sat(I32X4, a)),
-        O::I32x4TruncSatF32x4U => unary(t, F32X4, |ins, a| ins.fcvt_to_uint_sat(I32X4, a)),
+        O::I32x4TruncSatF32x4S => {
+            unary_of_many_steps(t, F32X4, |ins, a| ins.fcvt_to_sint_sat(I32X4, a))
+        }
+        O::I32x4TruncSatF32x4U => {
+            unary_of_many_steps(t, F32X4, |ins, a| ins.fcvt_to_uint_sat(I32X4, a))
+        }
         O::F32x4ConvertI32x4S => unary(t, I32X4, |ins, a| ins.fcvt_from_sint(F32X4, a)),
-        O::F32x4ConvertI32x4U => unary(t, I32X4, |ins, a| ins.fcvt_from_uint(F32X4, a)),
+        O::F32x4ConvertI32x4U => {
+            unary_of_many_steps(t, I32X4, |ins, a| ins.fcvt_from_uint(F32X4, a))
+        }
         O::I32x4TruncSatF64x2SZero => {
             let zero = zero(t, I64X2);
             let a = t.pop_vector(F64X2);
@@ -65,6 +71,7 @@ fn seen(t: &mut Translator<'_, '_>, op: &Operator<'_>) -> Done {
             let zero = zero(t, I64X2);
             // Only this pair of instructions, uncast, has a lowering.
             let a = t.pop_vector(F64X2);
+            t.of_many_steps += 1;
             let wide = t.builder.ins().fcvt_to_uint_sat(I64X2, a);
             let value = t.builder.ins().uunarrow(wide, zero);
             t.push_vector(value);

@@ -1,6 +1,6 @@
 //! Lane-wise integer arithmetic, narrowing and widening.
 
-use super::shape::{binary, unary};
+use super::shape::{binary, unary, unary_of_many_steps};
 use crate::compile::op::done::Done;
 use crate::compile::translator::Translator;
 use cranelift_codegen::ir::{InstBuilder, Type, Value, types};
@@ -61,7 +61,7 @@ fn seen(t: &mut Translator<'_, '_>, op: &Operator<'_>) -> Done {
         O::I16x8Neg => unary(t, I16X8, |ins, a| ins.ineg(a)),
         O::I32x4Neg => unary(t, I32X4, |ins, a| ins.ineg(a)),
         O::I64x2Neg => unary(t, I64X2, |ins, a| ins.ineg(a)),
-        O::I8x16Popcnt => unary(t, I8X16, |ins, a| ins.popcnt(a)),
+        O::I8x16Popcnt => unary_of_many_steps(t, I8X16, |ins, a| ins.popcnt(a)),
         O::I8x16NarrowI16x8S => binary(t, I16X8, |ins, a, b| ins.snarrow(a, b)),
         O::I8x16NarrowI16x8U => binary(t, I16X8, |ins, a, b| ins.unarrow(a, b)),
         O::I16x8NarrowI32x4S => binary(t, I32X4, |ins, a, b| ins.snarrow(a, b)),

@@ -15,6 +15,16 @@ pub(super) fn unary(
     t.push_vector(value);
 }
 
+/// The same for what becomes ten machine instructions or more.
+pub(super) fn unary_of_many_steps(
+    t: &mut Translator<'_, '_>,
+    ty: Type,
+    make: impl FnOnce(FuncInstBuilder<'_, '_>, Value) -> Value,
+) {
+    t.of_many_steps += 1;
+    unary(t, ty, make);
+}
+
 /// Replaces the top two vectors with what `make` makes of them, seen as `ty`.
 pub(super) fn binary(
     t: &mut Translator<'_, '_>,
