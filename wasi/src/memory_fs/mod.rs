@@ -325,7 +325,7 @@ mod tests {
         let node = fs.state.lock().find(ROOT, "file", false).unwrap();
         let mut locked = fs.state.lock();
         locked.set_len(node, 5000, Vec::with_capacity(2)).unwrap();
-        assert_eq!(locked.garbage.chunks.iter().filter(|chunk| !chunk.is_empty()).count(), 1);
+        assert_eq!(locked.state.garbage.chunks.iter().filter(|chunk| !chunk.is_empty()).count(), 1);
         drop(locked);
         assert!(fs.state.0.lock().garbage.chunks.is_empty());
         fs.write("file", b"").unwrap();
