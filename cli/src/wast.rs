@@ -34,7 +34,7 @@ pub fn run(args: &Args) -> Result<ExitCode> {
         let name = path.to_string_lossy();
         let script = encode(&name, &text)?;
         let totals = run_script(&script, Options::new(args.switches.config()), |line, reason| {
-            println!("{name}:{line}: {}", shown(&reason.to_string()));
+            println!("{name}:{line}: {}", shown(reason));
         });
         passed += totals.passed;
         failed += totals.failed;
