@@ -96,6 +96,17 @@ pub mod __internals {
 }
 
 /// The README's examples: all are compiled, and all but the kernel's are run.
-#[cfg(all(doctest, feature = "std", feature = "compile", feature = "kernel-heap"))]
+#[cfg(all(
+    doctest,
+    feature = "std",
+    feature = "compile",
+    feature = "kernel-heap",
+    feature = "page-tables"
+))]
 #[doc = include_str!("../README.md")]
 struct Readme;
+
+/// Those of the page for kernel writers.
+#[cfg(all(doctest, feature = "std", feature = "compile"))]
+#[doc = include_str!("../docs/embedding.md")]
+struct Embedding;

@@ -3,7 +3,7 @@
 #![cfg(all(feature = "compile", feature = "std"))]
 
 use kernref::fault::FaultRegisters;
-use kernref::{Config, Engine, ExternRef, InterruptHandle, Module, Store};
+use kernref::{Config, Engine, ExternRef, InterruptHandle, Linker, Module, Store};
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
@@ -49,6 +49,7 @@ fn what_handlers_call_neither_allocates_nor_waits_for_publishers() {
     let store = Store::new(&engine, ()).unwrap();
     let handle = store.interrupt_handle();
     let object = ExternRef::new(5_u32).unwrap();
+    let module = Module::new(&engine, &wasm).unwrap();
     let (done, published) = (AtomicBool::new(false), AtomicU32::new(0));
     std::thread::scope(|scope| {
         for _ in 0..2 {
@@ -76,9 +77,42 @@ fn what_handlers_call_neither_allocates_nor_waits_for_publishers() {
             handle.interrupt();
             assert!(handle.is_interrupted());
             drop(handle.clone());
-            drop((engine.clone(), object.clone()));
+            drop((engine.clone(), module.clone(), object.clone()));
+            if round == 5_000 {
+                object.revoke();
+            }
+            assert_eq!(object.downcast_ref::<u32>().is_ok(), round < 5_000);
         }
         assert_eq!(ALLOCATIONS.with(Cell::get), before);
         done.store(true, Ordering::Relaxed);
     });
+}
+
+/// What may not be called in a handler allocates, or gives memory back.
+#[test]
+fn what_the_last_owner_does_needs_an_allocator() {
+    fn allocates<R>(body: impl FnOnce() -> R) -> R {
+        let before = ALLOCATIONS.with(Cell::get);
+        let result = body();
+        assert_ne!(ALLOCATIONS.with(Cell::get), before);
+        result
+    }
+    let wasm = wat::parse_str(r#"(module (func (export "f")))"#).unwrap();
+    let config = Config::new();
+    let engine = allocates(|| Engine::new(&config)).unwrap();
+    let module = allocates(|| Module::new(&engine, &wasm)).unwrap();
+    let mut store = allocates(|| Store::new(&engine, ())).unwrap();
+    let linker = Linker::new(&engine);
+    let instance = allocates(|| linker.instantiate(&mut store, &module)).unwrap();
+    let object = allocates(|| ExternRef::new(5_u32)).unwrap();
+    allocates(|| drop(object));
+    let handle = store.interrupt_handle();
+    let f = instance.get_typed_func::<(), ()>(&mut store, "f").unwrap();
+    f.call(&mut store, ()).unwrap();
+    allocates(|| drop(store));
+    allocates(|| drop(handle));
+    allocates(|| drop(module));
+    drop(linker);
+    drop(config);
+    allocates(|| drop(engine));
 }

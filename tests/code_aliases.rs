@@ -146,3 +146,49 @@ fn refused_publishing_says_why() {
     assert_eq!(memory.held.load(Ordering::Relaxed), 0);
     assert_eq!(protections(), [""; 0]);
 }
+
+/// Gives two pages that have nothing to do with each other, or one at an odd address.
+struct Mistaken {
+    odd: bool,
+}
+
+// SAFETY: it does not keep to the contract, but nothing runs: what is tested is that the
+// engine notices.
+unsafe impl CodeMemory for Mistaken {
+    fn allocate(&self, len_bytes: usize) -> Result<CodeRegion> {
+        let len_bytes = len_bytes.next_multiple_of(PAGE) + PAGE;
+        let flags = libc::MAP_PRIVATE | libc::MAP_ANONYMOUS;
+        let protection = libc::PROT_READ | libc::PROT_WRITE;
+        let page = || {
+            // SAFETY: a fresh mapping touches no memory in use.
+            let at =
+                unsafe { libc::mmap(std::ptr::null_mut(), len_bytes, protection, flags, -1, 0) };
+            assert_ne!(at, libc::MAP_FAILED);
+            NonNull::new(at.cast::<u8>()).unwrap()
+        };
+        let write = page();
+        Ok(match self.odd {
+            // SAFETY: within the mapping.
+            true => CodeRegion::in_place(unsafe { write.add(16) }, len_bytes - PAGE),
+            false => CodeRegion { write, execute: page(), len_bytes },
+        })
+    }
+
+    unsafe fn publish(&self, _: &CodeRegion) -> Result<()> {
+        Ok(())
+    }
+
+    unsafe fn release(&self, _: CodeRegion) {}
+}
+
+#[test]
+fn code_that_is_not_where_it_should_run_is_refused_before_it_runs() {
+    for (odd, why) in [(true, "multiples of 4096"), (false, "not what was written")] {
+        let mut config = Config::new();
+        config.code_memory(Arc::new(Mistaken { odd }));
+        let engine = Engine::new(&config).unwrap();
+        let wasm = wat::parse_str("(module (func (export \"f\")))").unwrap();
+        let refused = Module::new(&engine, wasm).unwrap_err();
+        assert!(refused.to_string().contains(why), "{refused}");
+    }
+}

@@ -6,6 +6,8 @@ use super::embedder::{CodeMemory, CodeRegion};
 use crate::error::{Error, Result};
 use std_alloc::sync::Arc;
 
+const PAGE_BYTES: usize = 4096;
+
 /// Code that is ready to run.
 pub struct PublishedCode {
     source: Arc<dyn CodeMemory>,
@@ -39,6 +41,9 @@ impl PublishedCode {
         if region.len_bytes < code.len() {
             return Err(Error::OutOfMemory { bytes: code.len() });
         }
+        if !(write.addr() | execute.addr()).is_multiple_of(PAGE_BYTES) {
+            return Err(Error::CodeMemory("its addresses are not multiples of 4096"));
+        }
         // SAFETY: the region is writable, long enough, and ours alone.
         unsafe { core::ptr::copy_nonoverlapping(code.as_ptr(), write, code.len()) };
         if let Some((at, patch)) = patch {
@@ -54,7 +59,10 @@ impl PublishedCode {
         unsafe { crate::arch::synchronize_code(execute.cast_const(), code.len()) };
         published.source.published(region);
         published.base = execute.expose_provenance();
-        Ok(published)
+        match published.holds(code, patch.unwrap_or((0, &[]))) {
+            true => Ok(published),
+            false => Err(Error::CodeMemory("what is read where it runs is not what was written")),
+        }
     }
 
     /// Address of the first byte, where it runs.
@@ -73,6 +81,19 @@ impl PublishedCode {
         // SAFETY: published code is readable and immutable until the region goes,
         // with this value (`CodeMemory`).
         unsafe { core::slice::from_raw_parts(base, self.len_bytes) }
+    }
+
+    /// Whether the first and the last page are what was written, with the patch: if not,
+    /// the source gave addresses of different memory.
+    fn holds(&self, code: &[u8], (at, patch): (usize, &[u8])) -> bool {
+        let first = 0..code.len().min(PAGE_BYTES);
+        let last = code.len().saturating_sub(PAGE_BYTES)..code.len();
+        let bytes = self.bytes();
+        let written = |index: usize| {
+            let patched = index.checked_sub(at).and_then(|index| patch.get(index));
+            patched.or(code.get(index))
+        };
+        first.chain(last).all(|index| bytes.get(index) == written(index))
     }
 
     /// Address of the code at `offset`.

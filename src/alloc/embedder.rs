@@ -172,8 +172,9 @@ impl CodeRegion {
 /// An implementation guarantees that a region from `allocate` is writable at `write`
 /// and used by nobody else until `publish` or `release`; that after `publish` its
 /// memory is readable and executable at `execute`, with the bytes that were written,
-/// and, where the kernel can, not writable at any address; and that no address of it
-/// is writable and executable at the same time.
+/// and, where the kernel can, not writable at any address; and that, if the kernel can
+/// change page tables or map memory twice, no address of it is writable and executable
+/// at the same time.
 pub unsafe trait CodeMemory: Send + Sync {
     /// Allocates at least `len_bytes` (non-zero), writable, not executable.
     ///

@@ -18,6 +18,7 @@
 //! | `signal.rs` | `signal_registers`, `set_signal_registers` (feature `std`, Linux) |
 //! | `stack_switch.rs` | [`call_on_stack`], [`leave_stack`] (feature `compile`) |
 //! | `sync.rs` | [`synchronize_code`], [`synchronize_fetch`] |
+//! | `system.rs` | [`memory_unsuited`] |
 
 #[cfg(target_arch = "x86_64")]
 #[path = "x86_64/mod.rs"]
@@ -243,6 +244,16 @@ pub use imp::vectors_off;
 /// An operating system has them on.
 #[cfg(not(target_os = "none"))]
 pub const fn vectors_off() -> Option<&'static str> {
+    None
+}
+
+/// Why guests cannot use memory as the system registers have it now, if they cannot: the
+/// register, the bit and what to do. Asks as [`vectors_off`] does.
+#[cfg(target_os = "none")]
+pub use imp::memory_unsuited;
+/// An operating system has set them up.
+#[cfg(not(target_os = "none"))]
+pub const fn memory_unsuited() -> Option<&'static str> {
     None
 }
 

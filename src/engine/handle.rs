@@ -42,8 +42,8 @@ impl Engine {
     /// # Errors
     /// [`Misuse::InvalidConfig`] when a provider of memory is missing, a number
     /// is out of range, the processor lacks what code with floats needs or has vector
-    /// instructions off (the message names the register and the bit), or a switch is
-    /// not for it; in an x86_64 kernel that tracks indirect branches; with
+    /// instructions or the MMU off, or checks alignment (the message names the register
+    /// and the bit), or a switch is not for it; in an x86_64 kernel that tracks indirect branches; with
     /// [`Config::hardware_traps`] on a host, when it has no signal handler for them.
     pub fn new(config: &Config) -> Result<Self> {
         if config.floating_point
@@ -54,6 +54,9 @@ impl Engine {
         if config.floating_point
             && let Some(why) = crate::arch::vectors_off()
         {
+            return Err(Misuse::InvalidConfig(why).into());
+        }
+        if let Some(why) = crate::arch::memory_unsuited() {
             return Err(Misuse::InvalidConfig(why).into());
         }
         if (config.use_bti || config.sign_return_address) && !crate::arch::PROTECTS_BRANCHES {

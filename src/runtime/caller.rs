@@ -2,7 +2,9 @@
 
 use super::external::Extern;
 use super::instance::Instance;
+use super::memory::Memory;
 use super::store::{AsContext, AsContextMut, StoreContext, StoreContextMut};
+use crate::abi::MemoryIndex;
 use crate::engine::Engine;
 use crate::error::Result;
 use crate::vm::host_def::CallingInstance;
@@ -44,7 +46,8 @@ impl<'a, T: 'static> Caller<'a, T> {
         self.store.engine()
     }
 
-    /// An export of the instance that imports this function. `None` when it
+    /// An export of the instance that imports this function, looked up by its name; the
+    /// guest's memory is [`Self::memory`]. `None` when it
     /// has no such export, or when the host called.
     pub fn get_export(&mut self, name: &str) -> Option<Extern> {
         self.instance()?.get_export(&mut self.store, name)
@@ -53,6 +56,16 @@ impl<'a, T: 'static> Caller<'a, T> {
     /// The instance that imports this function; `None` when the host called.
     pub fn instance(&self) -> Option<Instance> {
         Some(Instance::from_index(self.opaque().id, self.instance.index()?))
+    }
+
+    /// The first memory of the instance that imports this function, exported or not: as
+    /// cheap as a handle that was kept, because no name is looked up. `None` when it
+    /// has none, or when the host called.
+    #[inline]
+    pub fn memory(&self) -> Option<Memory> {
+        let store = self.opaque();
+        let index = store.instance(self.instance.index()?).ok()?.memory(MemoryIndex(0)).ok()?;
+        Some(Memory { store: store.id, index })
     }
 
     /// Collects: releases every reference that is held neither by a frame of

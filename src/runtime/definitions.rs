@@ -43,6 +43,10 @@ impl<T: 'static> Definitions<T> {
         self.list.len()
     }
 
+    pub(super) fn names(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.list.list.iter().map(|known| (&*known.module, &*known.name))
+    }
+
     pub(super) fn get(&self, module: &str, name: &str) -> Option<Found<'_, T>> {
         self.list.get(module, name).map(|item| Found { item, _data: PhantomData })
     }

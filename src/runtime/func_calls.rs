@@ -10,6 +10,7 @@ use super::func::Func;
 use super::store::{AsContext, AsContextMut};
 use super::value::Val;
 use crate::abi::ValRaw;
+use crate::alloc;
 use crate::artifact::{FuncType, ValType};
 use crate::engine::limits::INLINE_CELLS;
 use crate::error::{Misuse, Result};
@@ -63,6 +64,20 @@ impl Func {
             // SAFETY: the cells have room for the parameters.
             unsafe { convert::lower_clones(store, types, params, cells) }
         })
+    }
+
+    /// As [`Self::call`], but gives the results, however many they are.
+    ///
+    /// # Errors
+    /// As for [`Self::call`]; [`crate::Error::OutOfMemory`] before the call if there is
+    /// no room for them.
+    pub fn call_values(&self, mut store: impl AsContextMut, params: &[Val]) -> Result<Vec<Val>> {
+        let mut store = store.as_context_mut();
+        let count = self.shared_ty(store.opaque())?.results().len();
+        let mut results = alloc::try_vec_with_capacity(count)?;
+        results.resize_with(count, || Val::I32(0));
+        self.call(&mut store, params, &mut results)?;
+        Ok(results)
     }
 
     /// As [`Self::call`], but moves the arguments: a reference among them is

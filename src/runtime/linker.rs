@@ -159,6 +159,11 @@ impl<T: 'static> Linker<T> {
         self.definitions.get(module, name).is_some()
     }
 
+    /// Module and item names of all definitions, in the order in which they were made.
+    pub fn names(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.definitions.names()
+    }
+
     /// Defines each function that a module imports and that is not defined yet
     /// as one that ends the guest when called, with an error that names it
     /// ([`crate::LinkReason::Unknown`]).

@@ -1,11 +1,11 @@
-//! What Kernref requires of a kernel: linear memories that grow in place within
-//! reserved address space, and code that is first writable and then executable,
-//! never both.
+//! What Kernref requires of a kernel: its page tables, over which Kernref's own provider
+//! makes linear memories that grow in place, and code that is first writable and then
+//! executable, never both.
 
 use crate::faults::{self, Watch};
 use crate::frames::FRAME_BYTES;
 use crate::lock::Lock;
-use crate::paging::Access;
+use crate::paging::{self, Access};
 use crate::sched::{self, Thread};
 use crate::vspace;
 use alloc::sync::Arc;
@@ -13,77 +13,9 @@ use alloc::vec::Vec;
 use core::ops::Range;
 use core::ptr::NonNull;
 use core::sync::atomic::{AtomicBool, Ordering::Relaxed};
-use kernref::alloc::{
-    CodeMemory, CodeRegion, LinearMemory, MemorySource, StackBounds, StackMemory, StackSource,
-};
-use kernref::fault::MEMORY32_GUARDED_BYTES;
+use kernref::alloc::{CodeMemory, CodeRegion, MemorySource, PageTables, PagedMemory, StackBounds};
 use kernref::{Config, Engine, Error, Result};
-
-/// Maximum size of one memory: all a 32-bit memory can have.
-const CAPACITY_BYTES: usize = 4 << 30;
-/// Address space per memory, whatever its maximum: more than there are frames
-/// for, so everything beyond the committed bytes acts as a guard, and a
-/// returned range fits the next memory.
-const RESERVATION_BYTES: usize = MEMORY32_GUARDED_BYTES;
-
-/// Linear memories in the kernel's address space, all with the guard that
-/// [`Config::hardware_traps`] needs.
-pub struct KernelMemory;
-
-fn pointer(address: usize, bytes: usize) -> Result<NonNull<u8>> {
-    NonNull::new(address as *mut u8).ok_or(Error::OutOfMemory { bytes })
-}
-
-fn pages(bytes: usize) -> usize {
-    bytes.next_multiple_of(FRAME_BYTES)
-}
-
-// SAFETY: ranges are disjoint, committed with zeroed frames, and do not move.
-// Exactly the committed bytes of a range, which are whole pages, are mapped;
-// the rest never was, or was unmapped and flushed before the range was reused.
-unsafe impl MemorySource for KernelMemory {
-    fn reserve(&self, minimum_bytes: usize, maximum_bytes: usize) -> Result<LinearMemory> {
-        let capacity_bytes = maximum_bytes.min(CAPACITY_BYTES);
-        if minimum_bytes > capacity_bytes {
-            return Err(Error::OutOfMemory { bytes: minimum_bytes });
-        }
-        let refused = Error::OutOfMemory { bytes: RESERVATION_BYTES };
-        let start = vspace::reserve(RESERVATION_BYTES).ok_or(refused)?;
-        let base = pointer(start, RESERVATION_BYTES)?;
-        let mut memory = LinearMemory {
-            base,
-            capacity_bytes,
-            committed_bytes: 0,
-            guarded_bytes: RESERVATION_BYTES,
-        };
-        // SAFETY: reserved above.
-        if let Err(error) = unsafe { self.commit(&mut memory, minimum_bytes) } {
-            vspace::unreserve(start, RESERVATION_BYTES);
-            return Err(error);
-        }
-        Ok(memory)
-    }
-
-    unsafe fn commit(&self, memory: &mut LinearMemory, new_committed_bytes: usize) -> Result<()> {
-        let start = memory.base.addr().get();
-        let (from, to) = (pages(memory.committed_bytes), pages(new_committed_bytes));
-        if new_committed_bytes > memory.capacity_bytes
-            || (to - from) / FRAME_BYTES > crate::frames::available()
-            || !vspace::commit(start + from, start + to)
-        {
-            return Err(Error::OutOfMemory { bytes: new_committed_bytes });
-        }
-        memory.committed_bytes = new_committed_bytes;
-        Ok(())
-    }
-
-    unsafe fn release(&self, memory: LinearMemory) {
-        let start = memory.base.addr().get();
-        // SAFETY: by the trait's contract nobody uses the memory any more.
-        unsafe { vspace::decommit(start, start + pages(memory.committed_bytes)) };
-        vspace::unreserve(start, RESERVATION_BYTES);
-    }
-}
+use spin::Once;
 
 /// Whether guests' branches and return addresses are protected.
 static PROTECTED: AtomicBool = AtomicBool::new(false);
@@ -104,34 +36,47 @@ fn access() -> Access {
     }
 }
 
-/// Code in its own pages.
-pub struct KernelCode;
+/// The kernel's page tables, as Kernref needs them.
+pub struct KernelTables;
 
-// SAFETY: pages are writable and not executable until published, then
-// executable and not writable; the page tables cannot express both at once.
-unsafe impl CodeMemory for KernelCode {
-    fn allocate(&self, len_bytes: usize) -> Result<CodeRegion> {
-        let len_bytes = pages(len_bytes);
-        let refused = Error::OutOfMemory { bytes: len_bytes };
-        let Some(start) = vspace::reserve(len_bytes) else { return Err(refused) };
-        if !vspace::commit(start, start + len_bytes) {
-            vspace::unreserve(start, len_bytes);
-            return Err(refused);
+// SAFETY: pages are writable and not executable until they are made executable, and
+// then not writable; the page tables cannot express both at once. Each frame is mapped in
+// one place of these, and released when all processors have forgotten it.
+unsafe impl PageTables for KernelTables {
+    fn map(&self, pages: Range<usize>) -> Result<()> {
+        let wanted = pages.len() / FRAME_BYTES;
+        match wanted <= crate::frames::available() && vspace::commit(pages.start, pages.end) {
+            true => Ok(()),
+            false => Err(Error::OutOfMemory { bytes: pages.len() }),
         }
-        Ok(CodeRegion::in_place(pointer(start, len_bytes)?, len_bytes))
     }
 
-    unsafe fn publish(&self, region: &CodeRegion) -> Result<()> {
-        let start = region.execute.addr().get();
-        match vspace::make_executable(start, start + region.len_bytes, access()) {
+    unsafe fn make_executable(&self, pages: Range<usize>) -> Result<()> {
+        match vspace::make_executable(pages.start, pages.end, access()) {
             true => Ok(()),
             false => Err(Error::CodeMemory("a page of it is not mapped")),
         }
     }
 
-    unsafe fn release(&self, region: CodeRegion) {
-        give_back(region.execute.addr().get(), region.len_bytes);
+    unsafe fn unmap(&self, pages: Range<usize>) {
+        // What Kernref unmaps at once was used for one purpose.
+        if paging::is_read_only(pages.start) {
+            vspace::make_writable(pages.start, pages.end);
+        }
+        // SAFETY: by the trait's contract nobody uses the pages any more.
+        unsafe { vspace::decommit(pages.start, pages.end) };
     }
+}
+
+/// Linear memories, code, and stacks with a page below that is never mapped.
+pub fn paged_memory() -> Arc<PagedMemory<KernelTables>> {
+    static MEMORY: Once<Arc<PagedMemory<KernelTables>>> = Once::new();
+    let new = || {
+        // SAFETY: nobody else maps anything in this range.
+        let memory = unsafe { PagedMemory::new(KernelTables, vspace::FOR_GUESTS) };
+        Arc::new(memory.expect("a range of whole pages"))
+    };
+    MEMORY.call_once(new).clone()
 }
 
 /// Takes pages back, whatever they were used for, and their range.
@@ -146,15 +91,25 @@ fn give_back(start: usize, len_bytes: usize) {
 /// was writable; where it was written, nothing is mapped any more.
 pub struct AliasedCode;
 
-// SAFETY: as for `KernelCode`, with the pages of two ranges, one at a time.
+// SAFETY: as for `KernelTables`, with the pages of two ranges, one at a time.
 unsafe impl CodeMemory for AliasedCode {
     fn allocate(&self, len_bytes: usize) -> Result<CodeRegion> {
-        let CodeRegion { write, len_bytes, .. } = KernelCode.allocate(len_bytes)?;
+        let len_bytes = len_bytes.next_multiple_of(FRAME_BYTES);
+        let refused = Error::OutOfMemory { bytes: len_bytes };
+        let pointer = |address| NonNull::new(address as *mut u8);
+        let Some(write) = vspace::reserve(len_bytes) else { return Err(refused) };
         let Some(execute) = vspace::reserve(len_bytes) else {
-            give_back(write.addr().get(), len_bytes);
-            return Err(Error::OutOfMemory { bytes: len_bytes });
+            vspace::unreserve(write, len_bytes);
+            return Err(refused);
         };
-        Ok(CodeRegion { write, execute: pointer(execute, len_bytes)?, len_bytes })
+        match (vspace::commit(write, write + len_bytes), pointer(write), pointer(execute)) {
+            (true, Some(write), Some(execute)) => Ok(CodeRegion { write, execute, len_bytes }),
+            _ => {
+                vspace::unreserve(write, len_bytes);
+                vspace::unreserve(execute, len_bytes);
+                Err(refused)
+            }
+        }
     }
 
     unsafe fn publish(&self, region: &CodeRegion) -> Result<()> {
@@ -171,27 +126,9 @@ unsafe impl CodeMemory for AliasedCode {
     }
 }
 
-/// Stacks in pages of their own. The page below each is never mapped.
-pub struct KernelStacks;
-
-// SAFETY: pages in a range that is handed out once, until it is released.
-unsafe impl StackSource for KernelStacks {
-    fn reserve(&self, len_bytes: usize) -> Result<StackMemory> {
-        let CodeRegion { write, len_bytes, .. } = KernelCode.allocate(len_bytes)?;
-        // SAFETY: mapped just now, and the stack's alone.
-        Ok(unsafe { StackMemory::from_raw_parts(write, len_bytes) })
-    }
-
-    unsafe fn release(&self, stack: StackMemory) {
-        let region = CodeRegion::in_place(stack.base(), stack.len_bytes());
-        // SAFETY: `reserve` took it from there; nothing runs on it any more.
-        unsafe { KernelCode.release(region) };
-    }
-}
-
 /// The kernel's providers.
 pub fn providers() -> (Arc<dyn MemorySource>, Arc<dyn CodeMemory>) {
-    (Arc::new(KernelMemory), Arc::new(KernelCode))
+    (paged_memory(), paged_memory())
 }
 
 /// Engines of [`engine`], until [`forget_engines`], and the threads that made them.

@@ -1,5 +1,6 @@
 //! Which engines may have raised a page fault: the handler asks those watched here.
-//! A kernel watches every engine it makes with [`kernref::Config::hardware_traps`]
+//! A kernel watches every engine it makes with [`kernref::Config::hardware_traps`],
+//! or with guests that others end ([`kernref::Store::interrupt_handle`]),
 //! from before the engine's code first runs until none of it runs any more.
 //!
 //! Invariant: the handler never waits. A place that it finds locked is being
@@ -19,6 +20,7 @@ static ENGINES: [RwLock<Option<Engine>>; MOST_ENGINES] =
     [const { RwLock::new(None) }; MOST_ENGINES];
 
 static HANDLED: AtomicU64 = AtomicU64::new(0);
+static ENDED: AtomicU64 = AtomicU64::new(0);
 
 /// While this lives, a fault in one of the engine's guests ends only that guest.
 pub struct Watch(&'static RwLock<Option<Engine>>);
@@ -53,14 +55,34 @@ impl Drop for Watch {
 /// # Safety
 /// As for [`Engine::handle_fault`].
 pub(crate) unsafe fn handle(registers: &mut FaultRegisters, address: usize) -> bool {
-    let handled = ENGINES.iter().any(|place| {
-        let engine = place.try_read();
-        let engine = engine.as_ref().and_then(|engine| engine.as_ref());
-        // SAFETY: passed on to the caller.
-        engine.is_some_and(|engine| unsafe { engine.handle_fault(registers, address) })
-    });
+    // SAFETY: passed on to the caller.
+    let handled = any(|engine| unsafe { engine.handle_fault(registers, address) });
     HANDLED.fetch_add(u64::from(handled), Ordering::Relaxed);
     handled
+}
+
+fn any(mut handles: impl FnMut(&Engine) -> bool) -> bool {
+    ENGINES.iter().any(|place| {
+        let engine = place.try_read();
+        engine.as_ref().and_then(|engine| engine.as_ref()).is_some_and(&mut handles)
+    })
+}
+
+/// For the handlers of timers and of messages between processors: whether the guest
+/// that was interrupted is to end; if so, the registers hold the state to resume with.
+///
+/// # Safety
+/// As for [`Engine::handle_interrupt`].
+pub(crate) unsafe fn end_guest(registers: &mut FaultRegisters) -> bool {
+    // SAFETY: passed on to the caller.
+    let ended = any(|engine| unsafe { engine.handle_interrupt(registers) });
+    ENDED.fetch_add(u64::from(ended), Ordering::Relaxed);
+    ended
+}
+
+/// Number of guests so far that interrupts' handlers have ended.
+pub fn ended() -> u64 {
+    ENDED.load(Ordering::Relaxed)
 }
 
 /// Number of guest faults handled so far.

@@ -2,9 +2,7 @@
 
 use crate::arch::{self, RAM_START};
 #[cfg(feature = "compile")]
-use crate::embedder::KernelStacks;
-#[cfg(feature = "compile")]
-use alloc::sync::Arc;
+use crate::embedder::paged_memory;
 use core::sync::atomic::{AtomicBool, Ordering};
 #[cfg(feature = "compile")]
 use kernref::CompileMemory;
@@ -92,7 +90,7 @@ pub fn outside<R>(body: impl FnOnce() -> R) -> R {
 pub fn compile_memory() -> CompileMemory {
     // SAFETY: handlers of interrupts that allocate do so in `outside`, and so does the
     // logger; the panic handler ends the kernel.
-    let memory = unsafe { CompileMemory::new(&HEAP, Arc::new(KernelStacks)) };
+    let memory = unsafe { CompileMemory::new(&HEAP, paged_memory()) };
     memory.region_bytes(match THREADS_ALLOCATE.load(Ordering::Relaxed) {
         true => SHARED_REGION_BYTES,
         false => COMPILE_REGION_BYTES,

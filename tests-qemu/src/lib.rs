@@ -22,6 +22,7 @@ pub mod payload;
 pub mod probe;
 pub mod sched;
 pub mod smp;
+pub mod stepping;
 pub mod timer;
 pub mod vspace;
 

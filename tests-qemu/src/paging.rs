@@ -262,6 +262,15 @@ fn visit_table(table: usize, level: u32, start: usize, visit: &mut dyn FnMut(Map
     }
 }
 
+/// Whether a page is mapped, and cannot be written.
+pub fn is_read_only(address: usize) -> bool {
+    let tables = TABLES.lock();
+    let Some(slot) = entry(tables.root, address, 0, false) else { return false };
+    // SAFETY: an entry of a live table.
+    let value = unsafe { slot.read_volatile() };
+    arch::entry::is_present(value) && !arch::entry::allows(value).0
+}
+
 /// The frame behind a mapped page.
 pub fn frame_of(address: usize) -> Option<usize> {
     let tables = TABLES.lock();

@@ -7,7 +7,9 @@ use crate::paging::{self, Access};
 use alloc::vec::Vec;
 
 const START: usize = 0x1000_0000_0000;
-const END: usize = 0x7000_0000_0000;
+const END: usize = 0x4000_0000_0000;
+/// What is left to Kernref.
+pub const FOR_GUESTS: core::ops::Range<usize> = END..0x7000_0000_0000;
 
 struct Space {
     fresh: usize,

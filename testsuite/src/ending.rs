@@ -13,8 +13,8 @@ use alloc::vec::Vec;
 use core::sync::atomic::{AtomicU8, AtomicUsize, Ordering};
 use kernref::__internals::{CompileSettings, compile};
 use kernref::{
-    AsContextMut, Caller, Engine, Error, ExternRef, Global, GlobalType, Instance, InterruptHandle,
-    Linker, Module, OwnedRooted, Rooted, Store, Trap, TypedFunc, Val, ValType,
+    AsContextMut, Caller, Config, Engine, Error, ExternRef, Global, GlobalType, Instance,
+    InterruptHandle, Linker, Module, OwnedRooted, Rooted, Store, Trap, TypedFunc, Val, ValType,
 };
 
 const TEXT: &str = r#"(module
@@ -318,6 +318,12 @@ impl Afterwards {
     }
 }
 
+/// The program, compiled.
+pub struct Program {
+    engine: Engine,
+    module: Module,
+}
+
 /// The guest before it runs.
 pub struct Guest {
     store: Store<Objects>,
@@ -328,11 +334,17 @@ pub struct Guest {
     run: TypedFunc<(ExternRef, Rooted), ExternRef>,
 }
 
-impl Guest {
-    /// A guest in a store of its own.
-    pub fn new(setup: Setup, barriers: Barriers, collections: Collections) -> Self {
+impl Program {
+    /// The program for one engine, which `adjust` may have a say about.
+    pub fn new(
+        setup: Setup,
+        barriers: Barriers,
+        collections: Collections,
+        adjust: impl FnOnce(&mut Config),
+    ) -> Self {
         let mut config = Setup { slots: Some(40), ..setup }.config();
         config.gc_threshold((collections == Collections::Many).then_some(5));
+        adjust(&mut config);
         let engine = support::engine(&config).unwrap();
         let wasm = support::assemble(TEXT);
         let module = match barriers {
@@ -349,23 +361,30 @@ impl Guest {
                 Module::from_artifact(&engine, compile(&wasm, &settings).unwrap()).unwrap()
             }
         };
-        let objects = Objects::new();
-        let mut store = Store::new(&engine, objects.clone()).unwrap();
-        let (linker, globals) = linker(&mut store);
-        let instance = linker.instantiate(&mut store, &module).unwrap();
-        let run = instance.get_typed_func(&mut store, "run").unwrap();
-        let root = OwnedRooted::new(&mut store, objects.make().unwrap()).unwrap();
-        Self { store, objects, instance, globals, root: Some(root), run }
-    }
-
-    /// What ends it.
-    pub fn interrupt_handle(&self) -> InterruptHandle {
-        self.store.interrupt_handle()
+        Self { engine, module }
     }
 
     /// Its engine.
     pub fn engine(&self) -> &Engine {
-        self.store.engine()
+        &self.engine
+    }
+
+    /// A guest in a store of its own.
+    pub fn guest(&self) -> Guest {
+        let objects = Objects::new();
+        let mut store = Store::new(&self.engine, objects.clone()).unwrap();
+        let (linker, globals) = linker(&mut store);
+        let instance = linker.instantiate(&mut store, &self.module).unwrap();
+        let run = instance.get_typed_func(&mut store, "run").unwrap();
+        let root = OwnedRooted::new(&mut store, objects.make().unwrap()).unwrap();
+        Guest { store, objects, instance, globals, root: Some(root), run }
+    }
+}
+
+impl Guest {
+    /// What ends it.
+    pub fn interrupt_handle(&self) -> InterruptHandle {
+        self.store.interrupt_handle()
     }
 
     /// Runs the program. Returns whether it was ended.

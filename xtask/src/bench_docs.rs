@@ -16,13 +16,15 @@ use std::path::PathBuf;
 
 /// Titles, and how the names of the rows below them begin. A row goes below the
 /// first title that it matches.
-const SECTIONS: [(&str, &[&str]); 10] = [
+const SECTIONS: [(&str, &[&str]); 12] = [
     ("Calls from the host", &["host to wasm"]),
     ("Calls to the host", &["wasm to host"]),
     ("References in tables, globals and locals", &["table", "global", "references"]),
     ("Collections", &["collecting"]),
     ("Traps", &["trap"]),
+    ("Ending guests", &["interrupt"]),
     ("Instances", &["instantiate"]),
+    ("Several threads", &["scaling"]),
     ("Memory", &["memory"]),
     ("Computation", &["compute"]),
     ("Compiling", &["compile", "translate"]),

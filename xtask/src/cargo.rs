@@ -74,7 +74,15 @@ pub fn kernel_without_compiler(arch: Arch) -> Result<PathBuf> {
     Ok(kept)
 }
 
-/// The same for another target of the machine.
+/// Builds an example kernel, which is part of the same workspace, and gives its path.
+pub fn example_kernel(arch: Arch, name: &str) -> Result<PathBuf> {
+    let folder = paths::root().join("tests-qemu");
+    let args = ["build", "--locked", "--release", "--target", arch.target(), "--package", name];
+    run(&folder, &args)?;
+    Ok(paths::target().join(arch.target()).join("release").join(name))
+}
+
+/// Builds a kernel of `tests-qemu` for a target and gives its path.
 pub fn kernel_for(target: &str, name: &str) -> Result<PathBuf> {
     let folder = paths::root().join("tests-qemu");
     let args = ["build", "--locked", "--release", "--target", target, "--bin", name];

@@ -3,6 +3,7 @@
 use crate::precompiled::Precompiler;
 use crate::qemu::{self, Arch, Boot, End};
 use crate::setup::{Policy, Setup};
+use crate::several::Processors;
 use crate::{Result, cargo, guest_args, paths, wasi};
 use clap::ValueEnum;
 use std::path::{Path, PathBuf};
@@ -20,6 +21,12 @@ pub struct Args {
     invoke: Option<String>,
     #[command(flatten)]
     setup: Setup,
+    #[command(flatten)]
+    processors: Processors,
+    /// Run this many guests at once, with --smp: each a thread with a store of its own
+    /// and one of three priorities. Twice as many as processors if not given.
+    #[arg(long, value_name = "GUESTS", requires = "smp")]
+    guests: Option<u32>,
     /// Interrupt the guest after this many seconds.
     #[arg(long, value_name = "SECONDS", default_value_t = 60)]
     timeout: u32,
@@ -109,6 +116,12 @@ fn hoist(args: &Args) -> Result<(Args, Vec<String>)> {
                 hoisted.timeout =
                     operand()?.parse().map_err(|_| "--timeout wants seconds".to_string())?;
             }
+            "--smp" => hoisted.processors.smp = Some(count(flag, &operand()?, 1..=8)?),
+            "--tick-us" => {
+                hoisted.processors.tick_us = Some(count(flag, &operand()?, 0..=u32::MAX)?);
+            }
+            "--random" => hoisted.processors.random = Some(count(flag, &operand()?, 0..=u32::MAX)?),
+            "--guests" => hoisted.guests = Some(count(flag, &operand()?, 1..=u32::MAX)?),
             "--precompiled" => hoisted.precompiled = true,
             "--zeal" => hoisted.setup.zeal = true,
             "--hardware-traps" => hoisted.setup.hardware_traps = true,
@@ -117,7 +130,17 @@ fn hoist(args: &Args) -> Result<(Args, Vec<String>)> {
             _ => rest.push(word.clone()),
         }
     }
+    let Processors { smp, tick_us, random } = hoisted.processors;
+    if smp.is_none() && (tick_us.is_some() || random.is_some() || hoisted.guests.is_some()) {
+        return Err("--guests, --tick-us and --random want --smp".into());
+    }
     Ok((hoisted, rest))
+}
+
+/// The number that an option is given.
+fn count(flag: &str, text: &str, range: std::ops::RangeInclusive<u32>) -> Result<u32> {
+    let wrong = || format!("{flag} wants a number from {} to {}", range.start(), range.end());
+    text.parse().ok().filter(|number| range.contains(number)).ok_or_else(wrong)
 }
 
 /// The kernel's verdict on a guest that did not end in time.
@@ -134,6 +157,9 @@ pub fn run(args: &Args) -> Result<ExitCode> {
     if !args.wasi.is_empty() {
         return Err(format!("{}: only programs for WASI are handed that", file.display()));
     }
+    if args.precompiled && args.processors.smp.is_some() {
+        return Err("--precompiled: guests on several processors are compiled there".into());
+    }
     let mut requests = args.setup.arguments();
     let (kernel, bytes) = match args.precompiled {
         false => (cargo::kernel(args.arch, "demo")?, bytes),
@@ -148,15 +174,22 @@ pub fn run(args: &Args) -> Result<ExitCode> {
     for value in &values {
         requests.push(guest_args::request(value)?);
     }
+    requests.extend(args.processors.arguments());
+    requests.extend(args.guests.map(|count| format!("guests={count}")));
     let name = file.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    let several = args.processors.smp.is_some();
+    let options = args.processors.options();
     let boot = Boot {
         arch: args.arch,
         kernel: &kernel,
         args: &requests,
         files: &[(name, bytes)],
         deadline: Duration::from_secs(2 * u64::from(args.timeout) + 60),
-        accel: &args.accel,
-        extra: &[],
+        accel: match (&*args.accel, several) {
+            ("tcg", true) => args.processors.accel(),
+            (accel, _) => accel,
+        },
+        extra: &options.iter().map(String::as_str).collect::<Vec<_>>(),
     };
     Ok(ExitCode::from(status(boot.run(qemu::show)?)))
 }
@@ -182,6 +215,9 @@ fn status(end: End) -> u8 {
 fn run_program(args: &Args, file: &Path, bytes: Vec<u8>) -> Result<ExitCode> {
     if args.precompiled {
         return Err("--precompiled: programs for WASI are compiled in the kernel".into());
+    }
+    if args.processors.smp.is_some() {
+        return Err("--smp: programs for WASI run alone".into());
     }
     let kernel = cargo::kernel(args.arch, "demo")?;
     let mut requests = args.setup.arguments();

@@ -4,6 +4,7 @@
 use crate::precompiled::{Artifact, Precompiler};
 use crate::qemu::{Arch, Boot, End};
 use crate::setup::{Policy, Setup};
+use crate::several::Processors;
 use crate::{Result, cargo, demo, paths, wasi_suite};
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -23,6 +24,8 @@ struct Check {
     verdict: u8,
     /// The console must show each of these.
     shows: Vec<String>,
+    /// Where many guests run at once.
+    processors: Processors,
 }
 
 /// Passed and failed.
@@ -53,14 +56,15 @@ pub fn run(arch: Arch) -> Result<(u64, u64)> {
 
 impl Check {
     fn carry_out(&self, arch: Arch, kernel: &Path) -> Result<()> {
+        let options = self.processors.options();
         let boot = Boot {
             arch,
             kernel,
-            args: &self.requests,
+            args: &[&self.requests[..], &self.processors.arguments()].concat(),
             files: &[(self.name.clone(), self.module.clone())],
             deadline: DEADLINE,
-            accel: "tcg",
-            extra: &[],
+            accel: self.processors.accel(),
+            extra: &options.iter().map(String::as_str).collect::<Vec<_>>(),
         };
         let mut lines = Vec::new();
         let end = boot.run(|line| lines.push(line.to_string()))?;
@@ -115,6 +119,7 @@ fn check(name: &str, module: Vec<u8>, requests: &[&str], verdict: u8, shows: &[&
         requests: requests.iter().map(ToString::to_string).collect(),
         verdict,
         shows: shows.iter().map(ToString::to_string).collect(),
+        processors: Processors::default(),
     }
 }
 
@@ -169,7 +174,45 @@ fn checks() -> Result<Vec<Check>> {
     let still = ["deadline: slow was still being compiled"];
     checks.push(check("slow", slow.clone(), &["timeout=1"], demo::LATE, &still));
     checks.push(check("patience", slow, &["timeout=600"], SUCCESS, &["run() = 7"]));
+    many_guests(&mut checks)?;
     Ok(checks)
+}
+
+/// Many guests on four processors: half of them never end.
+fn many_guests(checks: &mut Vec<Check>) -> Result<()> {
+    let examples = paths::root().join("examples/guests/demo");
+    let greedy = demo::load(&examples.join("greedy.wat"))?;
+    let mut check = |name: &str, module: &[u8], requests: &[&str], verdict, shows: &[&str]| {
+        let check = check(name, module.to_vec(), requests, verdict, shows);
+        checks.push(Check { processors: Processors::FOUR, ..check });
+    };
+    let of_each = [
+        "6 guests returned, 6 were ended, 0 trapped, 0 were refused",
+        "guest 1 (priority 1) was ended",
+        "guest 4 (priority 1) returned 8",
+        "guest 12 (priority 0) holds nothing any more",
+        "still holding clock #",
+        "page frames that were not given back: 0",
+        "everything was released",
+    ];
+    for policy in ["policy=zero-count", "policy=clone-on-read"] {
+        check("greedy", &greedy, &["guests=12", "timeout=1", policy], SUCCESS, &of_each);
+    }
+    let all = ["9 guests returned, 0 were ended", "counter `demo.blocks` stands at", "released"];
+    check("demo", &demo::load(&demo::bundled())?, &["guests=9", "zeal=1"], SUCCESS, &all);
+    let kept = [
+        "guest 1 (priority 1) is gone, and of it remain forgotten object #",
+        "not everything was released",
+    ];
+    check("kept", &greedy, &["guests=4", "timeout=1", "keep=1"], TRAPPED, &kept);
+    let trapping = text(TRAPPING)?;
+    let trapped = ["0 were ended, 5 trapped", "everything was released"];
+    let requests = ["guests=5", "invoke=outside", "hardware-traps=1"];
+    check("strays", &trapping, &requests, SUCCESS, &trapped);
+    let refused = ["5 were refused"];
+    check("no such export", &trapping, &["guests=5", "invoke=x"], REFUSED, &refused);
+    check("too many", &trapping, &["guests=100"], REFUSED, &["100 guests: 1 to 48 can run"]);
+    Ok(())
 }
 
 /// The same kernel without the compiler: what was compiled and signed here, and

@@ -12,6 +12,8 @@ use std::time::Duration;
 
 /// For one boot; a case that does not end within one fails.
 const DEADLINE: Duration = Duration::from_secs(300);
+/// Asks the kernel to end guests at every instruction of theirs.
+const EVERY_INSTRUCTION: &str = "every-instruction";
 /// After this many failures, the rest is not run.
 const MOST_FAILURES: u64 = 20;
 /// Cases that run with protected branches as well: those that make and end frames.
@@ -28,6 +30,12 @@ const PROTECTED: [&str; 9] = [
 ];
 /// A processor of QEMU that has what they need; its signatures need no slow cipher.
 const PROTECTING: [&str; 2] = ["-cpu", "max,pauth-impdef=on"];
+/// How the names of boots begin that must end badly.
+const BOOTS: &str = "boots::";
+/// The kernel's verdict when it panics.
+const PANIC: u8 = 3;
+/// Setups of guests with wrong barriers: one for each policy.
+const WRONG: [&str; 2] = ["zero-count", "clone-on-read"];
 /// The kernel's verdict on an exception that nobody expected.
 const EXCEPTION: u8 = 4;
 
@@ -50,6 +58,9 @@ pub struct Args {
     /// addresses, with guests that have both (aarch64). Needs a filter.
     #[arg(long, requires = "filter")]
     protected_branches: bool,
+    /// End guests at every instruction of theirs rather than at some.
+    #[arg(long)]
+    every_instruction: bool,
     /// Only the cases whose name contains this.
     filter: Option<String>,
 }
@@ -63,38 +74,63 @@ pub fn run(args: &Args) -> Result<(u64, u64)> {
         return on_several(args.arch, &kernel, filter, args.processors, args.every_setup);
     }
     match (&args.filter, args.soft_float, args.arch) {
-        (filter, true, Arch::Aarch64) => soft_float(filter.as_deref().unwrap_or("")),
+        (filter, true, Arch::Aarch64) => {
+            soft_float(filter.as_deref().unwrap_or(""), args.every_instruction)
+        }
         (_, true, Arch::X86_64) => Err("--soft-float is for --arch aarch64".into()),
-        (None, false, arch) => check(arch),
+        (None, false, arch) => check(arch, args.every_instruction),
         (Some(filter), false, arch) => {
-            cases(arch, &kernel(arch, arch.target())?, filter, args.protected_branches)
+            let (kernel, every) = (kernel(arch, arch.target())?, args.every_instruction);
+            match filter.contains(BOOTS) {
+                true => Ok(boots(arch, &kernel, filter, every)),
+                false => cases(arch, &kernel, filter, args.protected_branches, every),
+            }
         }
     }
 }
 
 /// The cases in the aarch64 kernel without vector registers in Rust code.
-pub fn soft_float(filter: &str) -> Result<(u64, u64)> {
-    cases(Arch::Aarch64, &kernel(Arch::Aarch64, SOFT_FLOAT)?, filter, false)
+pub fn soft_float(filter: &str, every_instruction: bool) -> Result<(u64, u64)> {
+    cases(Arch::Aarch64, &kernel(Arch::Aarch64, SOFT_FLOAT)?, filter, false, every_instruction)
 }
 
-/// All cases; passed and failed.
-pub fn check(arch: Arch) -> Result<(u64, u64)> {
+/// All cases, guests being ended at some instructions or at all; passed and failed.
+pub fn check(arch: Arch, every_instruction: bool) -> Result<(u64, u64)> {
     let kernel = kernel(arch, arch.target())?;
-    let (mut passed, mut failed) = cases(arch, &kernel, "", false)?;
+    let (mut passed, mut failed) = cases(arch, &kernel, "", false, every_instruction)?;
     if matches!(arch, Arch::Aarch64) {
         println!("with protected branches:");
         for filter in PROTECTED {
-            let (more_passed, more_failed) = cases(arch, &kernel, filter, true)?;
+            let (more_passed, more_failed) = cases(arch, &kernel, filter, true, every_instruction)?;
             (passed, failed) = (passed + more_passed, failed + more_failed);
         }
     }
-    Ok(match fault_is_reported(arch, &kernel) {
-        Ok(()) => (passed + 1, failed),
-        Err(why) => {
-            println!("a fault of the {} kernel's own: {why}", arch.name());
-            (passed, failed + 1)
+    let (more_passed, more_failed) = boots(arch, &kernel, "", every_instruction);
+    Ok((passed + more_passed, failed + more_failed))
+}
+
+/// Boots that must end badly; passed and failed.
+fn boots(arch: Arch, kernel: &Kernel, filter: &str, every_instruction: bool) -> (u64, u64) {
+    let (mut passed, mut failed) = (0, 0);
+    let mut check = |name: &str, outcome: &dyn Fn() -> Result<()>| {
+        let name = format!("{BOOTS}{name}");
+        if !name.contains(filter) {
+            return;
         }
-    })
+        match outcome() {
+            Ok(()) => passed += 1,
+            Err(why) => {
+                println!("{name} in the {} kernel: {why}", arch.name());
+                failed += 1;
+            }
+        }
+    };
+    check("a_fault_of_its_own", &|| fault_is_reported(arch, kernel));
+    for setup in WRONG {
+        let name = format!("wrong_barriers [{setup}]");
+        check(&name, &|| wrong_barriers_are_found(arch, kernel, setup, every_instruction));
+    }
+    (passed, failed)
 }
 
 /// The cases as threads on several processors; passed and failed.
@@ -130,6 +166,28 @@ impl Kernel {
     }
 }
 
+/// Ends guests whose barriers write in the wrong order: one of them must leave
+/// something wrong, on which the kernel panics.
+fn wrong_barriers_are_found(
+    arch: Arch,
+    kernel: &Kernel,
+    setup: &str,
+    every_instruction: bool,
+) -> Result<()> {
+    let mut args = vec![format!("wrong-barriers={setup}")];
+    args.extend(every_instruction.then(|| EVERY_INSTRUCTION.to_string()));
+    let mut lines = Vec::new();
+    let end = kernel.boot(arch, &args, &[], |line| lines.push(line.into()))?;
+    let shows = |text| lines.iter().any(|line: &String| line.contains(text));
+    match end == End::Verdict(PANIC)
+        && shows("ending guests with wrong barriers")
+        && shows("testsuite/src/ending.rs")
+    {
+        true => Ok(()),
+        false => Err(format!("ended with {end:?}:\n{}", lines.join("\n"))),
+    }
+}
+
 /// The kernel touches the guard of a memory while the memory's guest runs:
 /// that ends the kernel as any fault does.
 fn fault_is_reported(arch: Arch, kernel: &Kernel) -> Result<()> {
@@ -146,12 +204,19 @@ fn fault_is_reported(arch: Arch, kernel: &Kernel) -> Result<()> {
     }
 }
 
-fn cases(arch: Arch, kernel: &Kernel, filter: &str, protected: bool) -> Result<(u64, u64)> {
+fn cases(
+    arch: Arch,
+    kernel: &Kernel,
+    filter: &str,
+    protected: bool,
+    every_instruction: bool,
+) -> Result<(u64, u64)> {
     let extra: &[&str] = if protected { &PROTECTING } else { &[] };
     let (mut passed, mut failed, mut from) = (0, 0, 0);
     loop {
         let mut args = vec![format!("from={from}"), format!("filter={filter}")];
         args.extend(protected.then(|| "protected-branches".to_string()));
+        args.extend(every_instruction.then(|| EVERY_INSTRUCTION.to_string()));
         let (mut last, mut completed) = (None, 0);
         let end = kernel.boot(arch, &args, extra, |line| {
             let number = line.strip_prefix("case ").and_then(|rest| rest.split(' ').next());
@@ -160,7 +225,7 @@ fn cases(arch: Arch, kernel: &Kernel, filter: &str, protected: bool) -> Result<(
                 last = (!done).then_some(number);
                 completed += u64::from(done);
             }
-            if !done {
+            if !done || every_instruction {
                 qemu::show(line);
             }
         })?;

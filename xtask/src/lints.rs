@@ -3,7 +3,7 @@
 
 use crate::qemu::{Arch, SOFT_FLOAT};
 use crate::tally::Tally;
-use crate::{Result, cargo, deny, paths};
+use crate::{Result, cargo, deny, paths, publish};
 use std::process::ExitCode;
 
 /// The workspaces of this repository, each with a lock file of its own.
@@ -17,6 +17,7 @@ pub fn run() -> ExitCode {
     soft_float(&mut tally);
     clippy(&mut tally);
     documentation(&mut tally);
+    publish::check(&mut tally);
     deny::check(&mut tally);
     tally.finish()
 }
@@ -45,9 +46,12 @@ pub fn features(tally: &mut Tally) {
         (Arch::X86_64.target(), &["compile", "kernel-heap", "log"], &bare(Arch::X86_64)),
         (Arch::Aarch64.target(), &["compile", "kernel-heap", "log"], &bare(Arch::Aarch64)),
     ] {
-        // What signatures add depends on no other feature.
-        let signed = ["signed-artifacts".to_string(), format!("{},signed-artifacts", names[0])];
-        for chosen in subsets(names).into_iter().chain(signed) {
+        // What these add depends on no other feature.
+        let alone = ["signed-artifacts", "fixed-region", "page-tables", "x86_64-paging"];
+        let alone = alone.into_iter().chain(["aarch64-paging"]).map(String::from);
+        let all = "signed-artifacts,fixed-region,x86_64-paging,aarch64-paging";
+        let all = [format!("{},{all}", names.join(","))];
+        for chosen in subsets(names).into_iter().chain(alone).chain(all) {
             tally.one(&format!("features [{chosen}] on {on}"), || {
                 let features = ["--no-default-features", "--features", &chosen];
                 let package = ["--package", "kernref", "--lib"];
@@ -113,7 +117,15 @@ pub fn clippy(tally: &mut Tally) {
     for arch in Arch::ALL {
         tally.one(&format!("clippy of the {} kernels", arch.name()), || {
             // Without the panic check, which needs a flag of its own.
-            let packages = ["--package", "kernref-qemu", "--package", "kernref-footprint"];
+            let example = format!("example-kernel-{}", arch.name());
+            let packages = [
+                "--package",
+                "kernref-qemu",
+                "--package",
+                "kernref-footprint",
+                "--package",
+                &example,
+            ];
             let target = ["--release", "--target", arch.target()];
             clippy_in("tests-qemu", &[&packages[..], &target].concat())
         });
@@ -135,20 +147,11 @@ pub fn clippy_of_the_rest(tally: &mut Tally) {
 /// is private is documented as well.
 pub fn documentation(tally: &mut Tally) {
     for (what, options) in [
-        ("without features", &["--package", "kernref"][..]),
-        (
-            "with features",
-            &["--package", "kernref", "--features", "compile,std,log,kernel-heap,signed-artifacts"],
-        ),
+        ("without features", &["--package", "kernref", "--no-default-features"][..]),
+        ("with features", &["--package", "kernref", "--all-features"]),
         (
             "of private items",
-            &[
-                "--package",
-                "kernref",
-                "--features",
-                "compile,std,log,kernel-heap,signed-artifacts",
-                "--document-private-items",
-            ],
+            &["--package", "kernref", "--all-features", "--document-private-items"],
         ),
         ("of kernref-wasi", &["--package", "kernref-wasi", "--features", "std"]),
     ] {

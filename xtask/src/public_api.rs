@@ -30,7 +30,8 @@ const SURFACES: [Surface; 2] = [
     Surface {
         package: "kernref",
         page: "docs/public-api.txt",
-        features: "compile,kernel-heap,log,signed-artifacts,std",
+        features: "aarch64-paging,compile,fixed-region,kernel-heap,log,signed-artifacts,std,\
+                   x86_64-paging",
     },
     Surface { package: "kernref-wasi", page: "docs/public-api-wasi.txt", features: "std" },
 ];

@@ -7,8 +7,8 @@ use crate::several::Processors;
 use crate::tally::{Outcome, Tally, count};
 use crate::wast::{On, Scripts};
 use crate::{
-    Result, bench_kernel, cargo, demo_suite, deny, floors, growth, guests, kernel_suite, layers,
-    lints, miri, panic_check, paths, public_api, size,
+    Result, bench_kernel, cargo, demo_suite, deny, examples, floors, growth, guests, kernel_suite,
+    layers, lints, miri, panic_check, paths, public_api, publish, size,
 };
 use std::process::{Command, ExitCode};
 
@@ -85,6 +85,7 @@ pub fn run(args: &Args) -> Result<ExitCode> {
             "guests build as they stand in the tree",
             "clippy",
             "documentation",
+            "packages",
             "public API",
             "dependencies",
             "miri",
@@ -98,6 +99,7 @@ pub fn run(args: &Args) -> Result<ExitCode> {
         });
         lints::clippy(&mut tally);
         lints::documentation(&mut tally);
+        publish::check(&mut tally);
         tally.one("public API", public_api::check);
         deny::check(&mut tally);
         match miri::available() {
@@ -228,13 +230,15 @@ fn on_four(arch: Arch, scripts: Option<&Scripts>, extent: Extent) -> Vec<Outcome
 fn in_kernel(arch: Arch, scripts: Option<&Scripts>, extent: Extent) -> Vec<Outcome> {
     let suite = format!("suite in the {} kernel", arch.name());
     let demo = format!("./x run on {}", arch.name());
+    let example = format!("example kernel for {}", arch.name());
     let mut outcomes = vec![
-        Outcome::of(&suite, || kernel_suite::check(arch)),
+        Outcome::of(&suite, || kernel_suite::check(arch, extent == Extent::Full)),
         Outcome::of(&demo, || demo_suite::run(arch)),
+        Outcome::of(&example, || examples::check(arch).map(|()| (1, 0))),
     ];
     if arch == Arch::Aarch64 && extent >= Extent::Usual {
         let name = "suite in the aarch64 kernel, soft float";
-        outcomes.push(Outcome::of(name, || kernel_suite::soft_float("")));
+        outcomes.push(Outcome::of(name, || kernel_suite::soft_float("", extent == Extent::Full)));
     }
     if extent >= Extent::Usual {
         outcomes.extend(on_four(arch, scripts, extent));

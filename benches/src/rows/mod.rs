@@ -3,6 +3,7 @@
 mod collection;
 mod compiling;
 mod compute;
+mod ending;
 mod floors;
 pub mod footprint;
 mod guest_calls;
@@ -10,6 +11,7 @@ mod host_calls;
 mod instantiate;
 mod net;
 mod references;
+mod scaling;
 mod traps;
 
 use crate::measure::Row;
@@ -22,7 +24,9 @@ pub fn all() -> Vec<Row> {
         references::rows(),
         collection::rows(),
         traps::rows(),
+        ending::rows(),
         instantiate::rows(),
+        scaling::rows(),
         footprint::rows(),
         compute::rows(),
         compiling::rows(),

@@ -13,6 +13,7 @@ mod signal;
 #[cfg(feature = "compile")]
 mod stack_switch;
 mod sync;
+mod system;
 mod vectors;
 
 #[cfg(feature = "compile")]
@@ -42,4 +43,6 @@ pub use signal::{set_signal_registers, signal_registers};
 #[cfg(feature = "compile")]
 pub use stack_switch::{call_on_stack, leave_stack};
 pub use sync::{synchronize_code, synchronize_fetch};
+#[cfg(target_os = "none")]
+pub use system::memory_unsuited;
 pub use vectors::enter;

@@ -14,6 +14,7 @@ mod signal;
 #[cfg(feature = "compile")]
 mod stack_switch;
 mod sync;
+mod system;
 
 #[cfg(feature = "compile")]
 pub use check::{
@@ -42,3 +43,5 @@ pub use signal::{set_signal_registers, signal_registers};
 #[cfg(feature = "compile")]
 pub use stack_switch::{call_on_stack, leave_stack};
 pub use sync::{synchronize_code, synchronize_fetch};
+#[cfg(target_os = "none")]
+pub use system::memory_unsuited;

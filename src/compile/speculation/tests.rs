@@ -5,10 +5,13 @@
 use crate::compile::code_key::CodeKey;
 use crate::compile::listing::Watch;
 use crate::compile::module;
+use crate::compile::outlined::Outlined;
 use crate::compile::poll::Poll;
 use crate::compile::settings::CompileSettings;
 use cranelift_codegen::CompiledCode;
-use cranelift_codegen::ir::{Function, Inst, InstructionData, Opcode, Value, ValueDef, types};
+use cranelift_codegen::ir::{
+    ExternalName, Function, Inst, InstructionData, Opcode, Value, ValueDef, types,
+};
 use std_alloc::format;
 use std_alloc::string::String;
 use std_alloc::vec::Vec;
@@ -154,11 +157,26 @@ impl<'f> View<'f> {
                 Some(ranges && (dfg.value_type(args[3]) != types::I64 || self.is_ours(args[3])))
             }
             Opcode::CallIndirect | Opcode::ReturnCallIndirect => Some(self.is_guard(args[0])),
+            // Context, address, reference.
+            Opcode::Call if self.callee(inst) == Some(CodeKey::Outlined(Outlined::Store)) => {
+                Some(self.is_ours(args[1]))
+            }
             _ => match (self.region(inst)?, opcode.can_store()) {
                 ("linear memory" | "table", true) => Some(self.is_ours(args[1])),
                 ("linear memory" | "table", false) => Some(self.is_ours(args[0])),
                 _ => None,
             },
+        }
+    }
+
+    /// What a direct call calls.
+    fn callee(&self, inst: Inst) -> Option<CodeKey> {
+        let InstructionData::Call { func_ref, .. } = self.func.dfg.insts[inst] else { return None };
+        match self.func.dfg.ext_funcs[func_ref].name {
+            ExternalName::User(name) => {
+                CodeKey::of_name(&self.func.params.user_named_funcs()[name])
+            }
+            _ => None,
         }
     }
 

@@ -15,7 +15,7 @@ pub use imp::{
     Context, DEVICES, Frame, NAME, RAM_BYTES, RAM_START, Registers, arm_timer, counted_loop, entry,
     exit, flush_everywhere, flush_requests, halt, idle, init_exceptions, init_instructions,
     init_serial, init_this_processor, instructions, mask_interrupts, now_ns, prepare_processors,
-    probe_call, probe_read, probe_write, protect_branches, publish_entry, record_fault,
-    restore_interrupts, serial_write, serve_requests, set_fault_entry, set_root_table,
-    start_processor, start_timer, stop_timer, tell, this_processor, wish,
+    prepare_steps, probe_call, probe_read, probe_write, protect_branches, publish_entry,
+    record_fault, restore_interrupts, serial_write, serve_requests, set_fault_entry,
+    set_root_table, start_processor, start_timer, stop_timer, tell, this_processor, wish,
 };

@@ -3,7 +3,7 @@
 use super::queue::{Id, MAX_THREADS, Priority};
 use super::{CONTEXTS, locked, wish};
 use crate::arch;
-use crate::embedder::KernelStacks;
+use crate::embedder::paged_memory;
 use crate::lock::Lock;
 use crate::smp;
 use alloc::boxed::Box;
@@ -121,7 +121,7 @@ pub fn spawn<R: Send + 'static>(
     priority: Priority,
     body: impl FnOnce() -> R + Send + 'static,
 ) -> JoinHandle<R> {
-    let stack = KernelStacks.reserve(STACK_BYTES).expect("memory for a stack");
+    let stack = StackSource::reserve(&*paged_memory(), STACK_BYTES).expect("memory for a stack");
     let result = Arc::new(Lock::new(None));
     let place = result.clone();
     let body: Body = Box::new(move || {
@@ -176,7 +176,7 @@ impl<R> JoinHandle<R> {
         let name = NAMES[self.thread.0].lock().take();
         drop(name);
         // SAFETY: the thread has ended, so nothing runs on its stack any more.
-        unsafe { KernelStacks.release(stack) };
+        unsafe { StackSource::release(&*paged_memory(), stack) };
         locked(|scheduler| scheduler.queue.remove(self.thread.0));
     }
 }

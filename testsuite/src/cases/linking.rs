@@ -197,8 +197,10 @@ pub fn unknown_imports_as_default_values(setup: Setup) {
             (func (export "g") (result i32) (call $z)))"#;
         linker.func_wrap("x", "z", || 7).unwrap();
         assert!(linker.contains("x", "z") && !linker.contains("x", "y"));
+        assert_eq!(linker.names().collect::<Vec<_>>(), [("x", "z")]);
         linker.define_unknown_imports_as_default_values(&module(engine, text)).unwrap();
         assert!(linker.contains("x", "y"));
+        assert_eq!(linker.names().collect::<Vec<_>>(), [("x", "z"), ("x", "y")]);
         let (mut store, instance) = linked(&linker, (), text);
         let func = instance
             .get_typed_func::<(), (i64, Option<kernref::ExternRef>)>(&mut store, "f")
@@ -207,6 +209,42 @@ pub fn unknown_imports_as_default_values(setup: Setup) {
         assert!(number == 0 && reference.is_none());
         let func = instance.get_typed_func::<(), i32>(&mut store, "g").unwrap();
         assert_eq!(func.call(&mut store, ()).unwrap(), 7);
+        let both = instance.get_func(&mut store, "f").unwrap();
+        let results = both.call_values(&mut store, &[]).unwrap();
+        assert!(matches!(&results[..], [Val::I64(0), Val::ExternRef(None)]));
+        let refused = both.call_values(&mut store, &[Val::I32(0)]);
+        assert!(matches!(refused, Err(Error::Misuse(Misuse::WrongArity))));
+    });
+}
+
+pub fn the_first_memory_of_the_caller_has_no_name(setup: Setup) {
+    setup.each_engine(|engine| {
+        let mut linker = Linker::<u64>::new(engine);
+        let look = |mut caller: kernref::Caller<'_, u64>| {
+            let first = caller.memory().map(|memory| memory.data(&caller).unwrap()[0]);
+            *caller.data_mut() = first.map_or(u64::MAX, u64::from);
+        };
+        linker.func_wrap("h", "look", look).unwrap();
+        let own = r#"(module (import "h" "look" (func $look)) (memory 1) (memory (export "memory") 1)
+            (data (memory 0) (i32.const 0) "\07") (func (export "run") (call $look)))"#;
+        let imported = r#"(module (import "h" "look" (func $look)) (import "h" "m" (memory 1))
+            (func (export "run") (call $look)))"#;
+        let none = r#"(module (import "h" "look" (func $look)) (func (export "run") (call $look)))"#;
+        let mut store = Store::new(engine, 0).unwrap();
+        let ty = MemoryType { minimum: 1, maximum: None, memory64: false };
+        let memory = Memory::new(&mut store, ty).unwrap();
+        memory.write(&mut store, 0, &[9]).unwrap();
+        linker.define(&store, "h", "m", memory).unwrap();
+        for (text, expected) in [(own, 7), (imported, 9), (none, u64::MAX)] {
+            let instance = linker.instantiate(&mut store, &module(engine, text)).unwrap();
+            let run = instance.get_typed_func::<(), ()>(&mut store, "run").unwrap();
+            run.call(&mut store, ()).unwrap();
+            assert_eq!(*store.data(), expected);
+        }
+        // Called by the host, it has no caller with a memory.
+        let look = linker.get(&mut store, "h", "look").unwrap().unwrap().into_func().unwrap();
+        assert_eq!(look.call_values(&mut store, &[]).unwrap().len(), 0);
+        assert_eq!(*store.data(), u64::MAX);
     });
 }
 

@@ -254,6 +254,7 @@ cases! {
         what_can_be_refused_before_there_is_a_store,
         unknown_imports_as_traps,
         unknown_imports_as_default_values,
+        the_first_memory_of_the_caller_has_no_name,
         imports_by_order,
         start_functions_run,
         a_failed_segment_leaves_what_came_before,

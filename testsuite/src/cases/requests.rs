@@ -1,7 +1,7 @@
 //! Requests that a guest end, where the runtime itself looks at them; and stores that
 //! are dropped in steps.
 
-use crate::ending::{Afterwards, Barriers, Collections, Guest};
+use crate::ending::{Afterwards, Barriers, Collections, Program};
 use crate::support::{Census, Maybe, Setup, instance, linked, module, tools};
 use alloc::format;
 use alloc::string::ToString;
@@ -261,7 +261,7 @@ pub fn where_it_was_is_told(setup: Setup) {
 pub fn a_guest_that_uses_everything(setup: Setup) {
     for number in 0..5 {
         for collections in [Collections::Many, Collections::Few] {
-            let mut guest = Guest::new(setup, Barriers::Right, collections);
+            let mut guest = Program::new(setup, Barriers::Right, collections, |_| {}).guest();
             assert!(!guest.run());
             guest.check(Afterwards::of(number));
         }

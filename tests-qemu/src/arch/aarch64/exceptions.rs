@@ -8,7 +8,9 @@
 
 use super::{fault_stub, timer};
 use crate::exceptions::{self, FaultEntry};
+use crate::faults;
 use crate::sched::{self, Why};
+use crate::stepping::{self, Next};
 use aarch64_cpu::asm::barrier;
 use aarch64_cpu::registers::{ESR_EL1, FAR_EL1, Readable, VBAR_EL1, Writeable};
 use kernref::fault::FaultRegisters;
@@ -210,6 +212,10 @@ const INTERRUPT: u64 = 1;
 
 /// Class of a system call: what a thread wishes.
 const SYSTEM_CALL: u64 = 0x15;
+/// Class of an instruction abort that came from this exception level.
+const INSTRUCTION_ABORT: u64 = 0x21;
+/// Class of a step that this exception level took.
+const STEP: u64 = 0x33;
 /// Class of a data abort that came from this exception level.
 const DATA_ABORT: u64 = 0x25;
 /// Syndrome bit of a data abort: `FAR_EL1` holds no address.
@@ -217,9 +223,15 @@ const FAR_NOT_VALID: u64 = 1 << 10;
 /// Saved-state bits: how the interrupted code was branched to, which does not
 /// apply to where it resumes.
 const BRANCH_TYPE: u64 = 3 << 10;
+/// Saved-state bits: debug exceptions are masked; the next instruction is a step.
+const DEBUG_MASKED: u64 = 1 << 9;
+const SINGLE_STEP: u64 = 1 << 21;
 
 extern "C" fn handle(frame: &mut Frame, kind: u64) {
     if kind == INTERRUPT {
+        // SAFETY: the registers are as the processor and the stub saved them. Nothing
+        // of this thread runs before it goes on with what they are now.
+        offer(frame, |registers| unsafe { faults::end_guest(registers) });
         timer::interrupt(frame);
         return;
     }
@@ -233,7 +245,8 @@ extern "C" fn handle(frame: &mut Frame, kind: u64) {
         return;
     }
     let is_access = class == DATA_ABORT && syndrome & FAR_NOT_VALID == 0;
-    if kind == SYNCHRONOUS && resume(frame, is_access.then_some(address)) {
+    let accessed = is_access.then_some(address);
+    if kind == SYNCHRONOUS && (step(frame, class) || resume_and_step(frame, accessed)) {
         return;
     }
     let name = match class {
@@ -258,6 +271,13 @@ extern "C" fn handle(frame: &mut Frame, kind: u64) {
 
 /// Asks whether and where to resume, and makes `eret` go there.
 fn resume(frame: &mut Frame, accessed: Option<usize>) -> bool {
+    // SAFETY: the registers are as the processor and the stub saved them, of
+    // code on `SP_EL0` at this level; the handler is on `SP_EL1`.
+    offer(frame, |registers| unsafe { exceptions::resume(registers, accessed) })
+}
+
+/// Offers the registers; if they are taken, `eret` goes where they say.
+fn offer(frame: &mut Frame, take: impl FnOnce(&mut FaultRegisters) -> bool) -> bool {
     let [x0, .., fp, _] = &mut frame.general;
     let mut registers = FaultRegisters {
         pc: frame.elr as usize,
@@ -265,17 +285,66 @@ fn resume(frame: &mut Frame, accessed: Option<usize>) -> bool {
         fp: *fp as usize,
         result: *x0 as usize,
     };
-    // SAFETY: the registers are as the processor and the stub saved them, of
-    // code on `SP_EL0` at this level; the handler is on `SP_EL1`.
-    let resumed = unsafe { exceptions::resume(&mut registers, accessed) };
-    if resumed {
+    let taken = take(&mut registers);
+    if taken {
+        if frame.elr != registers.pc as u64 {
+            frame.spsr &= !BRANCH_TYPE;
+        }
         frame.elr = registers.pc as u64;
         frame.sp = registers.sp as u64;
         *fp = registers.fp as u64;
         *x0 = registers.result as u64;
-        frame.spsr &= !BRANCH_TYPE;
+    }
+    taken
+}
+
+/// Whether this is about single steps; if so, the next one is prepared.
+fn step(frame: &mut Frame, class: u64) -> bool {
+    match class {
+        STEP => go_on(frame, |registers| Some(stepping::stepped(registers))),
+        INSTRUCTION_ABORT => go_on(frame, stepping::entered),
+        _ => false,
+    }
+}
+
+fn resume_and_step(frame: &mut Frame, accessed: Option<usize>) -> bool {
+    let resumed = resume(frame, accessed);
+    if resumed {
+        go_on(frame, stepping::redirected);
     }
     resumed
+}
+
+/// Passes the registers on, and has the next instruction be a step or not, unless the
+/// answer is that this is not to do with steps.
+fn go_on(frame: &mut Frame, ask: impl FnOnce(&mut FaultRegisters) -> Option<Next>) -> bool {
+    let mut next = None;
+    offer(frame, |registers| {
+        next = ask(registers);
+        next.is_some()
+    });
+    frame.spsr = match next {
+        Some(Next::Stop) => frame.spsr & !DEBUG_MASKED | SINGLE_STEP,
+        Some(Next::Run) => frame.spsr & !SINGLE_STEP | DEBUG_MASKED,
+        None => frame.spsr,
+    };
+    next.is_some()
+}
+
+/// Has this processor take steps where debug exceptions are not masked: nowhere, until
+/// a frame says so (Arm ARM, D2.12; the lock is for debuggers from outside).
+pub fn prepare_steps() {
+    const STEPS_AT_THIS_LEVEL: u64 = 1 << 13 | 1;
+    // SAFETY: changes what happens where debug exceptions are not masked alone.
+    unsafe {
+        core::arch::asm!(
+            "msr oslar_el1, xzr",
+            "msr mdscr_el1, {}",
+            "isb",
+            in(reg) STEPS_AT_THIS_LEVEL,
+            options(nostack),
+        );
+    }
 }
 
 /// Loads the vector table, sets up interrupts and the clock.

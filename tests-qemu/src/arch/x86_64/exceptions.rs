@@ -11,8 +11,10 @@
 
 use super::{apic, fault_stub, shootdown, timer};
 use crate::exceptions::{self, FaultEntry};
+use crate::faults;
 use crate::sched::{self, Why};
 use crate::smp::{self, MAX_PROCESSORS};
+use crate::stepping::{self, Next};
 use core::sync::atomic::{AtomicBool, Ordering};
 use kernref::fault::FaultRegisters;
 use spin::Once;
@@ -134,7 +136,10 @@ pub struct Frame {
     pub(super) ss: u64,
 }
 
+const DEBUG: usize = 1;
 const PAGE_FAULT: usize = 14;
+/// Flag: a debug exception follows the next instruction.
+const TRAP: u64 = 1 << 8;
 /// Bit of a page fault's error code (Intel SDM volume 3, 5.7).
 const ERROR_INSTRUCTION_FETCH: u64 = 1 << 4;
 /// Each processor has one stack for page faults.
@@ -178,7 +183,7 @@ extern "C" fn handle(frame: &mut Frame) {
     // in the handler itself has overwritten the outer handler's return state.
     let handling = &HANDLING_PAGE_FAULT[smp::this()];
     let is_nested = is_page_fault && handling.swap(true, Ordering::Relaxed);
-    if !is_nested && resume(frame, address) {
+    if !is_nested && (step(frame) || resume_and_step(frame, address)) {
         if is_page_fault {
             handling.store(false, Ordering::Relaxed);
         }
@@ -195,6 +200,11 @@ extern "C" fn handle(frame: &mut Frame) {
 }
 
 fn interrupted(frame: &mut Frame, vector: u8) {
+    if matches!(vector, TIMER | TOLD) || vector < FIRST_SWITCHING {
+        // SAFETY: the registers are as the processor and the stub saved them. Nothing
+        // of this thread runs before it goes on with what they are now.
+        offer(frame, |registers| unsafe { faults::end_guest(registers) });
+    }
     match vector {
         TIMER => {
             crate::timer::tick();
@@ -219,23 +229,67 @@ fn interrupted(frame: &mut Frame, vector: u8) {
 fn resume(frame: &mut Frame, address: usize) -> bool {
     let is_access =
         frame.vector as usize == PAGE_FAULT && frame.error & ERROR_INSTRUCTION_FETCH == 0;
+    // SAFETY: the registers are as the processor and the stub saved them, on
+    // another stack. All code runs in ring 0.
+    offer(frame, |registers| unsafe { exceptions::resume(registers, is_access.then_some(address)) })
+}
+
+/// Offers the registers; if they are taken, `iretq` goes where they say.
+fn offer(frame: &mut Frame, take: impl FnOnce(&mut FaultRegisters) -> bool) -> bool {
     let mut registers = FaultRegisters {
         pc: frame.rip as usize,
         sp: frame.rsp as usize,
         fp: frame.rbp as usize,
         result: frame.rax as usize,
     };
-    // SAFETY: the registers are as the processor and the stub saved them, on
-    // another stack. All code runs in ring 0.
-    let resumed = unsafe { exceptions::resume(&mut registers, is_access.then_some(address)) };
-    if resumed {
+    let taken = take(&mut registers);
+    if taken {
         frame.rip = registers.pc as u64;
         frame.rsp = registers.sp as u64;
         frame.rbp = registers.fp as u64;
         frame.rax = registers.result as u64;
     }
+    taken
+}
+
+/// Whether this is about single steps; if so, the next one is prepared.
+fn step(frame: &mut Frame) -> bool {
+    let is_fetch =
+        frame.vector as usize == PAGE_FAULT && frame.error & ERROR_INSTRUCTION_FETCH != 0;
+    let is_step = frame.vector as usize == DEBUG;
+    match (is_step, is_fetch) {
+        (true, _) => go_on(frame, |registers| Some(stepping::stepped(registers))),
+        (false, true) => go_on(frame, stepping::entered),
+        (false, false) => false,
+    }
+}
+
+fn resume_and_step(frame: &mut Frame, address: usize) -> bool {
+    let resumed = resume(frame, address);
+    if resumed {
+        go_on(frame, stepping::redirected);
+    }
     resumed
 }
+
+/// Passes the registers on, and has the next instruction be a step or not, unless the
+/// answer is that this is not to do with steps.
+fn go_on(frame: &mut Frame, ask: impl FnOnce(&mut FaultRegisters) -> Option<Next>) -> bool {
+    let mut next = None;
+    offer(frame, |registers| {
+        next = ask(registers);
+        next.is_some()
+    });
+    match next {
+        Some(Next::Stop) => frame.rflags |= TRAP,
+        Some(Next::Run) => frame.rflags &= !TRAP,
+        None => {}
+    }
+    next.is_some()
+}
+
+/// Nothing: the flag is the interrupted code's.
+pub fn prepare_steps() {}
 
 const STACK_BYTES: usize = 32 << 10;
 /// Stacks of a processor: for double faults, for page faults, for switching.

@@ -23,7 +23,7 @@ pub use branches::protect_branches;
 pub use context::{Context, wish};
 pub use counter::{counted_loop, init_instructions, instructions};
 pub use entry::{publish_entry, set_root_table};
-pub use exceptions::{Frame, init_exceptions, set_fault_entry};
+pub use exceptions::{Frame, init_exceptions, prepare_steps, set_fault_entry};
 pub use exit::exit;
 pub use fault_stub::record_fault;
 pub use probe::{probe_call, probe_read, probe_write};

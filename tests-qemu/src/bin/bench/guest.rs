@@ -2,10 +2,10 @@
 
 use core::sync::atomic::{AtomicI64, Ordering};
 use kernref::{
-    Caller, DeferralPolicy, Engine, Error, ExternRef, Instance, Linker, Module, OwnedRooted,
-    Result, Rooted, Store, WasmParams, WasmResults,
+    Caller, DeferralPolicy, Engine, Error, ExternRef, Instance, InterruptHandle, Linker, Module,
+    OwnedRooted, Result, Rooted, Store, WasmParams, WasmResults,
 };
-use kernref_qemu::{embedder, payload};
+use kernref_qemu::{embedder, faults, payload};
 
 use crate::measure;
 
@@ -59,6 +59,19 @@ impl Guest {
         store.data_mut().root = Some(root);
         let instance = linker.instantiate(&mut store, &Module::new(&engine, wasm)?)?;
         Ok(Self { store, instance })
+    }
+
+    /// What ends the guest.
+    pub fn interrupt_handle(&self) -> InterruptHandle {
+        self.store.interrupt_handle()
+    }
+
+    /// As long as this lives, the timer's interrupts end the guest if that was asked for.
+    ///
+    /// # Errors
+    /// Those of [`faults::watch`].
+    pub fn watch(&self) -> Result<faults::Watch> {
+        faults::watch(self.store.engine())
     }
 
     /// The root kept in the store.

@@ -2,7 +2,7 @@
 //! an error that names the expected kind; memory out of bounds is a trap.
 
 pub use crate::objects::forget_counters;
-use crate::objects::{Block, Clock, Console, Counter};
+use crate::objects::{self, Block, Clock, Console, Counter};
 use alloc::string::String;
 use kernref::{Caller, Error, Extern, ExternRef, Linker, Memory, Result, Rooted, Trap};
 
@@ -103,6 +103,7 @@ pub fn define(linker: &mut Linker<()>) -> Result<()> {
             Ok(())
         },
     )?;
+    linker.func_wrap("kernel", "guest_number", || objects::guest() as u32)?;
     linker.func_wrap("kernel", "clock_open", || ExternRef::new(Clock::new()))?;
     linker.func_wrap(
         "kernel",

@@ -5,7 +5,8 @@
 //! Requests are `key=value`: `invoke=NAME`, `arg=VALUE` (repeated),
 //! `policy=zero-count|clone-on-read`, `zeal=1`, `hardware-traps=1`,
 //! `timeout=SECONDS`, `key=HEX` (repeated: keys with which artifacts may be signed).
-//! Programs for WASI are handed what `wasi.rs` says.
+//! Programs for WASI are handed what `wasi.rs` says. With `smp=N`, `guests=N` of them run
+//! at once on so many processors: see `several.rs`.
 #![no_std]
 #![no_main]
 
@@ -16,6 +17,7 @@ mod load;
 mod objects;
 mod report;
 mod request;
+mod several;
 mod values;
 mod wasi;
 
@@ -52,7 +54,7 @@ fn tick() {
 fn main() -> Verdict {
     let payload = payload::read();
     let verdict = match Request::parse(&payload) {
-        Ok(request) => serve(&request),
+        Ok(request) => serve(request),
         Err(message) => {
             println!("refused: {message}");
             Verdict::Refused
@@ -67,10 +69,13 @@ fn main() -> Verdict {
 
 fn engine(request: &Request) -> kernref::Result<Engine> {
     let mut config = embedder::config();
-    config.epoch_interruption(true).deferral_policy(match request.clone_on_read {
-        true => DeferralPolicy::CloneOnRead,
-        false => DeferralPolicy::ZeroCount,
-    });
+    // Several guests are ended by their interrupt handles, without polls.
+    config.epoch_interruption(request.processors.is_none()).deferral_policy(
+        match request.clone_on_read {
+            true => DeferralPolicy::CloneOnRead,
+            false => DeferralPolicy::ZeroCount,
+        },
+    );
     config.gc_zeal(NonZeroU32::new(u32::from(request.zeal)));
     config.hardware_traps(request.hardware_traps);
     // Only one module is compiled, before there is anything else.
@@ -89,15 +94,15 @@ enum Made {
     Wasi(Module, faults::Watch),
 }
 
-fn serve(request: &Request) -> Verdict {
+fn serve(request: Request) -> Verdict {
     let (name, bytes) = request.module;
     let outcome = (|| {
-        let engine = engine(request)?;
+        let engine = engine(&request)?;
         // From before the first guest until the last is gone.
         let watch = faults::watch(&engine)?;
         ENGINE.call_once(|| engine.clone());
         let started = timer::now_ns();
-        let (how, module) = within_time(request, || load::module(request, &engine))?;
+        let (how, module) = within_time(&request, || load::module(&request, &engine))?;
         if wasi::is_for_wasi(&module) {
             return Ok(Made::Wasi(module, watch));
         }
@@ -112,19 +117,24 @@ fn serve(request: &Request) -> Verdict {
         host::define(&mut linker)?;
         Ok::<_, Error>(Made::Usual(Store::new(&engine, ())?, module, linker, watch))
     })();
-    let (mut store, module, linker, _watch) = match outcome {
+    let (mut store, module, linker, watch) = match outcome {
         Ok(Made::Usual(store, module, linker, watch)) => (store, module, linker, watch),
-        Ok(Made::Wasi(module, _watch)) => return wasi::serve(request, &module),
+        Ok(Made::Wasi(module, _watch)) => return wasi::serve(&request, &module),
         Err(error) => return report::refusal(name, &error),
     };
+    if let Some(processors) = request.processors {
+        drop(store);
+        several::run(request, processors, module, linker, watch);
+    }
     store.set_epoch_deadline(1);
-    let verdict = within_time(request, || run(request, &mut store, &module, &linker));
+    let verdict = within_time(&request, || run(&request, &mut store, &module, &linker));
     report::statistics("at the end", &store);
     match store.gc() {
         Ok(()) => report::statistics("after a collection", &store),
         Err(error) => println!("collection failed: {error}"),
     }
     drop(store);
+    drop(watch);
     host::forget_counters();
     verdict
 }
@@ -176,7 +186,7 @@ fn run(request: &Request, store: &mut Store<()>, module: &Module, linker: &Linke
 }
 
 /// The function to call: the one requested, else `run`, else `_start`.
-fn choose<'r>(
+pub(crate) fn choose<'r>(
     request: &'r Request,
     store: &mut Store<()>,
     instance: Instance,

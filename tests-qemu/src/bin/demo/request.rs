@@ -4,6 +4,10 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use kernref::signing::KEY_BYTES;
 use kernref_qemu::payload::Payload;
+use kernref_qemu::smp;
+
+/// More have no room for their stacks and instances.
+const MOST_GUESTS: usize = 48;
 
 /// A module and what to do with it.
 pub struct Request {
@@ -23,6 +27,12 @@ pub struct Request {
     pub hardware_traps: bool,
     /// The guest is interrupted after this time.
     pub timeout_seconds: u32,
+    /// On how many processors guests run, and when threads are switched there.
+    pub processors: Option<smp::Request>,
+    /// How many guests, if there are several processors.
+    pub guests: Option<usize>,
+    /// Have the kernel keep an object, to see that it is missed.
+    pub keep: bool,
     /// What only programs for WASI have.
     pub wasi: WasiRequest,
 }
@@ -57,6 +67,9 @@ impl Request {
             zeal: false,
             hardware_traps: false,
             timeout_seconds: 60,
+            processors: smp::Request::of(&payload.args),
+            guests: None,
+            keep: false,
             wasi: WasiRequest::default(),
         };
         for (name, bytes) in payload.files.iter().skip(1).copied() {
@@ -82,6 +95,18 @@ impl Request {
                 ("timeout", seconds) => {
                     request.timeout_seconds = seconds.parse().map_err(|_| wrong())?;
                 }
+                ("smp" | "tick-us" | "random", number) => {
+                    number.parse::<u32>().map_err(|_| wrong())?;
+                }
+                ("guests", count) => {
+                    let count = count.parse().map_err(|_| wrong())?;
+                    let most = MOST_GUESTS;
+                    if !(1..=most).contains(&count) {
+                        return Err(alloc::format!("{count} guests: 1 to {most} can run"));
+                    }
+                    request.guests = Some(count);
+                }
+                ("keep", "1") => request.keep = true,
                 ("env", variable) => {
                     request.wasi.env.push(variable.split_once('=').ok_or_else(wrong)?);
                 }

@@ -9,7 +9,7 @@ use kernref::{
     AsContext, Caller, Engine, Error, Extern, ExternRef, Instance, Linker, Memory, Result, Rooted,
     Store, Trap, TypedFunc,
 };
-use kernref_qemu::embedder::KernelMemory;
+use kernref_qemu::embedder::paged_memory;
 use kernref_qemu::probe::{read_faults, write_faults};
 use kernref_qemu::{faults, frames, heap, timer};
 use kernref_testsuite::Setup;
@@ -17,12 +17,14 @@ use kernref_testsuite::Setup;
 const PAGE: usize = 64 << 10;
 
 pub fn a_memory_is_guarded_and_given_back(_: Setup) {
+    let source = paged_memory();
     let before = frames::available();
     for round in 0..100 {
-        let mut memory = KernelMemory.reserve(PAGE, 4 << 30).expect("a memory");
+        let mut memory =
+            source.reserve_guarded(PAGE, 4 << 30, MEMORY32_GUARDED_BYTES).expect("a memory");
         assert_eq!(memory.guarded_bytes, MEMORY32_GUARDED_BYTES);
         // SAFETY: of this source.
-        unsafe { KernelMemory.commit(&mut memory, 3 * PAGE).expect("room") };
+        unsafe { source.commit(&mut memory, 3 * PAGE).expect("room") };
         assert_eq!(memory.committed_bytes, 3 * PAGE);
         let bytes = memory.base.as_ptr();
         let start = bytes.addr();
@@ -34,7 +36,7 @@ pub fn a_memory_is_guarded_and_given_back(_: Setup) {
             for offset in [3 * PAGE, 1 << 20, 1 << 30, 4 << 30, memory.guarded_bytes - 1] {
                 assert!(read_faults(start + offset), "no fault at {offset:#x}");
             }
-            KernelMemory.release(memory);
+            MemorySource::release(&*source, memory);
             assert!(read_faults(start) && read_faults(start + 3 * PAGE - 1));
         }
         assert_eq!(frames::available(), before, "in round {round}");
@@ -42,17 +44,18 @@ pub fn a_memory_is_guarded_and_given_back(_: Setup) {
 }
 
 pub fn a_refused_commit_takes_nothing(_: Setup) {
+    let source = paged_memory();
     let before = frames::available();
-    let mut memory = KernelMemory.reserve(0, 4 << 30).expect("no bytes");
+    let mut memory = source.reserve_guarded(0, 4 << 30, MEMORY32_GUARDED_BYTES).expect("no bytes");
     // As many pages as there are frames: none is left for the page tables.
     // SAFETY: of this source.
-    let outcome = unsafe { KernelMemory.commit(&mut memory, before * frames::FRAME_BYTES) };
+    let outcome = unsafe { source.commit(&mut memory, before * frames::FRAME_BYTES) };
     assert!(matches!(outcome, Err(Error::OutOfMemory { .. })), "{outcome:?}");
     assert_eq!((memory.committed_bytes, frames::available()), (0, before));
     // SAFETY: ours, and not used afterwards.
     unsafe {
-        KernelMemory.commit(&mut memory, PAGE).expect("room");
-        KernelMemory.release(memory);
+        source.commit(&mut memory, PAGE).expect("room");
+        MemorySource::release(&*source, memory);
     }
     assert_eq!(frames::available(), before);
 }

@@ -5,7 +5,9 @@
 //! run; the host's runner then reboots with `from=N+1`. `filter=TEXT` skips
 //! cases whose name does not contain the text, `skip=N-M,…` those with these
 //! numbers. With `smp=N`, two setups run as threads on so many processors: see
-//! [`threads`]. With `touch-a-guard` no case runs: see [`faults::touch_a_guard`].
+//! [`threads`]. With `every-instruction`, guests are ended at all of them: see
+//! [`ending`]. With `touch-a-guard` or `wrong-barriers=SETUP` no case runs: see
+//! [`faults::touch_a_guard`] and [`ending::with_wrong_barriers`].
 #![no_std]
 #![no_main]
 
@@ -16,6 +18,8 @@ extern crate alloc as std;
 mod compiling;
 #[path = "../../../../tests/encoding/mod.rs"]
 mod encoding;
+mod ended;
+mod ending;
 mod exhaustion;
 mod fault_stub;
 mod faults;
@@ -108,6 +112,10 @@ const ONE_PROCESSOR_GUARDS: &[KernelCase] = kernel_cases![
 const ONE_PROCESSOR_GUARDS: &[KernelCase] =
     kernel_cases![fault_stub::it_ends_guests_and_leaves_the_rest,];
 
+/// Cases about one processor, for setups of their own.
+const ENDING_CASES: &[KernelCase] =
+    kernel_cases![ending::anywhere_with_many_collections, ending::anywhere_with_few_collections,];
+
 /// Cases about several processors.
 const SHARED_CASES: &[KernelCase] = kernel_cases![
     shared::four_stores_share_objects,
@@ -118,6 +126,7 @@ const SHARED_CASES: &[KernelCase] = kernel_cases![
     shared::ticks_end_endless_loops_everywhere,
     shared::spinning_threads_let_the_holder_run,
     shared::threads_wait_for_each_other,
+    ended::guests_are_ended_wherever_they_run,
 ];
 
 /// A case, its setup, and its number among all.
@@ -153,7 +162,9 @@ fn on_one() -> Vec<Chosen> {
     let guards = GUARD_CASES.iter().chain(ONE_PROCESSOR_GUARDS);
     let guards = guards.flat_map(|case| Setup::HARDWARE.map(|setup| (*case, setup, true)));
     let small = small_arenas().map(|(case, setup)| (case, setup, false));
-    numbered(all.chain(guards).chain(small))
+    let ending = ENDING_CASES.iter();
+    let ending = ending.flat_map(|case| ending::setups().map(|setup| (*case, setup, true)));
+    numbered(all.chain(guards).chain(small).chain(ending))
 }
 
 /// All cases on several processors, in order.
@@ -213,6 +224,13 @@ fn main() -> Verdict {
     if payload.args.contains(&"touch-a-guard") {
         faults::touch_a_guard();
         return Verdict::Failure;
+    }
+    if let Some(setup) = ending::wrong_setup(&payload.args) {
+        ending::with_wrong_barriers(setup);
+        return Verdict::Failure;
+    }
+    if payload.args.contains(&"every-instruction") {
+        ending::everywhere();
     }
     let skip = payload.args.iter().find_map(|arg| arg.strip_prefix("skip=")).unwrap_or("");
     let several = smp::Request::of(&payload.args);

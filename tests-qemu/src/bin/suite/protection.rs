@@ -6,7 +6,7 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 use kernref::alloc::CodeMemory;
 use kernref::{Engine, Memory, MemoryType, Store};
-use kernref_qemu::embedder::{self, AliasedCode, KernelCode};
+use kernref_qemu::embedder::{self, AliasedCode};
 use kernref_qemu::frames::{self, FRAME_BYTES};
 use kernref_qemu::paging::{each_mapping, frame_of};
 use kernref_qemu::probe::{call_faults, read_faults, write_faults};
@@ -18,7 +18,8 @@ const RETURN: &[u8] = &[0xc3];
 const RETURN: &[u8] = &[0xc0, 0x03, 0x5f, 0xd6];
 
 pub fn code_is_never_writable_and_executable(_: Setup) {
-    let region = KernelCode.allocate(RETURN.len()).expect("a page of code");
+    let memory = embedder::paged_memory();
+    let region = memory.allocate(RETURN.len()).expect("a page of code");
     let address = region.execute.addr().get();
     // SAFETY: fresh memory of ours, large enough.
     unsafe { region.write.as_ptr().copy_from_nonoverlapping(RETURN.as_ptr(), RETURN.len()) };
@@ -27,10 +28,10 @@ pub fn code_is_never_writable_and_executable(_: Setup) {
         kernref::__internals::synchronize_code(region.execute.as_ptr(), RETURN.len());
         assert!(!read_faults(address) && !write_faults(address));
         assert!(call_faults(address), "executable before it is published");
-        KernelCode.publish(&region).expect("published");
+        memory.publish(&region).expect("published");
         assert!(!call_faults(address) && !read_faults(address));
         assert!(write_faults(address), "writable after it is published");
-        KernelCode.release(region);
+        CodeMemory::release(&*memory, region);
         assert!(read_faults(address) && call_faults(address), "usable after its release");
     }
 }
@@ -94,7 +95,7 @@ pub fn a_published_frame_is_writable_nowhere(_: Setup) {
         assert_eq!(frames::available(), free);
     }
     // Where it runs, and where all RAM is.
-    check(&KernelCode, 2);
+    check(&*embedder::paged_memory(), 2);
     check(&AliasedCode, 2);
 }
 

@@ -2,6 +2,7 @@
 
 mod calls;
 mod collection;
+mod ending;
 mod references;
 
 use crate::measure::Rows;
@@ -15,5 +16,6 @@ pub fn run(policy: DeferralPolicy) -> Result<()> {
     let rows = Rows(policy);
     calls::run(rows)?;
     references::run(rows)?;
-    collection::run(rows)
+    collection::run(rows)?;
+    ending::run(rows)
 }
