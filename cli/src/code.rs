@@ -2,6 +2,7 @@
 
 use kernref::__internals::{ArtifactParts, ExportKind, ModuleInfo};
 use kernref::Printable;
+use std::collections::HashMap;
 use std::ops::Range;
 
 /// A piece of code.
@@ -14,12 +15,27 @@ pub struct Piece {
     pub range: Range<u32>,
 }
 
-/// A function's index and name.
-pub fn function_name(info: &ModuleInfo, index: u32) -> Option<&str> {
-    info.func_names.iter().find(|(func, _)| func.0 == index).map(|(_, name)| name).or_else(|| {
-        let exported = |kind| matches!(kind, ExportKind::Func(func) if func.0 == index);
-        info.exports.iter().find(|export| exported(export.kind)).map(|export| &*export.name)
-    })
+/// The names of functions, by index: those of the name section, else the first ones
+/// that they are exported under.
+pub struct FunctionNames<'m>(HashMap<u32, &'m str>);
+
+impl<'m> FunctionNames<'m> {
+    pub fn new(info: &'m ModuleInfo) -> Self {
+        let named = info.func_names.iter().map(|(func, name)| (func.0, name));
+        let exported = info.exports.iter().filter_map(|export| match export.kind {
+            ExportKind::Func(func) => Some((func.0, &*export.name)),
+            _ => None,
+        });
+        let mut names = HashMap::new();
+        for (index, name) in named.chain(exported) {
+            names.entry(index).or_insert(name);
+        }
+        Self(names)
+    }
+
+    pub fn get(&self, index: u32) -> Option<&'m str> {
+        self.0.get(&index).copied()
+    }
 }
 
 /// A function's name for people: demangled, and without what acts on a terminal.
@@ -28,11 +44,11 @@ pub fn shown(name: &str) -> String {
 }
 
 /// All pieces, in the order of the code. Stubs that no table names are one piece.
-pub fn pieces(parts: &ArtifactParts<&[u8]>) -> Vec<Piece> {
+pub fn pieces(parts: &ArtifactParts<&[u8]>, names: &FunctionNames<'_>) -> Vec<Piece> {
     let info = &parts.info;
     let mut pieces = Vec::new();
     for (code, index) in parts.functions.iter().zip(info.counts.imported_funcs..) {
-        let name = match function_name(info, index) {
+        let name = match names.get(index) {
             Some(name) => format!("function {index} {}", shown(name)),
             None => format!("function {index}"),
         };

@@ -1,7 +1,7 @@
 //! `kernref disassemble`: machine code, with its stack maps and sites.
 
 use crate::Result;
-use crate::code::{Piece, pieces};
+use crate::code::{FunctionNames, Piece, pieces};
 use crate::files::{self, Opened, hex};
 use kernref::__internals::ArtifactParts;
 use kernref::Architecture;
@@ -33,12 +33,11 @@ pub struct Args {
 pub fn run(args: &Args) -> Result<()> {
     let bytes = files::artifact(&args.file)?;
     let Opened { parts, .. } = Opened::new(&args.file, &bytes)?;
-    let mut pieces = pieces(&parts);
+    let names = FunctionNames::new(&parts.info);
+    let mut pieces = pieces(&parts, &names);
     if let Some(wanted) = &args.function {
-        let is_wanted = |index: u32| {
-            wanted.parse() == Ok(index)
-                || crate::code::function_name(&parts.info, index) == Some(wanted)
-        };
+        let is_wanted =
+            |index: u32| wanted.parse() == Ok(index) || names.get(index) == Some(wanted);
         pieces.retain(|piece| piece.function.is_some_and(is_wanted));
         if pieces.is_empty() {
             return Err(format!("no function is called `{wanted}`"));

@@ -2,7 +2,7 @@
 
 use crate::Result;
 use kernref::__internals::{ArtifactFile, ArtifactParts};
-use kernref::signing;
+use kernref::{Printable, signing};
 use std::io::Write;
 use std::path::Path;
 
@@ -46,6 +46,14 @@ pub fn artifact(path: &Path) -> Result<Vec<u8>> {
     }
 }
 
+/// An artifact without its signature, and the key with which it says it is signed,
+/// unchecked.
+pub fn without_signature(bytes: &[u8]) -> (&[u8], Option<[u8; signing::KEY_BYTES]>) {
+    let signer = signing::signer(bytes).ok();
+    let trailer = signer.map_or(0, |_| signing::TRAILER_BYTES);
+    (&bytes[..bytes.len() - trailer], signer)
+}
+
 /// An artifact that was read and checked, but is not loaded.
 pub struct Opened<'b> {
     /// The artifact without its signature.
@@ -58,13 +66,34 @@ pub struct Opened<'b> {
 
 impl<'b> Opened<'b> {
     pub fn new(path: &Path, bytes: &'b [u8]) -> Result<Self> {
-        let signer = signing::signer(bytes).ok();
-        let trailer = signer.map_or(0, |_| signing::TRAILER_BYTES);
-        let bytes = &bytes[..bytes.len() - trailer];
+        let (bytes, signer) = without_signature(bytes);
         let file = ArtifactFile::open(bytes).map_err(at(path))?;
         let parts = file.read().map_err(at(path))?;
         Ok(Self { bytes, file, parts, signer })
     }
+}
+
+/// A message for a terminal: what acts on that is escaped in each of its lines.
+pub fn shown(message: &str) -> String {
+    let lines = message.split('\n').map(|line| Printable(line).to_string());
+    lines.collect::<Vec<_>>().join("\n")
+}
+
+/// JSON in which strings have none of the characters that act on a terminal.
+pub fn plain_json(json: &str) -> String {
+    let mut plain = String::new();
+    for character in json.chars() {
+        let mut text = [0; 4];
+        let text = &*character.encode_utf8(&mut text);
+        match matches!(character, '\n' | ' '..='~') || Printable(text).to_string() == text {
+            true => plain.push(character),
+            false => {
+                let units = character.encode_utf16(&mut [0; 2]).to_vec();
+                plain.extend(units.iter().map(|unit| format!("\\u{unit:04x}")));
+            }
+        }
+    }
+    plain
 }
 
 /// Prints; whoever reads may have seen enough.

@@ -1,11 +1,12 @@
 //! `kernref inspect`: what an artifact says about itself.
 
-use crate::code::{function_name, pieces, shown};
+use crate::code::{FunctionNames, pieces, shown};
 use crate::files::{self, Opened};
 use crate::{Result, flavor, keys};
 use kernref::__internals::{ExportKind, FEATURE_NAMES, ImportKind, ModuleInfo};
 use kernref::{ArtifactSection, Printable};
 use serde::Serialize;
+use std::collections::HashSet;
 use std::fmt::Write as _;
 use std::path::PathBuf;
 
@@ -101,7 +102,7 @@ pub fn run(args: &Args) -> Result<()> {
     match args.json {
         true => {
             let json = serde_json::to_string_pretty(&report).map_err(|error| error.to_string())?;
-            files::print(&(json + "\n"));
+            files::print(&(files::plain_json(&json) + "\n"));
         }
         false => files::print(&text(&report)),
     }
@@ -111,7 +112,9 @@ pub fn run(args: &Args) -> Result<()> {
 fn report(opened: &Opened<'_>, with_maps: bool) -> Report {
     let Opened { bytes, file, parts, signer } = opened;
     let info = &parts.info;
-    let pieces = pieces(parts);
+    let names = FunctionNames::new(info);
+    let escaping: HashSet<_> = info.escaping.iter().map(|func| func.0).collect();
+    let pieces = pieces(parts, &names);
     let is_here = parts.flavor.architecture == crate::compile::engine_architecture();
     let features = (0..64).filter(|bit| parts.flavor.processor >> bit & 1 == 1);
     let maps: Vec<_> = parts
@@ -129,12 +132,12 @@ fn report(opened: &Opened<'_>, with_maps: bool) -> Report {
             let behind = maps.partition_point(|map| map.return_offset <= code.end);
             Function {
                 index,
-                name: function_name(info, index).map(str::to_string),
+                name: names.get(index).map(str::to_string),
                 ty: func_type(info, index),
                 offset: code.start,
                 bytes: code.end - code.start,
                 calls: behind - first,
-                escapes: info.escaping.iter().any(|func| func.0 == index),
+                escapes: escaping.contains(&index),
             }
         });
     let sections = file.sections();

@@ -73,7 +73,8 @@ fn main() -> ExitCode {
         Command::Wast(args) => wast::run(&args),
     };
     outcome.unwrap_or_else(|message| {
-        eprintln!("error: {message}");
+        // Parts of it may be a guest's.
+        eprintln!("error: {}", files::shown(&message));
         ExitCode::from(2)
     })
 }

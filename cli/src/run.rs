@@ -1,10 +1,11 @@
 //! `kernref run`: calls an export here.
 
-use crate::files::{self, Input, Opened, at};
+use crate::files::{self, Input, at};
 use crate::flavor::{Switches, config_for};
 use crate::{Result, keys, values};
+use kernref::__internals::ArtifactFile;
 use kernref::signing::TrustedKeys;
-use kernref::{Engine, Error, ExternType, Instance, Linker, Module, Store, Val};
+use kernref::{ArtifactPolicy, Engine, Error, ExternType, Instance, Linker, Module, Store, Val};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -67,7 +68,7 @@ pub fn run(args: &Args) -> Result<ExitCode> {
         }
         Err(Failure::Refused(message)) => Err(message),
         Err(Failure::Trapped(message)) => {
-            eprintln!("{message}");
+            eprintln!("{}", files::shown(&message));
             Ok(ExitCode::from(1))
         }
     }
@@ -85,26 +86,32 @@ fn module(args: &Args) -> Result<(Engine, Module)> {
             Ok((engine, module))
         }
         Input::Artifact(bytes) => {
-            let Opened { bytes: artifact, file, .. } = Opened::new(path, &bytes)?;
+            // Nothing of it is looked at before it is trusted.
+            let artifact = match args.unsigned {
+                true => files::without_signature(&bytes).0,
+                false => vouched(args, &bytes)?,
+            };
+            let file = ArtifactFile::open(artifact).map_err(at(path))?;
             if args.timeout.is_some() && !file.flavor().epoch_interruption {
                 return Err(format!("{}: compiled without epochs", path.display()));
             }
             let engine = Engine::new(&config_for(file.flavor())).map_err(at(path))?;
-            let module = if args.unsigned {
-                // SAFETY: the user's explicit promise.
-                unsafe { Module::deserialize(&engine, artifact) }
-            } else if args.key.is_empty() {
-                return Err("an artifact needs --key KEY, or --unsigned to trust it blindly".into());
-            } else {
-                let keys = args.key.iter().map(|key| keys::public(key));
-                let keys = keys.collect::<Result<Vec<_>>>()?;
-                // SAFETY: the user's explicit promise.
-                let trusted = unsafe { TrustedKeys::new(&keys) };
-                Module::deserialize_with(&engine, &bytes, &trusted)
-            };
+            // SAFETY: the user's explicit promise, or a holder's of a key.
+            let module = unsafe { Module::deserialize(&engine, artifact) };
             Ok((engine, module.map_err(at(path))?))
         }
     }
+}
+
+/// The artifact in these bytes, if it is signed with one of the keys.
+fn vouched<'b>(args: &Args, bytes: &'b [u8]) -> Result<&'b [u8]> {
+    if args.key.is_empty() {
+        return Err("an artifact needs --key KEY, or --unsigned to trust it blindly".into());
+    }
+    let keys = args.key.iter().map(|key| keys::public(key)).collect::<Result<Vec<_>>>()?;
+    // SAFETY: the user's explicit promise.
+    let trusted = unsafe { TrustedKeys::new(&keys) };
+    trusted.vouch(bytes).map_err(at(&args.file))
 }
 
 /// Why there are no results.

@@ -1,7 +1,7 @@
 //! `kernref wast`: script files, with the runner that Kernref's own tests use.
 
 use crate::Result;
-use crate::files::at;
+use crate::files::{at, shown};
 use crate::flavor::Switches;
 use kernref_wast_script::{Options, encode, run as run_script};
 use std::path::PathBuf;
@@ -34,7 +34,7 @@ pub fn run(args: &Args) -> Result<ExitCode> {
         let name = path.to_string_lossy();
         let script = encode(&name, &text)?;
         let totals = run_script(&script, Options::new(args.switches.config()), |line, reason| {
-            println!("{name}:{line}: {reason}");
+            println!("{name}:{line}: {}", shown(reason));
         });
         passed += totals.passed;
         failed += totals.failed;

@@ -99,6 +99,17 @@ fn what_is_not_trusted_does_not_run() {
     refused(&["signed.kna"], "needs --key KEY");
     refused(&["--key", "other.pub.pem", "signed.kna"], "a key that is not trusted");
     refused(&["--key", "key.pub.pem", "unsigned.kna"], "no signature");
+    // What is not trusted is not read, neither what it says about itself nor its parts.
+    let signed = tool.read("signed.kna");
+    for at in [signed.len() / 4, signed.len() / 2] {
+        let mut changed = signed.clone();
+        changed[at..at + 64].fill(0xff);
+        tool.write("changed.kna", &changed);
+        let timeout = ["--timeout", "1", "changed.kna"];
+        refused(&[&["--key", "other.pub.pem"], &timeout[..]].concat(), "a key that is not trusted");
+        let reason = "the signature does not match";
+        refused(&[&["--key", "key.pub.pem"], &timeout[..]].concat(), reason);
+    }
     let mut changed = tool.read("signed.kna");
     let last = changed.len() - 1;
     changed[last] ^= 1;
@@ -171,6 +182,37 @@ fn what_is_wrong_is_said() {
     assert!(tool.bad(&["inspect", "short.kna"]).1.contains("artifact refused: header: "));
     assert!(tool.bad(&["disassemble", "app.kna", "--function", "nope"]).1.contains("`nope`"));
     assert!(tool.bad(&["run", "app.wat", "--timeout", "1"]).1.contains("--epochs"));
+}
+
+#[test]
+fn what_a_guest_chose_is_escaped() {
+    let tool = Tool::new("what_a_guest_chose_is_escaped");
+    let acts = |text: &str| text.chars().any(|c| (c.is_control() && c != '\n') || c == '\u{202e}');
+    tool.write("bad.wat", b"(module (func \x1b]0;pwn\x07 \xc2\x9b31m\n))");
+    tool.write("bad.wast", "(module (func \u{1b}]0;pwn))".as_bytes());
+    let script = "(module) (assert_return (invoke \"\\1b[31m\\u{202e}\"))";
+    tool.write("failing.wast", script.as_bytes());
+    for command in ["compile", "run", "inspect"] {
+        let said = tool.bad(&[command, "bad.wat"]).1;
+        assert!(!acts(&said) && said.contains("\\u{1b}]0;pwn") && said.contains('\n'), "{said:?}");
+    }
+    assert!(!acts(&tool.bad(&["wast", "bad.wast"]).1));
+    let said = String::from_utf8(tool.run(&["wast", "failing.wast"]).stdout).unwrap();
+    assert!(!acts(&said) && said.contains("1 failed"), "{said:?}");
+    let name = "a\u{1b}[31m\u{9b}1m\u{202e}\u{7f}";
+    tool.write("app.wat", format!("(module (func (export {name:?}) unreachable))").as_bytes());
+    tool.good(&["compile", "app.wat", "--quiet"]);
+    for args in [&["inspect", "app.kna"][..], &["disassemble", "app.kna"]] {
+        let said = tool.good(args);
+        assert!(!acts(&said) && said.contains("a\\u{1b}[31m"), "{said:?}");
+    }
+    let json = tool.good(&["inspect", "app.kna", "--json"]);
+    assert!(!acts(&json), "{json:?}");
+    let report: serde_json::Value = serde_json::from_str(&json).unwrap();
+    assert_eq!(report["functions"][0]["name"], name);
+    let (status, said) = tool.bad(&["run", "app.kna", "--unsigned", "--invoke", name]);
+    assert_eq!(status, 1);
+    assert!(!acts(&said), "{said:?}");
 }
 
 #[test]

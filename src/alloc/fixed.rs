@@ -127,6 +127,10 @@ unsafe impl MemorySource for FixedRegion {
         self.give_back(memory.base);
     }
 
+    fn held_bytes(&self, memory: &LinearMemory) -> usize {
+        memory.capacity_bytes
+    }
+
     fn capacity_for(&self, minimum_bytes: usize, maximum_bytes: usize) -> usize {
         minimum_bytes.saturating_add(self.growth_bytes).min(maximum_bytes)
     }

@@ -108,7 +108,7 @@ impl CodeBuffer {
             self.fixups.push(fixup(start, names, reloc)?);
         }
         self.push_maps(start as u32, compiled)?;
-        self.rewrite_tail_jumps(start, compiled);
+        self.rewrite_tail_jumps(start, compiled)?;
         self.push_sites(start, compiled, sites)?;
         CODE_BYTES.check(self.bytes.len() as u64)?;
         Ok((entry as u32, self.bytes.len() as u32))
@@ -176,18 +176,17 @@ impl CodeBuffer {
     }
 
     /// Makes jumps to a thunk of tail calls through a pointer, which could not land.
-    fn rewrite_tail_jumps(&mut self, start: usize, compiled: &CompiledCode) {
-        let Some(jump) = &self.tail_jump else { return };
+    fn rewrite_tail_jumps(&mut self, start: usize, compiled: &CompiledCode) -> Result<()> {
+        let Some(jump) = &self.tail_jump else { return Ok(()) };
         for site in compiled.buffer.call_sites() {
             let end = start + site.ret_addr as usize;
-            let Some(last) = self.bytes.get_mut(..end).and_then(<[u8]>::last_chunk_mut) else {
-                continue;
-            };
-            if *last == jump.made {
-                *last = jump.direct;
+            let last = self.bytes.get_mut(..end).and_then(<[u8]>::last_chunk_mut);
+            let last = last.ok_or(Error::Bug("a call outside its code"))?;
+            if redirect_tail_jump(jump, last)? {
                 self.tail_jumps.push(end as u32);
             }
         }
+        Ok(())
     }
 
     /// One map per call: the one Cranelift gives where references are live,
@@ -289,6 +288,23 @@ impl CodeBuffer {
     }
 }
 
+/// Makes a direct jump of a call's last instruction, if that is the jump of a tail
+/// call through a pointer. Through a register that the thunk does not know, the jump
+/// could not land.
+fn redirect_tail_jump(jump: &TailJump, last: &mut [u8; 4]) -> Result<bool> {
+    /// Where the instruction names its register.
+    const REGISTER: u32 = 0x1f << 5;
+    let kind = |instruction: [u8; 4]| u32::from_le_bytes(instruction) & !REGISTER;
+    if *last == jump.made {
+        *last = jump.direct;
+        return Ok(true);
+    }
+    match kind(*last) == kind(jump.made) {
+        true => Err(Error::Bug("a tail call through an unexpected register")),
+        false => Ok(false),
+    }
+}
+
 /// Where the trap of a check before the frame is, and its branch.
 type FrameCheck = (u32, (SourceLoc, Range<u32>));
 
@@ -331,5 +347,30 @@ fn link(bytes: &mut [u8], end: usize, target: u32) -> Result<()> {
     match arch::link_call(field, i64::from(target) - end as i64) {
         true => Ok(()),
         false => Err(BROKEN),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_tail_call_that_could_not_land_is_refused() {
+        // `br x1`, `b`.
+        let [made, direct] = [0xd61f_0020_u32, 0x1400_0000].map(u32::to_le_bytes);
+        let jump = TailJump { made, direct, thunk: [0; 8] };
+        let redirected = |instruction: u32| {
+            let mut last = instruction.to_le_bytes();
+            redirect_tail_jump(&jump, &mut last).map(|is_tail| (is_tail, u32::from_le_bytes(last)))
+        };
+        assert!(matches!(redirected(0xd61f_0020), Ok((true, 0x1400_0000))));
+        // `blr x1`, `bl`, `b`.
+        for call in [0xd63f_0020, 0x9400_0000, 0x1400_0000] {
+            assert!(matches!(redirected(call), Ok((false, same)) if same == call), "{call:x}");
+        }
+        for register in (0..31).filter(|register| *register != 1) {
+            let refused = redirected(0xd61f_0000 | register << 5);
+            assert!(matches!(refused, Err(Error::Bug(_))), "{register}");
+        }
     }
 }

@@ -1,5 +1,5 @@
 //! [`add_to_linker`]: the functions by name, and what runs one: it finds the guest's
-//! memory, waits, and checks epoch and fuel between pieces.
+//! memory, waits, and checks epoch and fuel between pieces and rounds of waiting.
 
 use crate::calls::io::Buffers;
 use crate::calls::path::{Open, PathArg, SetTimesArgs};
@@ -38,6 +38,9 @@ fn memory_of<T: 'static>(caller: &mut Caller<'_, T>, get: Get<'_, T>) -> Result<
     Ok(memory)
 }
 
+/// What a round of waiting costs, in bytes that are moved.
+const ROUND_BYTES: u64 = 1024;
+
 /// Runs a function to its end.
 fn run<T: 'static>(
     caller: &mut Caller<'_, T>,
@@ -53,12 +56,13 @@ fn run<T: 'static>(
             }
             None => body(get(caller.data_mut()), &mut GuestMemory::new(&mut [])),
         };
-        let moved = take(&mut get(caller.data_mut()).moved_bytes);
+        let mut moved = take(&mut get(caller.data_mut()).moved_bytes);
         let outcome = match step {
             Ok(()) => Some(0),
             Err(Stop::Errno(errno)) => Some(errno.raw().into()),
             Err(Stop::Pause) => None,
             Err(Stop::Wait(until)) => {
+                moved = moved.saturating_add(ROUND_BYTES);
                 let waited = get(caller.data_mut()).wait(until);
                 waited.err().map(|errno: Errno| errno.raw().into())
             }

@@ -9,6 +9,10 @@ pub const MAX_SYMLINKS: u32 = 40;
 /// The most bytes of a path's component.
 pub const MAX_NAME_BYTES: usize = 255;
 
+/// The most components that are walked, those of links included: twice what a path
+/// of 4096 bytes can have.
+const MAX_COMPONENTS: u32 = 4096;
+
 /// What becomes of a symbolic link at a path's end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LastLink {
@@ -67,7 +71,8 @@ pub struct Place<N> {
 /// [`Errno::Perm`] if the path leads out; [`Errno::Noent`] if a directory on it is not
 /// there; [`Errno::Notdir`] if something on it is not a directory; [`Errno::Loop`] for
 /// more than [`MAX_SYMLINKS`] links; [`Errno::Nametoolong`] for a component of more than
-/// [`MAX_NAME_BYTES`], or if what links make of the path has more than `path_limit`.
+/// [`MAX_NAME_BYTES`], or if what links make of the path has more than `path_limit`, or
+/// more than 4096 components in all.
 pub fn resolve<T: Tree>(
     tree: &T,
     start: T::Node,
@@ -81,7 +86,7 @@ pub fn resolve<T: Tree>(
     // What is yet to be walked, once a link has been followed.
     let mut text;
     let mut rest = path;
-    let (mut at, mut links) = (start, 0);
+    let (mut at, mut links, mut components) = (start, 0, 0);
     // A link can end with a slash, and a component after which a slash came can be one.
     let mut is_directory = false;
     loop {
@@ -92,6 +97,10 @@ pub fn resolve<T: Tree>(
         is_directory |= after == Some("");
         let after = after.unwrap_or("");
         let is_last = after.is_empty();
+        components += 1;
+        if components > MAX_COMPONENTS {
+            return Err(Errno::Nametoolong);
+        }
         let dots = matches!(component, "" | "." | "..");
         if component == ".." {
             if at == start {

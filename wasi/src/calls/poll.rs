@@ -58,6 +58,8 @@ impl Poll {
         memory.check(args.subscriptions.into(), count * SUBSCRIPTION_BYTES)?;
         memory.check(args.events.into(), count * EVENT_BYTES)?;
         memory.check(args.result.into(), 4)?;
+        // Looking at many takes its time as well.
+        ctx.moved_bytes += count * SUBSCRIPTION_BYTES;
         let (mut events, mut until) = (0u32, None::<u64>);
         for at in 0..count {
             let place = u64::from(args.subscriptions) + at * SUBSCRIPTION_BYTES;

@@ -39,7 +39,8 @@ impl Listing {
         debug_assert_eq!(header.len(), DIRENT_BYTES);
         for part in [&header[..], name.as_bytes()] {
             let len = part.len().min(self.left as usize);
-            memory.write((self.start + self.used).into(), part.get(..len).unwrap_or_default())?;
+            let place = u64::from(self.start) + u64::from(self.used);
+            memory.write(place, part.get(..len).unwrap_or_default())?;
             self.used += len as u32;
             self.left -= len as u32;
         }

@@ -10,6 +10,7 @@ use crate::host::{DirEntry, Directory, OpenOptions, Opened};
 use crate::resolve::{LastLink, Place, Tree};
 use crate::types::{Errno, Filestat, Filetype, OFlags, Result, SetTimes};
 use alloc::sync::Arc;
+use alloc::vec::Vec;
 use core::any::Any;
 use core::ops::ControlFlow;
 
@@ -72,8 +73,7 @@ impl MemoryDir {
             _ if must_be_directory => return Err(Errno::Notdir),
             Filetype::SymbolicLink => return Err(Errno::Loop),
             _ if oflags.contains(OFlags::TRUNC) => {
-                state.charge(node, 0)?;
-                state.content_mut(node)?.set_len(0);
+                state.set_len(node, 0, Vec::new())?;
             }
             _ => {}
         }
@@ -100,7 +100,7 @@ impl Directory for MemoryDir {
     }
 
     fn set_times(&self, times: SetTimes) -> Result<()> {
-        self.handle.set_times(self.handle.node, times)
+        self.handle.fs.lock().set_times(self.handle.node, times)
     }
 
     fn read_dir(
@@ -125,8 +125,10 @@ impl Directory for MemoryDir {
     }
 
     fn set_times_at(&self, path: &str, follow: bool, times: SetTimes) -> Result<()> {
-        let node = self.handle.fs.lock().find(self.handle.node, path, follow)?;
-        self.handle.set_times(node, times)
+        // In one step: nothing else may have the node's number meanwhile.
+        let mut state = self.handle.fs.lock();
+        let node = state.find(self.handle.node, path, follow)?;
+        state.set_times(node, times)
     }
 
     fn read_link(&self, path: &str, buffer: &mut [u8]) -> Result<usize> {

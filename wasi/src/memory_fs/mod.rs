@@ -24,13 +24,15 @@ pub use state::Usage;
 
 use crate::fallible::{try_box, try_zeros};
 use crate::host::{Clock, Directory, OpenOptions, Opened};
-use crate::types::{Errno, FdFlags, OFlags, Result, SetTimes};
+use crate::types::{Errno, FdFlags, OFlags, Result};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::fmt;
+use core::mem::take;
+use core::ops::{Deref, DerefMut};
 use core::sync::atomic::{AtomicU32, Ordering};
-use spin::Mutex;
-use state::{ROOT, State};
+use spin::{Mutex, MutexGuard};
+use state::{Garbage, ROOT, State};
 
 /// What may be made in a [`MemoryFs`], beside what its image has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -73,10 +75,50 @@ impl core::error::Error for ImageError {}
 /// `tar` or `cpio` archive whose contents are neither copied nor changed. Clones are
 /// of the same file system.
 ///
-/// A spin lock is held for as long as an operation takes.
+/// A spin lock is held for as long as an operation takes. Files' bytes are allocated
+/// and freed without it; tables of names, of nodes and of a file's chunks grow with
+/// it held. What an operation takes is bounded by the [`Quota`]: a cut file's chunks
+/// are handed on one by one, a removed name's successors move up, and
+/// [`Self::changes_to_tar`] makes its whole archive.
 #[derive(Clone)]
 pub struct MemoryFs {
-    state: Arc<Mutex<State>>,
+    state: Arc<Shared>,
+}
+
+/// What all that is open of a file system refers to.
+struct Shared(Mutex<State>);
+
+impl Shared {
+    fn lock(&self) -> Locked<'_> {
+        Locked { state: self.0.lock(), garbage: Garbage::default() }
+    }
+}
+
+/// The state, locked.
+struct Locked<'s> {
+    // Dropped in this order: what was freed goes when the lock has been given back.
+    state: MutexGuard<'s, State>,
+    garbage: Garbage,
+}
+
+impl Drop for Locked<'_> {
+    fn drop(&mut self) {
+        self.garbage = take(&mut self.state.garbage);
+    }
+}
+
+impl Deref for Locked<'_> {
+    type Target = State;
+
+    fn deref(&self) -> &State {
+        &self.state
+    }
+}
+
+impl DerefMut for Locked<'_> {
+    fn deref_mut(&mut self) -> &mut State {
+        &mut self.state
+    }
 }
 
 /// Numbers of file systems.
@@ -91,7 +133,7 @@ impl MemoryFs {
         let device = NEXT_DEVICE.fetch_add(1, Ordering::Relaxed);
         let name_bytes = quota.name_bytes.min(crate::resolve::MAX_NAME_BYTES);
         let state = State::new(Quota { name_bytes, ..quota }, device.into())?;
-        Ok(Self { state: Arc::new(Mutex::new(state)) })
+        Ok(Self { state: Arc::new(Shared(Mutex::new(state))) })
     }
 
     /// A file system that has what an archive has: a `tar` (ustar, pax or GNU) or a
@@ -191,20 +233,8 @@ impl fmt::Debug for MemoryFs {
 
 /// A node that is open.
 struct Handle {
-    fs: Arc<Mutex<State>>,
+    fs: Arc<Shared>,
     node: u32,
-}
-
-impl Handle {
-    fn set_times(&self, node: u32, times: SetTimes) -> Result<()> {
-        let mut state = self.fs.lock();
-        let now = state.now();
-        let node = state.node_mut(node)?;
-        node.accessed = times.accessed.applied_to(node.accessed);
-        node.modified = times.modified.applied_to(node.modified);
-        node.changed = now;
-        Ok(())
-    }
 }
 
 impl Clone for Handle {
@@ -224,5 +254,81 @@ impl Drop for Handle {
 impl fmt::Debug for Handle {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Handle").field("node", &self.node).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloc::sync::Weak;
+    use alloc::vec;
+    use core::sync::atomic::AtomicBool;
+
+    /// An image that looks whether the file system is locked when it is dropped.
+    struct Watch {
+        bytes: Vec<u8>,
+        fs: Arc<Mutex<Weak<Shared>>>,
+        was_free: Arc<AtomicBool>,
+    }
+
+    impl AsRef<[u8]> for Watch {
+        fn as_ref(&self) -> &[u8] {
+            &self.bytes
+        }
+    }
+
+    impl Drop for Watch {
+        fn drop(&mut self) {
+            let fs = self.fs.lock().upgrade().unwrap();
+            self.was_free.store(fs.0.try_lock().is_some(), Ordering::Relaxed);
+        }
+    }
+
+    /// Has a file of an image freed by `free`.
+    fn frees_without_the_lock(free: impl FnOnce(&MemoryFs)) -> bool {
+        let source = MemoryFs::new(Quota::default()).unwrap();
+        source.write("file", b"content").unwrap();
+        source.write("other", b"").unwrap();
+        let mut bytes = Vec::new();
+        let mut sink = |piece: &[u8]| {
+            bytes.extend_from_slice(piece);
+            Ok(())
+        };
+        source.changes_to_tar(&mut sink).unwrap();
+        let (fs, was_free) = (Arc::new(Mutex::new(Weak::new())), Arc::default());
+        let watch = Watch { bytes, fs: Arc::clone(&fs), was_free: Arc::clone(&was_free) };
+        let made = MemoryFs::from_image(watch, Quota::default()).unwrap();
+        *fs.lock() = Arc::downgrade(&made.state);
+        made.root().remove_file("other").unwrap();
+        free(&made);
+        was_free.load(Ordering::Relaxed)
+    }
+
+    #[test]
+    fn what_is_freed_is_freed_without_the_lock() {
+        assert!(frees_without_the_lock(|fs| fs.root().remove_file("file").unwrap()));
+        assert!(frees_without_the_lock(|fs| {
+            fs.write("new", b"").unwrap();
+            fs.root().rename("new", &fs.root(), "file").unwrap();
+        }));
+        assert!(frees_without_the_lock(|fs| {
+            let opened = fs.open("file", OFlags::empty(), false).unwrap();
+            fs.root().remove_file("file").unwrap();
+            drop(opened);
+        }));
+    }
+
+    #[test]
+    fn chunks_are_freed_without_the_lock() {
+        let fs = MemoryFs::new(Quota::default()).unwrap();
+        fs.write("file", &vec![1; 10_000]).unwrap();
+        let node = fs.state.lock().find(ROOT, "file", false).unwrap();
+        let mut locked = fs.state.lock();
+        locked.set_len(node, 5000, Vec::with_capacity(2)).unwrap();
+        assert_eq!(locked.state.garbage.chunks.iter().filter(|chunk| !chunk.is_empty()).count(), 1);
+        drop(locked);
+        assert!(fs.state.0.lock().garbage.chunks.is_empty());
+        fs.write("file", b"").unwrap();
+        assert_eq!(fs.read("file"), Ok(vec![]));
     }
 }

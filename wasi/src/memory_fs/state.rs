@@ -9,7 +9,7 @@ use super::entries::Entries;
 use crate::fallible::try_push;
 use crate::host::Clock;
 use crate::resolve::{self, LastLink, Place, Tree};
-use crate::types::{Errno, Filestat, Filetype, Result};
+use crate::types::{Errno, Filestat, Filetype, Result, SetTimes};
 use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -49,6 +49,14 @@ pub struct Usage {
     pub entries: u32,
 }
 
+/// What is dropped without the lock. An operation frees one node, or the chunks of
+/// one file.
+#[derive(Default)]
+pub(super) struct Garbage {
+    pub node: Option<Node>,
+    pub chunks: Vec<Vec<u8>>,
+}
+
 pub(super) struct State {
     nodes: Vec<Option<Node>>,
     free: Vec<u32>,
@@ -58,6 +66,8 @@ pub(super) struct State {
     image_entries: u32,
     pub clock: Option<Box<dyn Clock>>,
     pub device: u64,
+    /// What an operation has freed: dropped once the lock is given back.
+    pub garbage: Garbage,
     /// What is made now belongs to an image: it is neither charged for nor new.
     pub is_loading: bool,
 }
@@ -66,8 +76,18 @@ impl State {
     pub fn new(quota: Quota, device: u64) -> Result<Self> {
         let (nodes, free) = (Vec::new(), Vec::new());
         let (used, image_entries, clock) = (Usage::default(), 0, None);
-        let mut state =
-            Self { nodes, free, quota, used, image_entries, clock, device, is_loading: false };
+        let garbage = Garbage::default();
+        let mut state = Self {
+            nodes,
+            free,
+            quota,
+            used,
+            image_entries,
+            clock,
+            device,
+            garbage,
+            is_loading: false,
+        };
         let kind = Kind::Directory { entries: Entries::default(), parent: ROOT };
         let root = state.add(kind, 0)?;
         state.node_mut(root)?.links = 1;
@@ -88,13 +108,16 @@ impl State {
         self.nodes.get_mut(at as usize).and_then(Option::as_mut).ok_or(Errno::Io)
     }
 
+    /// What is used once `more` is charged beside `others`.
+    fn with_charged(&self, others: u64, more: u64) -> Result<u64> {
+        others.checked_add(more).filter(|sum| *sum <= self.quota.bytes).ok_or(Errno::Nospc)
+    }
+
     /// Adds a node without a name.
     fn add(&mut self, kind: Kind, bytes: u64) -> Result<u32> {
         let now = self.now();
         let charged = if self.is_loading { 0 } else { bytes };
-        if self.used.bytes + charged > self.quota.bytes {
-            return Err(Errno::Nospc);
-        }
+        let used = self.with_charged(self.used.bytes, charged)?;
         let is_new = !self.is_loading;
         let node = Node {
             kind,
@@ -115,7 +138,7 @@ impl State {
                 (self.nodes.len() - 1) as u32
             }
         };
-        self.used.bytes += charged;
+        self.used.bytes = used;
         if let Some(place) = self.nodes.get_mut(at as usize) {
             *place = Some(node);
         }
@@ -130,9 +153,7 @@ impl State {
         }
         let charged = node.charged;
         self.used.bytes = self.used.bytes.saturating_sub(charged);
-        if let Some(place) = self.nodes.get_mut(at as usize) {
-            *place = None;
-        }
+        self.garbage.node = self.nodes.get_mut(at as usize).and_then(Option::take);
         self.free.push(at);
     }
 
@@ -258,17 +279,38 @@ impl State {
         if len > self.quota.bytes {
             return Err(Errno::Fbig);
         }
-        let wanted = Content::charge_for(len);
-        let others = self.used.bytes.saturating_sub(self.node(file)?.charged);
-        if others + wanted > self.quota.bytes && wanted > self.node(file)?.charged {
-            return Err(Errno::Nospc);
-        }
-        self.used.bytes = others + wanted;
+        let wanted = Content::charge_for(len).ok_or(Errno::Fbig)?;
+        let charged = self.node(file)?.charged;
+        let others = self.used.bytes.saturating_sub(charged);
+        self.used.bytes = match wanted <= charged {
+            true => others.saturating_add(wanted),
+            false => self.with_charged(others, wanted)?,
+        };
         let now = self.now();
         let node = self.node_mut(file)?;
         node.charged = wanted;
         (node.modified, node.changed) = (now, now);
         node.is_new = true;
+        Ok(())
+    }
+
+    /// Gives a file this length, for which it pays. `kept` is empty, with room for
+    /// the chunks that are left, or for none if none are to go.
+    ///
+    /// # Errors
+    /// As for [`Self::charge`].
+    pub fn set_len(&mut self, file: u32, len: u64, kept: Vec<Vec<u8>>) -> Result<()> {
+        self.charge(file, len)?;
+        self.garbage.chunks = self.content_mut(file)?.set_len(len, kept);
+        Ok(())
+    }
+
+    pub fn set_times(&mut self, at: u32, times: SetTimes) -> Result<()> {
+        let now = self.now();
+        let node = self.node_mut(at)?;
+        node.accessed = times.accessed.applied_to(node.accessed);
+        node.modified = times.modified.applied_to(node.modified);
+        node.changed = now;
         Ok(())
     }
 

@@ -2,13 +2,11 @@
 //! where the system has it, so that neither `..`, nor a link, nor a change meanwhile
 //! leads out.
 
-use super::errors::of_io;
+use super::errors::{of_io, of_rustix};
 use super::file::{HostFile, nanoseconds, set_times, stat};
 use crate::host::{DirEntry, Directory, OpenOptions, Opened};
 use crate::types::{Errno, Filestat, Filetype, OFlags, Result, SetTime, SetTimes};
 use alloc::boxed::Box;
-use alloc::string::String;
-use alloc::vec::Vec;
 use cap_fs_ext::{
     DirExt, FollowSymlinks, MetadataExt, OpenOptionsFollowExt, OpenOptionsMaybeDirExt,
     OpenOptionsSyncExt, SystemTimeSpec,
@@ -17,29 +15,27 @@ use cap_std::fs::{Dir, FileTypeExt, Metadata, MetadataExt as _, OpenOptionsExt};
 use cap_std::time::SystemTime;
 use core::any::Any;
 use core::fmt;
+use core::mem::MaybeUninit;
 use core::ops::ControlFlow;
+use rustix::fs::{FileType, RawDir, SeekFrom};
 use std::fs;
 use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
-use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, UNIX_EPOCH};
 
-/// The most entries of a directory that are listed.
-const LISTED_ENTRIES: usize = 1 << 20;
-
-/// What a directory had when its listing began.
-struct Listed {
-    inode: u64,
-    filetype: Filetype,
-    name: String,
-}
+/// The most entries in a row that a listing passes over.
+const UNLISTED_ENTRIES: u32 = 1 << 14;
+/// Bytes of entries that are asked for at once.
+const ENTRIES_BYTES: usize = 8 << 10;
 
 /// A directory of the system, and what is below it. Names that are not UTF-8 are not
-/// listed; devices, pipes and sockets in it can be neither read nor written.
+/// listed, and more than 16384 of them in a row are [`Errno::Overflow`]; devices, pipes
+/// and sockets in it can be neither read nor written.
+///
+/// Nothing of a listing is kept: its cookies are those of the system.
 pub struct HostDir {
     directory: Dir,
-    listing: Mutex<Vec<Listed>>,
 }
 
 impl HostDir {
@@ -54,24 +50,24 @@ impl HostDir {
 
     /// A directory that is open.
     pub fn new(directory: Dir) -> Self {
-        Self { directory, listing: Mutex::new(Vec::new()) }
+        Self { directory }
     }
 
-    /// Reads the directory.
-    fn list(&self) -> Result<Vec<Listed>> {
-        let mut all = Vec::new();
-        for entry in self.directory.entries().map_err(of_io)? {
-            let entry = entry.map_err(of_io)?;
-            let Ok(name) = entry.file_name().into_string() else { continue };
-            // It may be gone by now.
-            let Ok(metadata) = entry.metadata() else { continue };
-            if all.len() == LISTED_ENTRIES {
-                return Err(Errno::Overflow);
+    /// What an entry is. Not all file systems say it in their listings.
+    fn filetype_of(&self, name: &str, listed: FileType) -> Filetype {
+        match listed {
+            FileType::RegularFile => Filetype::RegularFile,
+            FileType::Directory => Filetype::Directory,
+            FileType::Symlink => Filetype::SymbolicLink,
+            FileType::BlockDevice => Filetype::BlockDevice,
+            FileType::CharacterDevice => Filetype::CharacterDevice,
+            FileType::Socket => Filetype::SocketStream,
+            FileType::Fifo => Filetype::Unknown,
+            FileType::Unknown => {
+                let metadata = self.directory.symlink_metadata(name);
+                metadata.map_or(Filetype::Unknown, |metadata| filetype(&metadata))
             }
-            let (inode, filetype) = (MetadataExt::ino(&metadata), filetype(&metadata));
-            all.push(Listed { inode, filetype, name });
         }
-        Ok(all)
     }
 
     /// The directory as it can be changed itself: what cap-std has open may only
@@ -172,14 +168,26 @@ impl Directory for HostDir {
         cookie: u64,
         each: &mut dyn FnMut(DirEntry<'_>) -> ControlFlow<()>,
     ) -> Result<()> {
-        let mut listing = self.listing.lock().unwrap_or_else(PoisonError::into_inner);
-        if cookie == 0 {
-            *listing = self.list()?;
-        }
-        let first = usize::try_from(cookie).unwrap_or(usize::MAX);
-        for (at, entry) in listing.iter().enumerate().skip(first) {
-            let Listed { inode, filetype, name } = entry;
-            let (next, inode, filetype) = (at as u64 + 1, *inode, *filetype);
+        let directory = self.readable()?;
+        // The system refuses what is no place in the directory.
+        rustix::fs::seek(&directory, SeekFrom::Start(cookie)).map_err(of_rustix)?;
+        let mut buffer = [MaybeUninit::uninit(); ENTRIES_BYTES];
+        let mut entries = RawDir::new(directory, &mut buffer);
+        let mut unlisted = 0;
+        while let Some(entry) = entries.next() {
+            let entry = entry.map_err(of_rustix)?;
+            let name = match entry.file_name().to_str() {
+                Ok("." | "..") => continue,
+                Ok(name) => name,
+                Err(_) if unlisted == UNLISTED_ENTRIES => return Err(Errno::Overflow),
+                Err(_) => {
+                    unlisted += 1;
+                    continue;
+                }
+            };
+            let (next, inode) = (entry.next_entry_cookie(), entry.ino());
+            let filetype = self.filetype_of(name, entry.file_type());
+            unlisted = 0;
             if each(DirEntry { next, inode, filetype, name }).is_break() {
                 break;
             }

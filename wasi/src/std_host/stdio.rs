@@ -2,7 +2,7 @@
 
 use crate::host::{Interest, Readiness, Stream};
 use crate::types::{Errno, Filetype, Result};
-use std::io::{self, ErrorKind, IsTerminal, Read, Write};
+use std::io::{self, ErrorKind, IsTerminal, Write};
 
 fn errno(error: &io::Error) -> Errno {
     match error.kind() {
@@ -22,7 +22,9 @@ fn filetype(is_terminal: bool) -> Filetype {
 }
 
 /// The process's standard input. Reading blocks the thread; on Linux only if it was
-/// not asked first whether there is something ([`Stream::readiness`]).
+/// not asked first whether there is something ([`Stream::readiness`]). There it is read
+/// past the buffer of [`std::io::Stdin`], so that what has come is ready; the process
+/// should read nothing through that.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct HostStdin;
 
@@ -35,7 +37,10 @@ impl Stream for HostStdin {
         if self.readiness(Interest::Read)? == Readiness::Pending {
             return Err(Errno::Again);
         }
-        io::stdin().lock().read(buffer).map_err(|error| errno(&error))
+        #[cfg(target_os = "linux")]
+        return rustix::io::read(io::stdin(), buffer).map_err(super::errors::of_rustix);
+        #[cfg(not(target_os = "linux"))]
+        io::Read::read(&mut io::stdin(), buffer).map_err(|error| errno(&error))
     }
 
     #[cfg(target_os = "linux")]

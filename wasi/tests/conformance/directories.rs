@@ -125,3 +125,18 @@ fn hostile_arguments_are_errors() {
     assert_eq!(guest.call("fd_readdir", &[99, 0, 0, 0, RESULT.into()]), Err(Errno::Badf));
     assert_eq!(guest.call("fd_readdir", &args(BUFFER, 0, RESULT)), OK);
 }
+
+#[test]
+fn a_buffer_may_end_where_addresses_do() {
+    let (mut guest, _, _) = Guest::usual();
+    let pages = u64::from(MEMORY_BYTES >> 16);
+    guest.memory.grow(&mut guest.store, 65536 - pages).unwrap();
+    for len in [24, 25, 100] {
+        let start = u64::from(u32::MAX) + 1 - len;
+        assert_eq!(guest.call("fd_readdir", &[DIR.into(), start, len, 0, RESULT.into()]), OK);
+        assert_eq!(u64::from(guest.u32(RESULT)), len.min(51));
+        assert_eq!(guest.read(start as u32 + 16, 1), [1], "the name's length");
+        let args = [DIR.into(), start + 1, len, 0, RESULT.into()];
+        assert_eq!(guest.call("fd_readdir", &args), Err(Errno::Fault));
+    }
+}

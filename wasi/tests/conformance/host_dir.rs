@@ -3,8 +3,12 @@
 
 use crate::guest::{CREAT, EXCL, FOLLOW, Guest, Open, RESULT, TRUNC};
 use kernref_wasi::types::Errno;
-use kernref_wasi::{Directory, FixedClock, HostDir, MemoryFs, Quota, WasiCtx};
+use kernref_wasi::{Directory, FixedClock, HostDir, Limits, MemoryFs, Quota, WasiCtx};
+use std::collections::BTreeMap;
+use std::ffi::OsString;
 use std::fs;
+use std::ops::ControlFlow;
+use std::os::unix::ffi::OsStringExt;
 use std::os::unix::fs::symlink;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -215,4 +219,75 @@ fn a_file_system_in_memory_does_as_the_system_does() {
             assert!(is_alike(&in_memory, &on_host), "{seed} {step}\n{history}");
         }
     }
+}
+
+/// The names from a cookie on, up to `count`, and the cookie after them.
+fn names_from(directory: &HostDir, mut cookie: u64, count: usize) -> (Vec<String>, u64) {
+    let mut names = Vec::new();
+    let read = directory.read_dir(cookie, &mut |entry| {
+        names.push(entry.name.to_string());
+        cookie = entry.next;
+        if names.len() == count { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+    });
+    assert_eq!(read, Ok(()));
+    (names, cookie)
+}
+
+#[test]
+fn nothing_of_a_listing_is_kept() {
+    let folder = Folder::new("listing");
+    let mut expected: Vec<String> = (0..1000).map(|at| format!("{at:03}")).collect();
+    expected.iter().for_each(|name| fs::write(folder.0.join(name), "").unwrap());
+    fs::create_dir(folder.0.join("dir")).unwrap();
+    symlink("000", folder.0.join("link")).unwrap();
+    expected.extend(["dir".to_string(), "link".to_string()]);
+    // Whoever goes on has not begun.
+    let (mut names, mut cookie) = (Vec::new(), 0);
+    loop {
+        let directory = HostDir::open(&folder.0).unwrap();
+        let (more, next) = names_from(&directory, cookie, 77);
+        if more.is_empty() {
+            break;
+        }
+        names.extend(more);
+        cookie = next;
+    }
+    names.sort_unstable();
+    assert_eq!(names, expected);
+    let directory = HostDir::open(&folder.0).unwrap();
+    let mut kinds = BTreeMap::new();
+    let read = directory.read_dir(0, &mut |entry| {
+        *kinds.entry(entry.filetype as u8).or_insert(0) += 1;
+        assert_eq!(Ok(entry.inode), directory.stat_at(entry.name, false).map(|stat| stat.inode));
+        ControlFlow::Continue(())
+    });
+    assert_eq!((read, kinds), (Ok(()), BTreeMap::from([(3, 1), (4, 1000), (7, 1)])));
+    // Long listings are checked in between, too.
+    let mut limits = Limits::default();
+    limits.piece_bytes = 100;
+    let mut builder = WasiCtx::builder();
+    builder.stdin(kernref_wasi::Closed).stdout(kernref_wasi::Closed).stderr(kernref_wasi::Closed);
+    let mut guest = Guest::new(builder.preopened_dir(directory, "/").limits(limits));
+    guest.store.set_fuel(100).unwrap();
+    let error =
+        guest.try_call("fd_readdir", &[3, 0x10000, 64 << 10, 0, RESULT.into()]).unwrap_err();
+    assert_eq!(error.as_trap(), Some(kernref::Trap::OutOfFuel));
+    guest.store.set_fuel(1 << 40).unwrap();
+    let past = [3, 0x10000, 64 << 10, u64::MAX, RESULT.into()];
+    assert_eq!(guest.call("fd_readdir", &past), Err(Errno::Inval));
+}
+
+#[test]
+fn what_is_not_listed_is_bounded() {
+    let folder = Folder::new("unlisted");
+    let name = |at: u32| {
+        let bytes = [&[0xff][..], format!("{at}").as_bytes()].concat();
+        folder.0.join(OsString::from_vec(bytes))
+    };
+    (0..16384).for_each(|at| drop(fs::File::create(name(at)).unwrap()));
+    let directory = HostDir::open(&folder.0).unwrap();
+    assert_eq!(names_from(&directory, 0, 9).0, Vec::<String>::new());
+    fs::write(name(16384), "").unwrap();
+    let read = directory.read_dir(0, &mut |_| ControlFlow::Continue(()));
+    assert_eq!(read, Err(Errno::Overflow));
 }

@@ -6,6 +6,8 @@ mod directories;
 mod guest;
 #[cfg(target_os = "linux")]
 mod host_dir;
+#[cfg(target_os = "linux")]
+mod host_stdin;
 mod hostile;
 mod images;
 mod opening;

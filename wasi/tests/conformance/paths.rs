@@ -2,7 +2,7 @@
 
 use crate::guest::{BUFFER, CREAT, DIR, FOLLOW, Guest, OK, Open, RESULT};
 use kernref_wasi::types::{Errno, Rights};
-use kernref_wasi::{MemoryFs, Quota, WasiCtx};
+use kernref_wasi::{Directory, MemoryFs, Quota, WasiCtx};
 
 impl Guest {
     fn rename(&mut self, from: &str, to: &str) -> Result<(), Errno> {
@@ -294,4 +294,21 @@ fn file_systems_are_kept_apart() {
         guest.u64(RESULT)
     };
     assert_ne!(device(&mut guest, 3), device(&mut guest, 4));
+}
+
+#[test]
+fn links_cannot_make_endless_work() {
+    let (mut guest, fs, _) = Guest::usual();
+    fs.create_dir("a").unwrap();
+    fs.write("file", b"").unwrap();
+    // As long as a path can be, it is walked.
+    let long = |pieces: usize, end: &str| format!("{}{end}", "a/../".repeat(pieces));
+    assert_eq!(guest.stat(&long(818, "file"), 0), Ok((0, 4)));
+    // Through a link to itself it would be walked forty times.
+    fs.root().symlink(&long(818, "link"), "link").unwrap();
+    assert_eq!(guest.stat("link", FOLLOW), Err(Errno::Nametoolong));
+    fs.root().symlink("self", "self").unwrap();
+    assert_eq!(guest.stat("self", FOLLOW), Err(Errno::Loop));
+    fs.root().symlink(&long(800, "file"), "once").unwrap();
+    assert_eq!(guest.stat("once", FOLLOW), Ok((0, 4)));
 }

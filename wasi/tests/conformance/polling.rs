@@ -209,3 +209,52 @@ fn hostile_arguments_are_errors() {
     assert_eq!(call(LIST, BUFFER, MEMORY_BYTES - 3), Err(Errno::Fault));
     assert_eq!(call(u32::MAX, u32::MAX, u32::MAX), Err(Errno::Fault));
 }
+
+/// Never ready.
+#[derive(Clone)]
+struct Never(Arc<AtomicU32>);
+
+impl Stream for Never {
+    fn read(&mut self, _: &mut [u8]) -> kernref_wasi::types::Result<usize> {
+        Err(Errno::Again)
+    }
+
+    fn readiness(&mut self, _: Interest) -> kernref_wasi::types::Result<Readiness> {
+        Ok(Readiness::Pending)
+    }
+}
+
+impl Wait for Never {
+    fn wait(&mut self, _: Option<u64>) -> kernref_wasi::types::Result<()> {
+        match self.0.fetch_add(1, Ordering::Relaxed) {
+            0..10_000 => Ok(()),
+            _ => Err(Errno::Intr),
+        }
+    }
+}
+
+#[test]
+fn waiting_takes_fuel() {
+    let never = Never(Arc::default());
+    let mut builder = WasiCtx::builder();
+    builder.stdin(never.clone()).wait(never.clone()).monotonic_clock(FixedClock(0));
+    let mut guest = Guest::new(&mut builder);
+    for at in 0..1000 {
+        guest.subscribe(at, CLOCK, 1, u64::MAX, 0);
+    }
+    // Behind the subscriptions.
+    let list = 0xf000;
+    guest.write(list, &[BUFFER.to_le_bytes(), 4u32.to_le_bytes()].concat());
+    let mut waits = |name: &str, args: &[u64]| {
+        never.0.store(0, Ordering::Relaxed);
+        guest.store.set_fuel(10_000).unwrap();
+        let error = guest.try_call(name, args).unwrap_err();
+        assert_eq!(error.as_trap(), Some(kernref::Trap::OutOfFuel), "{name}");
+        never.0.load(Ordering::Relaxed)
+    };
+    let few = waits("poll_oneoff", &[LIST.into(), BUFFER.into(), 1, RESULT.into()]);
+    let many = waits("poll_oneoff", &[LIST.into(), BUFFER.into(), 1000, RESULT.into()]);
+    let read = waits("fd_read", &[0, list.into(), 1, RESULT.into()]);
+    assert!(few > 100 && few < 2000 && read >= few, "{few} {read}");
+    assert!(many < few / 10, "looking at many takes more: {many}");
+}

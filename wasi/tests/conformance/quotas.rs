@@ -1,8 +1,8 @@
 //! What a guest can make of a file system in memory.
 
 use crate::guest::{CREAT, Guest, OK, Open, RESULT};
-use kernref_wasi::types::Errno;
-use kernref_wasi::{Directory, MemoryFs, Quota, WasiCtx};
+use kernref_wasi::types::{Errno, FdFlags, OFlags};
+use kernref_wasi::{Directory, MemoryFs, OpenOptions, Opened, Quota, WasiCtx};
 
 fn with(quota: Quota) -> (Guest, MemoryFs) {
     let fs = MemoryFs::new(quota).unwrap();
@@ -74,4 +74,46 @@ fn a_guest_that_opens_and_removes_gives_all_back() {
     }
     assert_eq!((fs.usage().bytes, fs.usage().entries), (0, 0));
     assert_eq!(guest.call("fd_filestat_get", &[3, RESULT.into()]), OK);
+}
+
+#[test]
+fn a_quota_may_be_as_large_as_numbers_are() {
+    let (mut guest, fs) = with(Quota { bytes: u64::MAX, ..QUOTA });
+    let most = i64::MAX as u64;
+    let a = guest.open("a", Open::file(CREAT)).unwrap();
+    assert_eq!(guest.call("fd_filestat_set_size", &[a.into(), most]), OK);
+    // Rounded up to pages, the two are one more than all.
+    let b = guest.open("b", Open::file(CREAT)).unwrap();
+    assert_eq!(guest.call("fd_filestat_set_size", &[b.into(), most]), Err(Errno::Nospc));
+    assert_eq!(guest.call("fd_allocate", &[b.into(), 0, most]), Err(Errno::Nospc));
+    assert_eq!(guest.call("fd_filestat_set_size", &[b.into(), most - 4096]), OK);
+    assert_eq!(fs.usage().bytes, u64::MAX - 4095);
+    assert_eq!(fs.root().symlink(&"x".repeat(4096), "c"), Err(Errno::Nospc));
+    assert_eq!(fs.root().symlink(&"x".repeat(4095), "c"), Ok(()));
+    assert_eq!(fs.usage().bytes, u64::MAX);
+    assert_eq!(guest.call("fd_filestat_set_size", &[b.into(), 0]), OK);
+    let options = OpenOptions {
+        follow: true,
+        oflags: OFlags::empty(),
+        fdflags: FdFlags::empty(),
+        read: true,
+        write: true,
+    };
+    let Opened::File(mut file) = fs.root().open("b", options).unwrap() else { panic!() };
+    assert_eq!(file.set_len(u64::MAX), Err(Errno::Fbig));
+    assert_eq!(file.write_at(u64::MAX, b"xy"), Err(Errno::Fbig));
+    assert_eq!(file.write_at(u64::MAX - 1, b"x"), Err(Errno::Fbig));
+}
+
+#[test]
+fn what_memory_is_refused_for_is_not_paid_for() {
+    let (mut guest, fs) = with(Quota { bytes: u64::MAX, ..QUOTA });
+    let fd = guest.open("a", Open::file(CREAT)).unwrap();
+    assert_eq!(guest.fd_write(fd, b"x"), Ok(1));
+    // The table of chunks would be larger than memory.
+    guest.seek(fd, i64::MAX - 1, 0).unwrap();
+    assert_eq!(guest.fd_write(fd, b"x"), Err(Errno::Nomem));
+    assert_eq!(fs.usage().bytes, 4096);
+    assert_eq!(guest.call("fd_filestat_get", &[fd.into(), RESULT.into()]), OK);
+    assert_eq!(guest.u64(RESULT + 32), 1);
 }
