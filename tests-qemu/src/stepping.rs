@@ -11,7 +11,7 @@
 //! no lock when it enters a guest, or returns to one.
 
 use crate::arch;
-use crate::embedder::KernelCode;
+use crate::embedder::paged_memory;
 use crate::lock::Lock;
 use crate::paging::{self, Access};
 use alloc::vec::Vec;
@@ -107,7 +107,7 @@ pub(crate) fn entered(registers: &mut FaultRegisters) -> Option<Next> {
 /// Code in its own pages, which can be stepped through.
 pub struct SteppedCode;
 
-// SAFETY: as for `KernelCode`, whose pages they are; that they are not executable for
+// SAFETY: as for `PagedMemory`, whose pages they are; that they are not executable for
 // a while is undone by the fault's handler.
 unsafe impl CodeMemory for SteppedCode {
     fn allocate(&self, len_bytes: usize) -> Result<CodeRegion> {
@@ -115,12 +115,12 @@ unsafe impl CodeMemory for SteppedCode {
         let more = regions.len() + 1;
         regions.try_reserve(more).map_err(|_| Error::OutOfMemory { bytes: len_bytes })?;
         drop(regions);
-        KernelCode.allocate(len_bytes)
+        CodeMemory::allocate(&*paged_memory(), len_bytes)
     }
 
     unsafe fn publish(&self, region: &CodeRegion) -> Result<()> {
         // SAFETY: passed on to the caller.
-        unsafe { KernelCode.publish(region) }?;
+        unsafe { paged_memory().publish(region) }?;
         let start = region.execute.addr().get();
         REGIONS.lock().push((start, start + region.len_bytes));
         Ok(())
@@ -135,6 +135,6 @@ unsafe impl CodeMemory for SteppedCode {
         }
         drop(regions);
         // SAFETY: passed on to the caller.
-        unsafe { KernelCode.release(region) };
+        unsafe { CodeMemory::release(&*paged_memory(), region) };
     }
 }

@@ -125,7 +125,9 @@ extern "C" fn kernel_main() -> ! {
 fn exit(code: u32) -> ! {
     // SAFETY: the device `isa-debug-exit`.
     unsafe { PortWriteOnly::new(0xf4).write(16 + code) };
-    loop {}
+    loop {
+        x86_64::instructions::hlt();
+    }
 }
 
 #[panic_handler]

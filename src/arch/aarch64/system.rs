@@ -8,11 +8,12 @@ pub fn memory_unsuited() -> Option<&'static str> {
     // SAFETY: reads a register that every level but EL0 may read.
     unsafe { core::arch::asm!("mrs {}, CurrentEL", out(reg) level, options(nomem, nostack)) };
     let control: u64;
-    // SAFETY: reads a register that this level may read.
     match level >> 2 & 3 {
+        // SAFETY: reads a register that this level may read.
         1 => unsafe {
             core::arch::asm!("mrs {}, sctlr_el1", out(reg) control, options(nomem, nostack));
         },
+        // SAFETY: as above.
         2 => unsafe {
             core::arch::asm!("mrs {}, sctlr_el2", out(reg) control, options(nomem, nostack));
         },
