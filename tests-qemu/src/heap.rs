@@ -12,14 +12,14 @@ use kernref::alloc::{KernelHeap, LockHook};
 
 const START: usize = RAM_START + (32 << 20);
 /// Bytes of heap.
-pub const SIZE_BYTES: usize = 448 << 20;
+pub const SIZE_BYTES: usize = 592 << 20;
 /// Bytes of it that a compilation may use: as one block, which there must be among
 /// whatever else is in use.
 #[cfg(feature = "compile")]
 const COMPILE_REGION_BYTES: usize = 64 << 20;
 /// The same where threads compile at the same time.
 #[cfg(feature = "compile")]
-const SHARED_REGION_BYTES: usize = 40 << 20;
+const SHARED_REGION_BYTES: usize = 56 << 20;
 
 #[cfg(feature = "compile")]
 #[global_allocator]
