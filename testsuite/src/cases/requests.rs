@@ -53,6 +53,12 @@ fn ends(store: &mut Store<()>, instance: Instance, name: &str) {
     assert!(matches!(after.get(&*store).unwrap(), Val::I32(0)), "{name}: the guest went on");
 }
 
+/// Where ticks end guests, one may come before the first piece: then there is another
+/// attempt.
+fn attempts() -> impl Iterator<Item = ()> {
+    core::iter::repeat_n((), 100)
+}
+
 pub fn long_bulk_work_ends_after_a_piece(setup: Setup) {
     // Zeal's safepoints end it before.
     let setup = Setup { zeal: false, ..setup };
@@ -65,12 +71,17 @@ pub fn long_bulk_work_ends_after_a_piece(setup: Setup) {
             assert!(bytes[count..].iter().all(|found| *found != byte));
             count
         };
-        ends(&mut store, instance, "memory.fill");
-        assert_eq!(written(&store, 7), PIECE_BYTES);
-        ends(&mut store, instance, "memory.copy");
-        assert_eq!(written(&store, 7), PIECE_BYTES - 1000);
-        ends(&mut store, instance, "memory.init");
-        assert_eq!(written(&store, 5), PIECE_BYTES);
+        for (name, byte, before, expected) in [
+            ("memory.fill", 7, 0, PIECE_BYTES),
+            ("memory.copy", 7, PIECE_BYTES, PIECE_BYTES - 1000),
+            ("memory.init", 5, 0, PIECE_BYTES),
+        ] {
+            let found = attempts().find_map(|()| {
+                ends(&mut store, instance, name);
+                Some(written(&store, byte)).filter(|found| *found != before)
+            });
+            assert_eq!(found, Some(expected), "{name}");
+        }
         ends(&mut store, instance, "memory.grow");
 
         let table = instance.get_table(&mut store, "t").unwrap();
@@ -80,11 +91,15 @@ pub fn long_bulk_work_ends_after_a_piece(setup: Setup) {
             ("table.copy", 20_000),
             ("table.init", 20_000 - PIECE_ELEMENTS),
         ] {
-            table.fill(&mut store, 0, object(), 20_000).unwrap();
-            ends(&mut store, instance, name);
-            let is_set =
-                |at: &u64| matches!(table.get(&store, *at).unwrap(), Val::ExternRef(Some(_)));
-            assert_eq!((0..20_000).filter(is_set).count() as u64, left, "{name}");
+            let found = attempts().find_map(|()| {
+                table.fill(&mut store, 0, object(), 20_000).unwrap();
+                ends(&mut store, instance, name);
+                let is_set =
+                    |at: &u64| matches!(table.get(&store, *at).unwrap(), Val::ExternRef(Some(_)));
+                let found = (0..20_000).filter(is_set).count() as u64;
+                Some(found).filter(|found| *found != 20_000 || left == 20_000)
+            });
+            assert_eq!(found, Some(left), "{name}");
         }
         // The same can be done to the end afterwards.
         for name in ["memory.fill", "memory.copy", "memory.init", "table.fill", "table.init"] {
@@ -132,9 +147,11 @@ pub fn a_request_that_comes_too_late_can_be_taken_back(setup: Setup) {
         let text = r#"(module (func (export "f")))"#;
         let (mut store, instance) = instance(engine, text);
         let run = instance.get_typed_func::<(), ()>(&mut store, "f").unwrap();
-        store.interrupt_handle().interrupt();
-        run.call(&mut store, ()).unwrap();
-        assert!(store.interrupt_handle().is_interrupted());
+        let comes_too_late = attempts().any(|()| {
+            store.interrupt_handle().interrupt();
+            run.call(&mut store, ()).is_ok()
+        });
+        assert!(comes_too_late && store.interrupt_handle().is_interrupted());
         store.clear_interrupt();
         assert!(!store.interrupt_handle().is_interrupted());
     });
